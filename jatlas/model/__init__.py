@@ -1,0 +1,1 @@
+"""Images to activations and logits: networks, their weights, their class names."""

@@ -1,0 +1,76 @@
+"""Say what the outputs of a known network stand for.
+
+The names are the first WordNet lemma of each of the 1,000 ILSVRC2012 classes, taken from the lists
+that the package timm ships (`timm/data/_info`, Apache-2.0); the order of inception5h is that of the
+ILSVRC2012 development kit, taken from the Lucent repository's
+`lucent/modelzoo/misc/old_imagenet_labels.txt` (Apache-2.0; its package does not ship the file).
+`labels.tsv` joins the two, one class per line.
+"""
+
+import csv
+from functools import cache
+from importlib import resources
+
+NO_WNID = "-"
+
+# How many outputs each network has. inception5h has eight more than there are classes: one before
+# them, which its own label file calls "dummy", and seven after them that were never trained.
+_OUTPUTS = {"googlenet_bvlc": 1000, "inception5h": 1008}
+
+
+def names(network_name: str) -> tuple[str, ...]:
+    """Return the class name of every output of a network.
+
+    Two pairs of classes share a name ("crane", the bird and the machine, and "maillot", two kinds
+    of bathing suit), as they do in the article: tell classes apart by index or WordNet id.
+
+    Args:
+        network_name: "googlenet_bvlc" or "inception5h".
+
+    Returns:
+        One name per output: 1000 for googlenet_bvlc; 1008 for inception5h, of which 0 is "dummy"
+        and 1001 to 1007 are "unused 1001" and so on.
+
+    Raises:
+        ValueError: If the network is not a known one.
+
+    >>> names("googlenet_bvlc")[891], names("inception5h")[668]
+    ('waffle iron', 'refrigerator')
+    """
+    return tuple(name for _, name in _outputs(network_name))
+
+
+def wnids(network_name: str) -> tuple[str, ...]:
+    """Return the WordNet id of every output of a network.
+
+    Args:
+        network_name: "googlenet_bvlc" or "inception5h".
+
+    Returns:
+        One id per output, such as "n01440764", in the order of `names`; "-" for an output that
+        stands for no class.
+
+    Raises:
+        ValueError: If the network is not a known one.
+
+    >>> wnids("googlenet_bvlc")[0], wnids("inception5h")[0]
+    ('n01440764', '-')
+    """
+    return tuple(wnid for wnid, _ in _outputs(network_name))
+
+
+@cache
+def _outputs(network_name: str) -> tuple[tuple[str, str], ...]:
+    """Return (wnid, name) of every output of a network."""
+    if network_name not in _OUTPUTS:
+        raise ValueError(
+            f"network_name must be one of {', '.join(_OUTPUTS)}, the networks whose class names "
+            f"are known; got {network_name!r}"
+        )
+    outputs = [(NO_WNID, f"unused {index}") for index in range(_OUTPUTS[network_name])]
+    if network_name == "inception5h":
+        outputs[0] = (NO_WNID, "dummy")
+    table = resources.files(__package__).joinpath("labels.tsv").read_text(encoding="utf-8")
+    for row in csv.DictReader(table.splitlines(), delimiter="\t"):
+        outputs[int(row[f"{network_name} index"])] = (row["wnid"], row["name"])
+    return tuple(outputs)

@@ -1,0 +1,85 @@
+"""The few protobuf messages that weight files are made of.
+
+Only the fields that are read are declared, with the numbers of caffe's and TensorFlow's public
+definitions; the runtime skips the others. So neither caffe, TensorFlow nor generated code is
+needed. They live in a pool of their own, and do not clash with the real ones in one process.
+
+Reference:
+  BVLC caffe, src/caffe/proto/caffe.proto; TensorFlow, tensorflow/core/framework/{graph,node_def,
+  attr_value,tensor,tensor_shape}.proto.
+"""
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
+
+# A field is (name, number, type). "[]" marks a repeated one, a capital a message of this table.
+_Field = tuple[str, int, str]
+
+_MESSAGES: dict[str, tuple[_Field, ...]] = {
+    # caffe
+    "BlobShape": (("dim", 1, "int64[]"),),
+    "BlobProto": (
+        ("num", 1, "int32"),
+        ("channels", 2, "int32"),
+        ("height", 3, "int32"),
+        ("width", 4, "int32"),
+        ("data", 5, "float[]"),
+        ("shape", 7, "BlobShape"),
+        ("double_data", 8, "double[]"),
+    ),
+    "V1LayerParameter": (("name", 4, "string"), ("blobs", 6, "BlobProto[]")),
+    "LayerParameter": (("name", 1, "string"), ("blobs", 7, "BlobProto[]")),
+    "NetParameter": (
+        ("name", 1, "string"),
+        ("layers", 2, "V1LayerParameter[]"),
+        ("layer", 100, "LayerParameter[]"),
+    ),
+    # TensorFlow
+    "Dim": (("size", 1, "int64"),),
+    "TensorShapeProto": (("dim", 2, "Dim[]"),),
+    "TensorProto": (
+        ("dtype", 1, "int32"),  # an enum there: the same on the wire
+        ("tensor_shape", 2, "TensorShapeProto"),
+        ("tensor_content", 4, "bytes"),
+        ("float_val", 5, "float[]"),
+        ("half_val", 13, "int32[]"),
+    ),
+    "AttrValue": (("tensor", 8, "TensorProto"),),
+    # A map is a repeated message of keys and values on the wire; here it is nothing more.
+    "AttrEntry": (("key", 1, "string"), ("value", 2, "AttrValue")),
+    "NodeDef": (("name", 1, "string"), ("op", 2, "string"), ("attr", 5, "AttrEntry[]")),
+    "GraphDef": (("node", 1, "NodeDef[]"),),
+}
+
+
+def _field(name: str, number: int, kind: str) -> descriptor_pb2.FieldDescriptorProto:
+    field = descriptor_pb2.FieldDescriptorProto(name=name, number=number)
+    repeated = kind.endswith("[]")
+    field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
+    kind = kind.removesuffix("[]")
+    if kind in _MESSAGES:
+        field.type, field.type_name = field.TYPE_MESSAGE, f".jatlas.{kind}"
+    else:
+        field.type = field.Type.Value(f"TYPE_{kind.upper()}")
+    return field
+
+
+def _classes() -> dict[str, type[Message]]:
+    # proto3, as it checks while parsing that strings are text, packs numbers when writing, and
+    # reads them packed or not.
+    file = descriptor_pb2.FileDescriptorProto(
+        name="jatlas/weights.proto", package="jatlas", syntax="proto3"
+    )
+    for name, fields in _MESSAGES.items():
+        file.message_type.add(name=name, field=[_field(*field) for field in fields])
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"jatlas.{name}"))
+        for name in _MESSAGES
+    }
+
+
+_CLASSES = _classes()
+NetParameter = _CLASSES["NetParameter"]
+GraphDef = _CLASSES["GraphDef"]

@@ -1,0 +1,92 @@
+"""A network as named stages of pure functions."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from jatlas.types import Array, Params
+
+Stage: TypeAlias = Callable[[Params, Array], Array]
+"""(params, activations of the stage before) -> activations of this stage."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network:
+    """A feed-forward network that can be run from any stage to any stage.
+
+    Nothing else in jatlas knows what a network is made of, so a Flax, Equinox or plain-function
+    network works alike. It is hashable and a static argument under `jax.jit`: build it once, at
+    module level or behind a cache, as one made of fresh functions would be traced again.
+
+    Attributes:
+      stages: (name, function) in order of computation. The first takes images, (h, w, c) or
+        (n, h, w, c) float32 RGB in [0, 1]; the last gives the logits, (classes,) or (n, classes).
+      name: what the network is called in files and messages.
+      classes: the name of each logit; empty where nobody knows them.
+      input_size: side in pixels of the images the network was trained on.
+    """
+
+    stages: tuple[tuple[str, Stage], ...]
+    name: str = "network"
+    classes: tuple[str, ...] = ()
+    input_size: int = 224
+
+    def __post_init__(self) -> None:
+        """Check that stages can be told apart."""
+        names = self.layers
+        if not names:
+            raise ValueError("stages: expected at least one (name, function) pair, got none")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"stages: each name may stand once, these stand twice: {twice}")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the stages in order of computation."""
+        return tuple(name for name, _ in self.stages)
+
+    def index(self, layer: str) -> int:
+        """Return the place of a stage in the order of computation.
+
+        Raises:
+          ValueError: if there is no stage of that name; the message lists those there are.
+        """
+        if layer not in self.layers:
+            known = ", ".join(self.layers)
+            raise ValueError(f"{self.name} has no layer {layer!r}; it has: {known}")
+        return self.layers.index(layer)
+
+    def run(
+        self, params: Params, x: Array, *, after: str | None = None, until: str | None = None
+    ) -> Array:
+        """Run the stages that come after one stage, up to and including another.
+
+        Args:
+          params: what the network has learned.
+          x: images (h, w, c) or (n, h, w, c) in [0, 1] if `after` is None, else the activations
+            of the stage `after`, with or without a leading batch axis.
+          after: the stage whose output `x` is; None starts from images.
+          until: the stage whose output is returned; None means the last one, the logits.
+
+        Returns:
+          The activations of the stage `until`, batched as `x` is.
+
+        Raises:
+          ValueError: for an unknown stage, or where `until` does not come after `after`.
+
+        Example:
+          >>> double = lambda params, x: 2 * x
+          >>> net = Network(stages=(("a", double), ("b", double), ("c", double)))
+          >>> net.run(None, 1.0), net.run(None, 1.0, until="b"), net.run(None, 1.0, after="b")
+          (8.0, 4.0, 2.0)
+        """
+        for _, stage in self._between(after, until):
+            x = stage(params, x)
+        return x
+
+    def _between(self, after: str | None, until: str | None) -> Iterator[tuple[str, Stage]]:
+        first = 0 if after is None else self.index(after) + 1
+        last = len(self.stages) - 1 if until is None else self.index(until)
+        if last < first:
+            raise ValueError(f"until={until!r} must come after={after!r} in {self.name}")
+        return iter(self.stages[first : last + 1])

@@ -1,0 +1,30 @@
+"""Fixtures that several test modules share."""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jatlas.model import inception
+from jatlas.model.convert import convert
+from jatlas.model.network import Network
+from jatlas.types import Params
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real weights, images and golden outputs, which is no part of the project."""
+    path = os.environ.get("JATLAS_TEST_DATA")
+    if not path:
+        pytest.skip("JATLAS_TEST_DATA is not set: no real weights, images and golden outputs")
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def googlenet(test_data: Path) -> tuple[Network, Params]:
+    """BVLC GoogLeNet with its real weights."""
+    config = inception.GOOGLENET_BVLC
+    file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
+    return inception.network(config), jax.tree.map(jnp.asarray, convert(file, config=config))

@@ -1,0 +1,196 @@
+"""InceptionV1 against other implementations, and its own promises."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jatlas.model import inception
+from jatlas.model.convert import convert
+from jatlas.model.inception import CONFIGS, GOOGLENET_BVLC, INCEPTION5H, InceptionConfig
+from jatlas.model.network import Network
+from jatlas.model.ops import local_response_norm, max_pool
+
+GOLDEN = {
+    "googlenet_bvlc": ("googlenet_bvlc.caffemodel", "golden_opencv.npz"),
+    "inception5h": ("inception5h_synthetic.pb", "golden_tensorflow.npz"),
+}
+# Differences in units of the layer's largest value. At this one layer of the real weights OpenCV
+# itself is 1.4e-5 away from double precision, and so are we: the first convolution sums large
+# numbers to small ones, and the normalisation then divides by the large ones.
+TOLERANCE = {("googlenet_bvlc", "maxpool1"): 2e-5}
+THEIR_NAMES = {"softmax2_pre_activation": "logits"}
+
+
+def run_to_all(network: Network, params: Any, x: Any, layers: list[str]) -> dict[str, Any]:
+    """Run once and keep the activations of several layers."""
+    found, after = {}, None
+    for layer in sorted(layers, key=network.index):
+        x = network.run(params, x, after=after, until=layer)
+        found[layer], after = x, layer
+    return found
+
+
+@pytest.mark.parametrize("prefix", ["", "odd_"], ids=["square", "odd"])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_activations_equal_those_of_another_implementation(
+    test_data: Path, name: str, prefix: str
+) -> None:
+    weights, golden = (test_data / name / file for file in GOLDEN[name])
+    params = convert(weights, config=CONFIGS[name])
+    network = inception.network(CONFIGS[name])
+    with np.load(golden) as stored:
+        images = stored[f"{prefix}images"]
+        expected = {
+            THEIR_NAMES.get(key.removeprefix("odd_"), key.removeprefix("odd_")): stored[key]
+            for key in stored
+            if not key.endswith("images") and key.startswith("odd_") == bool(prefix)
+        }
+    assert expected.keys() <= set(network.layers)
+    run = jax.jit(lambda params, x: run_to_all(network, params, x, list(expected)))
+    found = run(params, images.astype(np.float32) / 255)
+    for layer, right in expected.items():
+        assert found[layer].shape == right.shape, layer
+        error = np.abs(np.asarray(found[layer]) - right).max() / np.abs(right).max()
+        assert error < TOLERANCE.get((name, layer), 1e-5), (layer, error)
+
+
+def random_params(config: InceptionConfig) -> Any:
+    """Draw parameters with NumPy: much faster than compiling a draw for each shape."""
+    rng = np.random.default_rng(3)
+
+    def draw(leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+        inputs = np.prod(leaf.shape[:-1]) if len(leaf.shape) > 1 else 100
+        return rng.standard_normal(leaf.shape, np.float32) * np.float32(np.sqrt(2 / inputs))
+
+    return jax.tree.map(draw, inception.abstract_params(config))
+
+
+@pytest.fixture(scope="module", params=list(CONFIGS))
+def untrained(request: pytest.FixtureRequest) -> tuple[InceptionConfig, Network, Any]:
+    config = CONFIGS[request.param]
+    return config, inception.network(config), random_params(config)
+
+
+IMAGES = np.random.default_rng(0).random((2, 40, 36, 3), np.float32)
+
+
+def assert_close(got: Any, expected: Any) -> None:
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.slow
+def test_drawn_parameters_have_the_promised_structure() -> None:
+    params = inception.init_params(GOOGLENET_BVLC, key=jax.random.key(0))
+    expected = inception.abstract_params(GOOGLENET_BVLC)
+    assert jax.tree.structure(params) == jax.tree.structure(expected)
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, expected)
+
+
+def test_parts_composed_equal_the_whole(untrained: tuple[Any, ...]) -> None:
+    config, network, params = untrained
+    run = jax.jit(network.run, static_argnames=("after", "until"))
+    whole = run(params, IMAGES)
+    assert whole.shape == (2, config.classes)
+    half = run(params, IMAGES, until="mixed4c")
+    assert_close(run(params, half, after="mixed4c"), whole)
+
+
+def test_one_image_equals_the_batch(untrained: tuple[Any, ...]) -> None:
+    _, network, params = untrained
+    run = jax.jit(lambda params, x: network.run(params, x, until="mixed3b"))
+    batch = run(params, IMAGES)
+    for image, activations in zip(IMAGES, batch, strict=True):
+        assert_close(run(params, image), activations)
+    assert_close(jax.jit(jax.vmap(run, in_axes=(None, 0)))(params, IMAGES), batch)
+
+
+def test_jit_changes_nothing(untrained: tuple[Any, ...]) -> None:
+    _, network, params = untrained
+    run = jax.jit(lambda params, x: network.run(params, x, until="mixed3a"))
+    assert_close(run(params, IMAGES), network.run(params, IMAGES, until="mixed3a"))
+
+
+def test_equal_configs_give_one_network() -> None:
+    assert inception.network(INCEPTION5H) is inception.network(INCEPTION5H)
+    assert inception.network(INCEPTION5H) != inception.network(GOOGLENET_BVLC)
+
+
+def test_an_unknown_layer_is_an_error_that_lists_the_known() -> None:
+    network = inception.network(GOOGLENET_BVLC)
+    with pytest.raises(ValueError, match=r"no layer 'mixed6a'.*conv2d0.*mixed4c.*logits"):
+        network.run({}, IMAGES, until="mixed6a")
+    with pytest.raises(ValueError, match="must come after"):
+        network.run({}, IMAGES, after="mixed4c", until="mixed4b")
+
+
+def test_an_image_that_is_too_small_is_an_error() -> None:
+    network = inception.network(GOOGLENET_BVLC)
+    with pytest.raises(ValueError, match="too small"):
+        network.run(random_params(GOOGLENET_BVLC), np.zeros((1, 1, 3), np.float32))
+
+
+def pool_by_hand(x: np.ndarray, *, stride: int, caffe: bool) -> np.ndarray:
+    """Look at each window, written from caffe's and TensorFlow's definitions of where it is."""
+
+    def starts(size: int) -> list[int]:
+        if caffe:
+            return [stride * i for i in range(int(np.ceil((size - 3) / stride)) + 1)]
+        out = -(-size // stride)
+        before = max((out - 1) * stride + 3 - size, 0) // 2
+        return [stride * i - before for i in range(out)]
+
+    rows = [
+        [x[max(i, 0) : i + 3, max(j, 0) : j + 3].max(axis=(0, 1)) for j in starts(x.shape[1])]
+        for i in starts(x.shape[0])
+    ]
+    return np.array(rows)
+
+
+def reduce_window(*, stride: int, caffe: bool, shape: tuple[int, ...]) -> Callable[[Any], Any]:
+    """Make the same pool of XLA's own operation."""
+
+    def pads(size: int) -> tuple[int, int]:
+        out = int(np.ceil((size - 3) / stride)) + 1 if caffe else -(-size // stride)
+        total = max((out - 1) * stride + 3 - size, 0)
+        return (0, total) if caffe else (total // 2, total - total // 2)
+
+    padding = (pads(shape[0]), pads(shape[1]), (0, 0))
+    return lambda x: lax.reduce_window(
+        x, -jnp.inf, lax.max, (3, 3, 1), (stride, stride, 1), padding
+    )
+
+
+@pytest.mark.parametrize("shape", [(12, 8, 3), (13, 7, 3), (9, 14, 3), (3, 4, 3)])
+@pytest.mark.parametrize(("stride", "caffe"), [(2, True), (2, False), (1, False)])
+def test_max_pool_and_its_gradient(shape: tuple[int, ...], stride: int, caffe: bool) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.permutation(np.prod(shape)).reshape(shape).astype(np.float32) - 50  # no ties
+    ours = jax.vjp(lambda x: max_pool(x, stride=stride, caffe=caffe), x)
+    theirs = jax.vjp(reduce_window(stride=stride, caffe=caffe, shape=shape), x)
+    np.testing.assert_array_equal(ours[0], pool_by_hand(x, stride=stride, caffe=caffe))
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    weight = rng.integers(1, 9, ours[0].shape).astype(np.float32)  # whole numbers: exact sums
+    np.testing.assert_array_equal(ours[1](weight)[0], theirs[1](weight)[0])
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=lambda config: config.name)
+def test_local_response_norm(config: InceptionConfig) -> None:
+    constants = {
+        "radius": config.lrn_radius,
+        "bias": config.lrn_bias,
+        "alpha": config.lrn_alpha,
+        "beta": config.lrn_beta,
+    }
+    x = np.random.default_rng(2).normal(0, 300, (2, 3, 17)).astype(np.float32)
+    expected = np.empty(x.shape, np.float64)
+    for i, j, c in np.ndindex(*x.shape):
+        window = x[i, j, max(c - config.lrn_radius, 0) : c + config.lrn_radius + 1].astype(float)
+        divisor = config.lrn_bias + config.lrn_alpha * np.sum(window**2)
+        expected[i, j, c] = x[i, j, c] / divisor**config.lrn_beta
+    np.testing.assert_allclose(local_response_norm(x, **constants), expected, rtol=1e-5)
