@@ -1,0 +1,1 @@
+"""Vectors to points to cells. Knows no network."""
