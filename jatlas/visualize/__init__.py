@@ -1,0 +1,1 @@
+"""Directions to icons, all at once."""

@@ -1,0 +1,114 @@
+"""The random views of a canvas that make an icon robust, composed into one resampling.
+
+Padding, jitter, scaling and rotation one after the other would blur the image four times and
+give it four sizes. Here they only move a square window, which is sampled once at a fixed size.
+"""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jatlas.types import Array, Key
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RandomViews:
+    """How the network's view of the canvas varies from step to step.
+
+    The defaults follow the article's notebook, whose chain of pad 2, jitter 32, scale, rotate and
+    jitter 2 shows the network a random part of an 80 px canvas at 32 to 51 px (lucid,
+    `activation-atlas-simple.ipynb`; 43 px on average).
+
+    Attributes:
+      size: side in pixels of what the network sees.
+      window: smallest and largest side of the window, as a share of the canvas' side.
+      rotate: largest rotation to either side, in degrees.
+      pad: how far beyond the canvas a window may reach, as a share of the canvas' side.
+      fill: grey value outside the canvas, in [0, 1].
+    """
+
+    size: int = 48
+    window: tuple[float, float] = (0.55, 0.75)
+    rotate: float = 15.0
+    pad: float = 0.025
+    fill: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.size < 1:
+            raise ValueError(f"size: expected at least 1 pixel, got {self.size}")
+        low, high = self.window
+        if not 0 < low <= high < math.inf:
+            raise ValueError(f"window: expected 0 < smallest <= largest, got {self.window}")
+        if not (0 <= self.rotate < math.inf and 0 <= self.pad < math.inf):
+            raise ValueError(f"rotate, pad: expected at least 0, got {self.rotate}, {self.pad}")
+        if not 0 <= self.fill <= 1:
+            raise ValueError(f"fill: expected a grey value in [0, 1], got {self.fill}")
+
+
+class View(NamedTuple):
+    """One window: centre (y, x) and side as shares of the canvas, angle in radians."""
+
+    center: Array
+    side: Array
+    angle: Array
+
+
+def draw_view(config: RandomViews, *, key: Key) -> View:
+    """Draw the window of one step."""
+    for_side, for_angle, for_center = jax.random.split(key, 3)
+    side = jax.random.uniform(for_side, minval=config.window[0], maxval=config.window[1])
+    # The sum of two uniform draws: like the article's lists, small angles are likelier.
+    angle = config.rotate * jax.random.uniform(for_angle, (2,), minval=-0.5, maxval=0.5).sum()
+    room = jnp.maximum(1 + 2 * config.pad - side, 0)
+    center = 0.5 + room * jax.random.uniform(for_center, (2,), minval=-0.5, maxval=0.5)
+    return View(center, side, jnp.deg2rad(angle))
+
+
+def whole_view() -> View:
+    """Return the view that shows the whole canvas, upright."""
+    return View(jnp.full((2,), 0.5), jnp.asarray(1.0), jnp.asarray(0.0))
+
+
+def resample(image: Array, view: View, *, size: int, fill: float) -> Array:
+    """Sample a window of a canvas bilinearly.
+
+    Args:
+      image: (h, w, channels) canvas.
+      view: the window.
+      size: side in pixels of the result.
+      fill: value outside the canvas.
+
+    Returns:
+      (size, size, channels).
+    """
+    height, width, channels = image.shape
+    y, x = _sample_points(view, size=size, height=height, width=width)
+    # A frame of one pixel of `fill`: whatever lies outside is clipped onto it.
+    framed = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=fill)
+    y, x = jnp.clip(y + 1, 0, height + 1), jnp.clip(x + 1, 0, width + 1)
+    top = jnp.clip(jnp.floor(y), 0, height).astype(jnp.int32)
+    left = jnp.clip(jnp.floor(x), 0, width).astype(jnp.int32)
+    down, right = (y - top)[..., None], (x - left)[..., None]
+    pixels = framed.reshape(-1, channels)
+    corner = top * (width + 2) + left
+
+    def at(offset: int) -> Array:
+        return pixels[corner + offset]
+
+    upper = (1 - right) * at(0) + right * at(1)
+    lower = (1 - right) * at(width + 2) + right * at(width + 3)
+    return (1 - down) * upper + down * lower
+
+
+def _sample_points(view: View, *, size: int, height: int, width: int) -> tuple[Array, Array]:
+    # Pixel centres of the result, from -0.5 to 0.5 across the window.
+    steps = (jnp.arange(size) + 0.5) / size - 0.5
+    cos, sin = jnp.cos(view.angle), jnp.sin(view.angle)
+    across, along = steps[None, :], steps[:, None]
+    y = view.center[0] + view.side * (cos * along - sin * across)
+    x = view.center[1] + view.side * (sin * along + cos * across)
+    return y * height - 0.5, x * width - 0.5
