@@ -1,0 +1,1 @@
+"""An atlas for people."""
