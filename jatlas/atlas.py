@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +101,8 @@ class Atlas:
         """
         target = Path(path)
         check_free(target, overwrite=overwrite)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:40]}-"))
-        try:
-            made.chmod(0o755)
-            _write(self, made)
-            _put_in_place(made, target)
-        except BaseException:
-            shutil.rmtree(made, ignore_errors=True)
-            raise
+        with files.replacing_folder(target) as folder:
+            _write(self, folder)
         return target
 
     @classmethod
@@ -231,26 +221,12 @@ def top_classes(
     ]
 
 
-def _put_in_place(made: Path, target: Path) -> None:
-    if not target.exists() or not any(target.iterdir()):
-        os.replace(made, target)
-        return
-    old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:40]}-old-"))
-    os.replace(target, old)
-    try:
-        os.replace(made, target)
-    except BaseException:
-        os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _read_map(folder: Path, entry: dict[str, Any]) -> Map:
     place = folder / entry["path"]
     if not place.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"map path {entry['path']!r} leads out of the folder")
     arrays = {
-        name: np.load(place / f"{name}.npy", allow_pickle=False)
+        name: files.read_array(place / f"{name}.npy")
         for name in ("vectors", "points", "source", "evidence", "moment")
     }
     grids = tuple(_read_grid(place, grid["size"], grid["icon_px"]) for grid in entry["grids"])

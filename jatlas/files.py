@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import secrets
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -33,6 +35,31 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+@contextlib.contextmanager
+def replacing_folder(target: Path) -> Iterator[Path]:
+    """Give a new folder that takes the target's place if all goes well, else goes away.
+
+    Parent folders are made. What was there stays until the new one is complete.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex(4)
+    new, old = (target.with_name(f".{target.name}-{kind}-{token}") for kind in ("new", "old"))
+    new.mkdir()
+    try:
+        yield new
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8."""
     with replacing(path) as file:
@@ -59,20 +86,31 @@ def write_arrays(path: Path, arrays: dict[str, HostArray]) -> None:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
-def read_arrays(path: Path) -> dict[str, HostArray]:
-    """Read what `write_arrays` wrote.
+def read_array(path: Path) -> HostArray:
+    """Read what `write_array` wrote.
 
     Raises:
-      OSError: if the file cannot be read.
-      ValueError: if it is damaged or something else.
+      OSError: if it cannot be opened.
+      ValueError: if it is damaged, or holds a pickle.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError:
-        raise
-    except Exception as error:  # bad bytes make zipfile and NumPy raise nearly anything
-        raise ValueError(f"not a whole .npz file: {error}") from error
+    with _reading(path) as file:
+        array: HostArray = np.load(file, allow_pickle=False)
+        return array
+
+
+def read_arrays(path: Path) -> dict[str, HostArray]:
+    """Read what `write_arrays` wrote; raises as `read_array`."""
+    with _reading(path) as file, np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[IO[bytes]]:
+    with open(path, "rb") as file:
+        try:
+            yield file
+        except Exception as error:  # bad bytes make zipfile and NumPy raise nearly anything
+            raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def write_image(path: Path, pixels: HostArray) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from jatlas.collect.source import ImageSource
 from jatlas.collect.store import Checkpoints, differences
 from jatlas.model.network import Network
 from jatlas.model.weights import digest
-from jatlas.samples import Collected, Samples, activation_shape, collect
+from jatlas.samples import Samples, activation_shape, collect
 from jatlas.show.plot import to_uint8
 from jatlas.types import HostArray, Key, Params
 from jatlas.visualize.render import CHUNK, RenderConfig, render_each
@@ -118,7 +118,7 @@ def build(
     partial = None if target is None else target.with_name(f"{target.name}.partial")
     checkpoints = Checkpoints.open(partial, info)
     for_samples, for_layout, for_icons = jax.random.split(key, 3)
-    with _timed("images"):
+    with _timed("images"), _given_up_if_hopeless(checkpoints):
         collected = collect(
             network,
             params,
@@ -131,22 +131,17 @@ def build(
             workers=workers,
             progress=progress,
         )
-    _check_fill(collected, grids, config)
+        # Only now is it known how many images were damaged.
+        _check_cells(len(collected.samples[layers[0]].vectors), grids, config)
     maps = []
     for layer in layers:
-        draw = functools.partial(
-            _icons, network, params, layer=layer, key=for_icons, config=config, chunk=chunk,
-            checkpoints=checkpoints, progress=progress,
-        )  # fmt: skip
-        samples = collected.samples[layer]
+        job = _Layer(network, params, layer, collected.samples[layer], config, checkpoints)
         with _timed(f"{layer} layout"):
-            points = checkpoints.once(
-                f"{layer}-points",
-                functools.partial(_points, samples, for_layout, config, progress=progress),
-            )["points"]
+            points = _points(job, key=for_layout, progress=progress)
         with _timed(f"{layer} icons"):
-            cells = tuple(_grid(samples, points, size, config, draw) for size in grids)
-        maps.append(Map(layer=layer, points=points, grids=cells, **samples._asdict()))
+            draw = functools.partial(_grid, job, points, chunk=chunk, progress=progress)
+            drawn = tuple(draw(size, key=for_icons) for size in grids)
+        maps.append(Map(layer=layer, points=points, grids=drawn, **job.samples._asdict()))
     skipped = [[images.name(index), reason] for index, reason in collected.skipped]
     if isinstance(images, Folder):
         skipped += [list(item) for item in images.unusable]
@@ -157,6 +152,17 @@ def build(
             atlas.save(target)
         checkpoints.close()
     return atlas
+
+
+class _Layer(NamedTuple):
+    """What the stages of one layer share."""
+
+    network: Network
+    params: Params
+    name: str
+    samples: Samples
+    config: BuildConfig
+    checkpoints: Checkpoints
 
 
 def _check(
@@ -196,9 +202,14 @@ def _check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> N
         )
 
 
-def _check_fill(collected: Collected, grids: tuple[int, ...], config: BuildConfig) -> None:
-    # Only now is it known how many images were damaged.
-    _check_cells(len(next(iter(collected.samples.values())).vectors), grids, config)
+@contextmanager
+def _given_up_if_hopeless(checkpoints: Checkpoints) -> Iterator[None]:
+    # The images are at fault: mended or not, no later call can go on from what is kept.
+    try:
+        yield
+    except ValueError:
+        checkpoints.close()
+        raise
 
 
 def _describe(
@@ -214,10 +225,10 @@ def _describe(
     settings = {"layers": list(layers), "grids": list(grids), **dataclasses.asdict(config)}
     source: dict[str, Any] = {"root": None, "images": images.count}
     if isinstance(images, Folder):
-        listing = "\n".join(images.paths).encode()
+        listing = [f"{(images.root / path).stat().st_size} {path}\n" for path in images.paths]
         source |= {
             "root": str(images.root.resolve()),
-            "listing_sha256": hashlib.sha256(listing).hexdigest(),
+            "listing_sha256": hashlib.sha256("".join(listing).encode()).hexdigest(),
             "preprocess": dataclasses.asdict(images.preprocess),
         }
     packages = ("jatlas", "jax", "jaxlib", "numpy", "optax", "umap-learn")
@@ -251,78 +262,74 @@ def _timed(stage: str) -> Iterator[None]:
     log.info("%-20s %7.1f s", stage, time.perf_counter() - start)
 
 
-def _points(
-    samples: Samples, key: Key, config: BuildConfig, *, progress: bool
-) -> dict[str, HostArray]:
-    laid_out = umap_layout(samples.vectors, key=key, config=config.layout, progress=progress)
-    return {"points": normalize(laid_out)}
+def _points(job: _Layer, *, key: Key, progress: bool) -> HostArray:
+    """Lay the samples of a layer out in the unit square."""
+
+    def compute() -> dict[str, HostArray]:
+        vectors, config = job.samples.vectors, job.config.layout
+        return {
+            "points": normalize(umap_layout(vectors, key=key, config=config, progress=progress))
+        }
+
+    return job.checkpoints.once(f"{job.name}-points", compute)["points"]
 
 
-def _grid(samples: Samples, points: HostArray, size: int, config: BuildConfig, draw: Any) -> Grid:
-    """Average the samples of each cell and have the icons of the full ones drawn."""
+def _grid(
+    job: _Layer, points: HostArray, size: int, *, key: Key, chunk: int, progress: bool
+) -> Grid:
+    """Average the samples of each cell and draw the icons of the full ones."""
     places = jnp.asarray(points)
-    averages = average(jnp.asarray(samples.vectors), places, size=size)
-    speaks_for = average(jnp.asarray(samples.evidence), places, size=size).mean
+    averages = average(jnp.asarray(job.samples.vectors), places, size=size)
+    speaks_for = average(jnp.asarray(job.samples.evidence), places, size=size).mean
     count = np.asarray(averages.count)
-    cells = np.flatnonzero(count.ravel() >= config.min_count)
-    if not len(cells):
-        raise ValueError(
-            f"grid: no cell of {size} x {size} holds {config.min_count} samples (the fullest "
-            f"holds {count.max()}): use a smaller grid or minimum count, or more samples"
-        )
+    # At least one, as the grid has been found to be one that the samples can fill.
+    cells = np.flatnonzero(count.ravel() >= job.config.min_count).astype(np.int32)
     directions = averages.mean.reshape(size * size, -1)[cells]
-    if config.whiten:
-        inverse = whiten.inverse(jnp.asarray(samples.moment), ridge=config.ridge)
-        directions = whiten.whiten(directions, inverse)
-    images, scores = draw(np.asarray(directions), cells, size=size)
+    if job.config.whiten:
+        moment = jnp.asarray(job.samples.moment)
+        directions = whiten.whiten(directions, whiten.inverse(moment, ridge=job.config.ridge))
+    icons = functools.partial(_icons, job, f"{job.name}-icons-{size}", chunk=chunk)
+    images, scores = icons(np.asarray(directions), cells, key=key, progress=progress)
     return Grid(
         size=size,
         mean=np.asarray(averages.mean),
         count=count,
         evidence=np.asarray(speaks_for),
-        cells=cells.astype(np.int32),
+        cells=cells,
         icons=images,
         scores=scores,
     )
 
 
 def _icons(
-    network: Network,
-    params: Params,
+    job: _Layer,
+    name: str,
     directions: HostArray,
     cells: HostArray,
     *,
-    size: int,
-    layer: str,
     key: Key,
-    config: BuildConfig,
     chunk: int,
-    checkpoints: Checkpoints,
     progress: bool,
 ) -> tuple[HostArray, HostArray]:
     """Render the icons of a grid; each chunk that is done is kept, and not done again."""
-    name = f"{layer}-icons-{size}"
-    kept = [checkpoints.load(piece) for piece in checkpoints.names(f"{name}-")]
+    kept = [job.checkpoints.load(piece) for piece in job.checkpoints.names(f"{name}-")]
     done = {int(cell) for piece in kept for cell in piece["cells"]}
     todo = np.array([i for i, cell in enumerate(cells.tolist()) if cell not in done], np.int32)
     if len(todo):
         for part, icons in render_each(
-            network,
-            params,
+            job.network,
+            job.params,
             directions[todo],
-            layer=layer,
+            layer=job.name,
             key=key,
-            config=config.render,
+            config=job.config.render,
             cells=cells[todo],
             chunk=chunk,
             progress=progress,
         ):
-            piece = {
-                "cells": cells[todo[part]],
-                "images": to_uint8(icons.images),
-                "scores": icons.scores,
-            }
-            checkpoints.keep(f"{name}-{piece['cells'][0]:06d}", piece)
+            now = cells[todo[part]]
+            piece = {"cells": now, "images": to_uint8(icons.images), "scores": icons.scores}
+            job.checkpoints.keep(f"{name}-{now[0]:06d}", piece)
             kept.append(piece)
     order = np.argsort(np.concatenate([piece["cells"] for piece in kept]))
     images, scores = (

@@ -24,6 +24,10 @@ SEGMENT = 256
 """Images between two checkpoints; fixed, so that results do not hang on the batch size."""
 
 
+# On a CPU, XLA multiplies small matrices in another way, which rounds differently.
+_FEWEST = 8
+
+
 class Samples(NamedTuple):
     """What was collected at one layer.
 
@@ -155,13 +159,17 @@ def collect(
       Collected.
 
     Raises:
-      ValueError: if no image could be used; the first reasons are given.
+      ValueError: if no image could be used, the first reasons are given; or for an argument out
+        of range.
     """
+    for name, value in (("per_image", per_image), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"{name}: expected at least 1, got {value}")
     done = 0
     while checkpoints.has(_segment(done)):
         done += 1
     kept = [checkpoints.load(_segment(number)) for number in range(done)]
-    size = max(1, min(batch_size // per_image, SEGMENT))
+    size = max(_FEWEST, min(batch_size // per_image, SEGMENT))
     step = functools.partial(extract, network, params, per_image=per_image, key=key)
     empty = functools.partial(_empty_moments, network, params, layers=layers)
     bar = tqdm(

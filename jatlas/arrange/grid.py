@@ -56,7 +56,12 @@ def average(values: Array, points: Array, *, size: int) -> Cells:
 
     Returns:
       Cells; the counts add up to n.
+
+    Raises:
+      ValueError: if there are not as many values as points.
     """
+    if len(values) != len(points):
+        raise ValueError(f"values: expected one row per point, got {len(values)} for {len(points)}")
     index = cell_index(points, size=size)
     count = jnp.zeros(size * size, jnp.int32).at[index].add(1)
     total = jnp.zeros((size * size, values.shape[1]), jnp.float32)

@@ -37,6 +37,8 @@ class UMAPConfig:
             raise ValueError(f"n_neighbors: expected at least 2, got {self.n_neighbors}")
         if not 0 <= self.min_dist <= 1:
             raise ValueError(f"min_dist: expected 0 to 1, got {self.min_dist}")
+        if self.metric not in ("cosine", "euclidean"):
+            raise ValueError(f"metric: expected 'cosine' or 'euclidean', got {self.metric!r}")
 
 
 def umap_layout(
@@ -73,8 +75,6 @@ def umap_layout(
             f"vectors: a layout needs at least {_FEWEST} samples, got {len(table)}: "
             "use more images or more positions per image"
         )
-    if not np.isfinite(table).all():
-        raise ValueError("vectors: some are not finite (NaN or infinity)")
     k = min(config.n_neighbors, len(table) - 1)
     near = nearest_neighbors(table, k=k, metric=config.metric, progress=progress)
     import umap  # takes seconds to import
@@ -115,10 +115,11 @@ def normalize(
       margin: share of the range that is added on each side.
 
     Returns:
-      (n, 2) float32 in [0, 1]. An axis on which all points agree becomes 0.5.
+      (n, 2) float32 in [0, 1]. An axis whose two percentiles agree becomes 0.5.
 
     Raises:
-      ValueError: for percentiles that are not 0 <= lower < upper <= 100, or a negative margin.
+      ValueError: for percentiles that are not 0 <= lower < upper <= 100, a negative margin, or
+        points that are not finite.
 
     Reference:
       `normalize_layout` of lucid's atlas recipe.
@@ -126,9 +127,11 @@ def normalize(
     low, high = percentiles
     if not 0 <= low < high <= 100:
         raise ValueError(f"percentiles: expected 0 <= lower < upper <= 100, got {percentiles}")
-    if margin < 0:
+    if not margin >= 0:
         raise ValueError(f"margin: expected at least 0, got {margin}")
     table = jnp.asarray(points, jnp.float32)
+    if not jnp.isfinite(table).all():
+        raise ValueError("points: some are not finite (NaN or infinity)")
     lower, upper = jnp.percentile(table, jnp.asarray(percentiles), axis=0)
     room = margin * (upper - lower)
     lower, upper = lower - room, upper + room

@@ -1,7 +1,7 @@
 """Exact nearest neighbours in JAX, in blocks: n x n distances are never in memory."""
 
 import functools
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -56,16 +56,23 @@ def nearest_neighbors(
     table = jnp.asarray(vectors, jnp.float32)
     if not jnp.isfinite(table).all():
         raise ValueError("vectors: some are not finite (NaN or infinity)")
-    table = _unit(table) if metric == "cosine" else table - table.mean(axis=0)
+    table = _unit(table) if metric == "cosine" else _centred(table)
     bar = tqdm(range(0, count, _QUERIES), desc="neighbours", unit="block", disable=not progress)
     # Fetched block by block: what is only dispatched is not done, and would not move the bar.
     blocks = [jax.device_get(_block_neighbors(table, start, k=k, metric=metric)) for start in bar]
-    squared = np.concatenate([block[0] for block in blocks])[:count]
+    squared = np.maximum(np.concatenate([block[0] for block in blocks])[:count], 0)
     index = np.concatenate([block[1] for block in blocks])[:count]
     # Unit vectors: |a - b|^2 / 2 is 1 - cos.
     return Neighbors(index, squared / 2 if metric == "cosine" else np.sqrt(squared))
 
 
+@jax.jit
+def _centred(table: Array) -> Array:
+    """Move the mean to the origin: far from it, the difference of large squares is lost."""
+    return table - table.mean(axis=0)
+
+
+@jax.jit
 def _unit(table: Array) -> Array:
     """Scale rows to length 1, zero rows excepted; none is too long or short to be squared."""
     largest = jnp.abs(table).max(axis=1, keepdims=True)
@@ -78,11 +85,11 @@ def _block_neighbors(table: Array, start: int, *, k: int, metric: Metric) -> tup
     """Find the neighbours of one block of queries, one block of candidates after the other."""
     count = len(table)
     rows = np.minimum(np.arange(start, start + min(_QUERIES, count), dtype=np.int32), count - 1)
-    best = jnp.full((len(rows), k), jnp.inf), jnp.zeros((len(rows), k), jnp.int32)
+    best: Any = np.full((len(rows), k), np.inf, np.float32), np.zeros((len(rows), k), np.int32)
     width = -(-count // -(-count // _CANDIDATES))  # equal blocks: little is looked at twice
     for first in range(0, count, width):
         best = _nearer(best, table, rows, first, width=width, metric=metric)
-    return jnp.maximum(best[0], 0.0), best[1]
+    return best
 
 
 @functools.partial(jax.jit, static_argnames=("width", "metric"))

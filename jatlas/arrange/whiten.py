@@ -23,13 +23,15 @@ def inverse(moment: Array, *, ridge: float) -> Array:
     Args:
       moment: (c, c) symmetric, as `second_moment` gives it; may be singular (fewer samples than
         channels, channels that never fire).
-      ridge: share of the mean of the diagonal that is added to it; above 0.
+      ridge: share of the mean of the diagonal that is added to it; above 0. A singular moment
+        needs about 1e-4 or more: float32 sees no smaller one beside 512 channels.
 
     Returns:
       (c, c) float32, symmetric.
 
     Raises:
-      ValueError: if the ridge is not above 0.
+      ValueError: if the ridge is not above 0, or too small to make the moment invertible (under
+        `jit` the result is NaN instead).
     """
     if not ridge > 0:
         raise ValueError(f"ridge: expected a share above 0, got {ridge}")
@@ -39,7 +41,12 @@ def inverse(moment: Array, *, ridge: float) -> Array:
     scale = jnp.where(scale > 0, scale, 1.0)
     factor = jax.scipy.linalg.cho_factor(moment / scale + ridge * jnp.eye(channels))
     inverted = jax.scipy.linalg.cho_solve(factor, jnp.eye(channels)) / scale
-    return (inverted + inverted.T) / 2
+    inverted = (inverted + inverted.T) / 2
+    if not isinstance(inverted, jax.core.Tracer) and not jnp.isfinite(inverted).all():
+        raise ValueError(
+            f"ridge: {ridge} is too small for this moment in float32, or the moment is not finite"
+        )
+    return inverted
 
 
 def whiten(directions: Array, inverse_moment: Array) -> Array:

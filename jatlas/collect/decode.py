@@ -105,19 +105,23 @@ def _decode(image: Image.Image, preprocess: Preprocess) -> HostArray:
     orientation = _orientation(image)
     image = _to_rgb(image)
 
+    if orientation in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[orientation])
+
     # Scale and crop in one go: no picture is ever larger than the file's own, however long and
-    # thin, and the crop is centred to a fraction of a pixel, so that it can be turned afterwards.
-    width, height = image.size
+    # thin. The crop begins on a whole pixel of the scaled picture, so that one that needs no
+    # scaling is not blurred by half a pixel.
     kept_width, kept_height = _kept(image.size, preprocess)
-    left, top = (width - kept_width) / 2, (height - kept_height) / 2
+    left, top = (
+        (whole - kept) / 2 // (kept / preprocess.size) * (kept / preprocess.size)
+        for whole, kept in zip(image.size, (kept_width, kept_height), strict=True)
+    )
     square = image.resize(
         (preprocess.size, preprocess.size),
         Image.Resampling.BILINEAR,
         box=(left, top, left + kept_width, top + kept_height),
         reducing_gap=3.0,  # Pillow: "the result is close to fair resampling"
     )
-    if orientation in _UPRIGHT:
-        square = square.transpose(_UPRIGHT[orientation])
     return np.asarray(square)
 
 

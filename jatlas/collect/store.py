@@ -63,11 +63,10 @@ class Checkpoints:
     def load(self, name: str) -> dict[str, HostArray]:
         """Read the arrays of a name that `has` found."""
         assert self.folder is not None
-        path = self.folder / f"{name}.npz"
         try:
-            return files.read_arrays(path)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} is damaged ({error}): delete it and run again") from error
+            return files.read_arrays(self.folder / f"{name}.npz")
+        except ValueError as error:
+            raise ValueError(f"{error}; delete it and run again") from error
 
     def names(self, prefix: str) -> list[str]:
         """Return the sorted names that begin with a prefix."""

@@ -6,10 +6,7 @@ FOLDER/provenance.json  where it is from, and the digest of each of its files
 
 import hashlib
 import json
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jatlas import files
 from jatlas.model.download import file_digest
 from jatlas.types import Params
 
@@ -41,10 +39,9 @@ def write(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> Non
 
     import jatlas
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     # NumPy arrays leave no trace of the device they were on, so any machine can read them.
     params = jax.tree.map(np.asarray, params)
-    with replacing(folder) as new:
+    with files.replacing_folder(folder) as new:
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save((new / "params").absolute(), params)
         record = dict(provenance) | {
@@ -52,7 +49,7 @@ def write(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> Non
             "params_sha256": digest(params),
             "files": _file_digests(new / "params"),
         }
-        (new / PROVENANCE).write_text(json.dumps(record, indent=2) + "\n")
+        files.write_json(new / PROVENANCE, record)
 
 
 def read(folder: Path, *, expected: Params) -> Params:
@@ -108,27 +105,6 @@ def mismatches(params: Params, *, expected: Params) -> list[str]:
     ]
 
 
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a new folder that takes the target's place if all goes well, else goes away."""
-    token = secrets.token_hex(4)
-    new, old = (target.with_name(f".{target.name}-{kind}-{token}") for kind in ("new", "old"))
-    new.mkdir()
-    try:
-        yield new
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
 def _leaves(params: Params) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(params)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
@@ -152,7 +128,7 @@ def _restore(path: Path, expected: Params) -> Params:
 
 
 def _file_digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): file_digest(path, like="sha256:") for path in files
+        path.relative_to(folder).as_posix(): file_digest(path, like="sha256:") for path in found
     }

@@ -43,7 +43,8 @@ class Direction:
 
     def __call__(self, activation: Array, direction: Array) -> Array:
         """Score one activation (channels,) against one direction (channels,)."""
-        dot = jnp.vdot(activation, direction)
+        # Not vdot: a batch of those is a matrix product, whose rounding hangs on the batch.
+        dot = jnp.sum(activation * direction)
         if self.power == 0:
             return dot
         # lucid keeps both norms away from zero; the gradient stays finite on a dead start.

@@ -1,0 +1,14 @@
+"""Build the atlas of test_pipeline.py in a process of its own, to be killed.
+
+Usage: python build_script.py IMAGES OUT
+"""
+
+import sys
+from pathlib import Path
+
+from test_pipeline import build
+
+from jatlas import samples
+
+samples.SEGMENT = 10
+build(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,214 @@
+"""The command line: what a user types, and what they are told."""
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import tiny_network, tiny_params
+from test_pipeline import make_images
+
+from jatlas import Atlas, cli, files
+from jatlas.model import weights
+
+BUILD = [
+    "--layer", "conv1", "--layer", "conv2", "--grid", "2", "--grid", "3", "--steps", "2",
+    "--icon-size", "12", "--per-image", "3", "--views.size", "10", "--layout.n-neighbors", "8",
+]  # fmt: skip
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    return make_images(tmp_path / "images")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    (tmp_path / "made").mkdir()
+    return tmp_path / "made" / "atlas"
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a tiny network in the place of the real ones, which take weights that may not be here."""
+    known = weights.load
+
+    def load(name: str) -> Any:
+        return (tiny_network(), tiny_params()) if name == "tiny" else known(name)
+
+    monkeypatch.setattr(weights, "load", load)
+
+
+def run(*words: str | Path) -> int:
+    return cli.main([str(word) for word in words])
+
+
+def test_build_writes_every_layer_and_grid(
+    images: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 0
+    atlas = Atlas.load(out)
+    found = [(each.layer, grid.size) for each in atlas.maps for grid in each.grids]
+    assert found == [("conv1", 2), ("conv1", 3), ("conv2", 2), ("conv2", 3)]
+    assert atlas.info["settings"]["render"]["steps"] == 2
+    assert atlas.info["settings"]["layout"]["n_neighbors"] == 8
+    said = capsys.readouterr()
+    assert f"{out}/conv2/overview-3.png: 9 icons of 75 samples" in said.out
+    assert "skipped 05.png: " in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--layer", "mixed9z"], "tiny has no layer 'mixed9z'; it has: input, conv1, conv2"),
+        (["--network", "resnet"], "resnet.*googlenet_bvlc"),
+        (["--grid", "9"], "78 samples cannot fill 9 x 9 cells.*at most 8"),
+        (["--steps", "0"], "steps: expected at least 1, got 0"),
+        (["--limit", "0"], "limit must be at least 1"),
+        (["--per-image", "0"], "per_image: expected at least 1"),
+    ],
+)
+def test_bad_settings_are_one_line_and_leave_nothing(
+    images: Path, out: Path, capfd: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert run("build", images, "--network", "tiny", "--out", out, *BUILD, *words) == 2
+    assert_said(capfd, message)
+    assert os.listdir(out.parent) == []
+
+
+def assert_said(capfd: pytest.CaptureFixture[str], pattern: str) -> None:
+    """One line of the command's own, which says what is expected."""
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("jatlas: ")]
+    assert len(said) == 1
+    assert re.search(pattern, said[0]), said[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--layout.n-neighbors", "1"], "n_neighbors: expected at least 2, got 1"),
+        (["--views.window", "0.9", "0.2"], "window: expected 0 < smallest <= largest"),
+        (["--grid", "many"], "--grid"),
+        (["--laye", "conv1"], "--layer"),
+    ],
+)
+def test_what_the_parser_refuses_is_said_and_leaves_nothing(
+    images: Path, out: Path, capfd: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("build", images, "--network", "tiny", "--out", out, *BUILD, *words)
+    said = " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert message in said
+    assert os.listdir(out.parent) == []
+
+
+def test_bad_folders_are_one_line_and_leave_nothing(
+    images: Path, out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for number in range(4):
+        (damaged / f"{number}.jpg").write_bytes(b"not an image")
+    for folder, message in (
+        (tmp_path / "nowhere", "does not exist"),
+        (empty, "found none"),
+        (damaged, "no image could be used.*image 0"),
+    ):
+        small = ["--grid", "1", "--layer", "conv1", "--network", "tiny"]
+        assert run("build", folder, "--out", out, *small, "--per-image", "9") == 2
+        assert_said(capfd, message)
+        assert os.listdir(out.parent) == []
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 2
+    assert_said(capfd, "holds something else: choose another output folder")
+    assert [path.name for path in out.iterdir()] == ["thesis.tex"]
+
+
+def test_missing_weights_are_said_with_the_command_that_gets_them(
+    images: Path,
+    out: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(tmp_path / "weights"))
+    assert run("build", images, "--network", "googlenet_bvlc", "--out", out) == 2
+    assert_said(capfd, "jatlas weights fetch googlenet_bvlc")
+    assert run("weights", "convert", images / "00.png", "--network", "googlenet_bvlc") == 2
+    assert_said(capfd, "00.png")
+    assert not (tmp_path / "weights").exists() or not any((tmp_path / "weights").iterdir())
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
+    images: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["build", images, "--network", "tiny", "--out", out, *BUILD]
+    writes = files.write_image
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "icons-2.png")
+
+    monkeypatch.setattr(files, "write_image", full)
+    assert run(*arguments) == 2
+    assert_said(capfd, "no space left to write.*run the same command again")
+    assert os.listdir(out.parent) == ["atlas.partial"]
+    monkeypatch.setattr(files, "write_image", writes)
+    assert run(*arguments) == 0
+    assert os.listdir(out.parent) == ["atlas"]
+
+
+def test_control_c_is_said_to_be_no_loss(
+    images: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jatlas.pipeline.collect", interrupt)
+    assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 130
+    assert_said(capfd, "interrupted; the same command goes on")
+
+
+def test_weights_list_and_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(tmp_path))
+    assert run("weights", "where") == 0
+    assert capsys.readouterr().out == f"{tmp_path}\n"
+    assert run("weights", "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["googlenet_bvlc", "not", "here"],
+        ["inception5h", "not", "here"],
+    ]
+
+
+@pytest.mark.slow
+def test_convert_then_build_with_the_real_weights(test_data: Path, tmp_path: Path) -> None:
+    """The two commands of the README, as a user types them."""
+    environment = os.environ | {"JATLAS_WEIGHTS_DIR": str(tmp_path / "weights")}
+    file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
+    out = tmp_path / "atlas"
+
+    def jatlas(*words: str | Path) -> None:
+        command = [sys.executable, "-m", "jatlas.cli", *words]
+        subprocess.run(command, env=environment, check=True)
+
+    jatlas("weights", "convert", file, "--network", "googlenet_bvlc")
+    jatlas(
+        "build", test_data / "imagenet_sample", "--network", "googlenet_bvlc", "--layer",
+        "mixed5b", "--grid", "3", "--limit", "40", "--steps", "2", "--out", out,
+    )  # fmt: skip
+    info = json.loads((out / "atlas.json").read_text())
+    (grid,) = info["maps"][0]["grids"]
+    counts = [cell["count"] for cell in grid["cells"]]
+    assert sum(counts) == 40
+    best = {cell["labels"][0][1] for cell in grid["cells"]}
+    assert best <= set(info["classes"])

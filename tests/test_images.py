@@ -1,0 +1,154 @@
+"""Folders of images: what is found, in which order, and how it is loaded."""
+
+import itertools
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jatlas.collect import images
+from jatlas.collect.arrays import arrays
+from jatlas.collect.decode import Preprocess
+
+
+def make_folder(root: Path, names: list[str]) -> None:
+    for number, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number % 256, 0, 0)).save(path, "PNG")
+
+
+def test_a_folder_is_walked_and_sorted(tmp_path: Path) -> None:
+    make_folder(
+        tmp_path, ["b/2.PNG", "b/10.jpeg", "a.webp", "B.JPG", "c/d/e.gif", "é.bmp", "z.jpe"]
+    )
+    make_folder(tmp_path, [".hidden.png", ".cache/x.png", "c/.d/y.png"])
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "png").write_text("no extension")
+    (tmp_path / "folder.png").mkdir()
+    source = images.folder(tmp_path, size=16, fit="squash")
+    assert source.paths == (
+        "B.JPG", "a.webp", "b/10.jpeg", "b/2.PNG", "c/d/e.gif", "z.jpe", "é.bmp",
+    )  # fmt: skip
+    assert len(source) == source.count == 7
+    assert source.name(3) == "b/2.PNG"
+    assert source.unusable == ()
+    assert source.preprocess == Preprocess(size=16, fit="squash")
+
+
+def test_links_are_followed_and_a_loop_ends(tmp_path: Path) -> None:
+    make_folder(tmp_path, ["all/1.png", "elsewhere/2.png"])
+    (tmp_path / "all" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "all" / "up").symlink_to(tmp_path / "all")
+    assert images.folder(tmp_path / "all").paths == ("1.png", "link/2.png")
+
+
+def test_names_that_break_a_listing_are_left_out_and_told(tmp_path: Path) -> None:
+    make_folder(tmp_path, ["good.png", "two\nlines.png", "in\rfolder/x.png", "para\u2029graph.png"])
+    try:
+        os.link(os.fsencode(tmp_path / "good.png"), os.fsencode(tmp_path) + b"/latin\xe9.png")
+    except OSError:
+        pytest.skip("this file system takes no names that are not UTF-8")
+    source = images.folder(tmp_path)
+    assert source.paths == ("good.png",)
+    assert dict(source.unusable) == {
+        repr("two\nlines.png"): "line break in its name",
+        repr("in\rfolder/x.png"): "line break in its name",
+        repr("para\u2029graph.png"): "line break in its name",
+        repr("latin\udce9.png"): "name is not UTF-8",
+    }
+    for name, _ in source.unusable:
+        assert name.encode("utf-8")
+        assert name.splitlines() == [name]
+
+
+def test_limit_is_spread_over_the_classes(tmp_path: Path) -> None:
+    make_folder(tmp_path, [f"class{c}/{i:02}.png" for c in range(5) for i in range(12)])
+    everything = images.folder(tmp_path).paths
+    for limit in (1, 5, 7, 10, 59, 60, 100):
+        paths = images.folder(tmp_path, limit=limit).paths
+        assert len(paths) == min(limit, 60)
+        assert list(paths) == sorted(set(paths))
+        assert set(paths) <= set(everything)
+    for limit, share in ((5, 1), (10, 2), (30, 6)):
+        paths = images.folder(tmp_path, limit=limit).paths
+        assert [sum(p.startswith(f"class{c}/") for p in paths) for c in range(5)] == [share] * 5
+
+
+def test_a_wrong_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nowhere' does not exist"):
+        images.folder(tmp_path / "nowhere")
+    (tmp_path / "file.jpg").touch()
+    with pytest.raises(ValueError, match=r"file\.jpg' is not a folder"):
+        images.folder(tmp_path / "file.jpg")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"\.jpg \.jpeg .*found none in .*empty'$"):
+        images.folder(tmp_path / "empty")
+    make_folder(tmp_path, ["odd/a\nb.png"])
+    with pytest.raises(ValueError, match=r"found none in .*odd' but 1 unusable"):
+        images.folder(tmp_path / "odd")
+    with pytest.raises(ValueError, match=r"limit must be at least 1, or None.*got 0"):
+        images.folder(tmp_path, limit=0)
+    with pytest.raises(ValueError, match="size must be at least 1 pixel; got -1"):
+        images.folder(tmp_path, size=-1)
+
+
+def test_load_gives_every_image_in_order_whatever_the_threads(tmp_path: Path) -> None:
+    make_folder(tmp_path, [f"{i:03}.png" for i in range(200)])
+    (tmp_path / "050.png").write_bytes(b"damaged")
+    (tmp_path / "199.png").unlink()
+    (tmp_path / "199.png").symlink_to(tmp_path / "gone")
+    source = images.folder(tmp_path, size=4)
+    for workers, start in itertools.product((1, 2, 5), (0, 49, 199, 200, 300)):
+        loaded = list(source.load(start, workers=workers))
+        assert [item.index for item in loaded] == list(range(start, 200))
+        for item in loaded:
+            if item.index in (50, 199):
+                assert item.image is None
+                assert item.error
+            else:
+                assert item.error is None
+                assert item.image is not None
+                assert item.image[0, 0].tolist() == [item.index, 0, 0]
+
+
+def test_load_checks_its_arguments_at_once(tmp_path: Path) -> None:
+    make_folder(tmp_path, ["a.png"])
+    for source in (images.folder(tmp_path), arrays(np.zeros((1, 2, 2, 3), np.uint8))):
+        with pytest.raises(ValueError, match=r"start must be the index of an image.*got -1"):
+            source.load(-1)
+        with pytest.raises(ValueError, match="workers must be at least 1 thread; got 0"):
+            source.load(workers=0)
+
+
+def test_closing_the_iterator_stops_the_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folder(tmp_path, [f"{i:03}.png" for i in range(300)])
+    source = images.folder(tmp_path, size=4)
+    calls: list[object] = []
+    real = images.decode
+    monkeypatch.setattr(images, "decode", lambda *a, **k: calls.append(a) or real(*a, **k))
+
+    def threads() -> list[str]:
+        return [t.name for t in threading.enumerate() if t.name.startswith("jatlas-images")]
+
+    stream = source.load(workers=2)
+    assert not threads()
+    assert [next(stream).index for _ in range(3)] == [0, 1, 2]
+    assert threads()
+    stream.close()  # type: ignore[attr-defined]
+    assert not threads()
+    assert len(calls) < 150, "it must decode only a bounded way ahead"
+    list(source.load())
+    assert not threads()
+
+
+def test_the_sample_images_all_decode(test_data: Path) -> None:
+    source = images.folder(test_data / "imagenet_sample", limit=100)
+    assert source.count == 100
+    assert all(item.image is not None for item in source.load())
+    assert images.folder(test_data / "imagenet_sample").count == 700
