@@ -1,0 +1,115 @@
+"""Class evidence against other ways to compute it."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import CLASSES, tiny_network, tiny_params
+
+from jatlas.explain.attribution import evidence
+from jatlas.model.network import Network
+
+SIDE = 10
+
+
+@pytest.fixture(scope="module")
+def activation() -> jax.Array:
+    """What conv1 says of an image; what follows it is not linear."""
+    image = jax.random.uniform(jax.random.key(1), (2 * SIDE, 2 * SIDE, 3))
+    return tiny_network().run(tiny_params(), image, until="conv1")
+
+
+def explain(activation: jax.Array, row: int, column: int, layer: str = "conv1") -> jax.Array:
+    position = jnp.array([row, column])
+    return evidence(tiny_network(), tiny_params(), activation, position, layer=layer)
+
+
+PLACES = [(0, 0), (4, 7), (SIDE - 1, 3)]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_evidence_is_the_activation_times_the_gradient_of_each_class(
+    activation: jax.Array, place: tuple[int, int]
+) -> None:
+    found = explain(activation, *place)
+    assert found.shape == (CLASSES,)
+    assert found.dtype == jnp.float32
+    rest = functools.partial(tiny_network().run, tiny_params(), after="conv1")
+    right = [
+        jnp.vdot(jax.grad(lambda x, c=c: rest(x)[c])(activation)[place], activation[place])
+        for c in range(CLASSES)
+    ]
+    assert np.abs(right).max() > 1e-3
+    np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_evidence_is_the_slope_of_finite_differences(
+    activation: jax.Array, place: tuple[int, int]
+) -> None:
+    # The rest of the network in double precision with NumPy alone.
+    params = {name: np.asarray(value, np.float64) for name, value in tiny_params().items()}
+
+    def rest(x: np.ndarray) -> np.ndarray:
+        padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+        conv = np.zeros((SIDE, SIDE, 12)) + params["bias2"]
+        for i, j in np.ndindex(3, 3):
+            conv += padded[i : i + SIDE, j : j + SIDE] @ params["conv2"][i, j]
+        return np.log1p(np.exp(conv)).mean((0, 1)) @ params["dense"] + params["bias"]
+
+    start = np.asarray(activation, np.float64)
+    np.testing.assert_allclose(
+        rest(start), tiny_network().run(tiny_params(), activation, after="conv1"), rtol=1e-4
+    )
+    step = np.zeros_like(start)
+    step[place] = 1e-4 * start[place]
+    right = (rest(start + step) - rest(start - step)) / 2e-4
+    np.testing.assert_allclose(explain(activation, *place), right, rtol=1e-3, atol=1e-6)
+
+
+def test_where_the_rest_is_linear_evidence_adds_up_to_the_logits_without_the_bias() -> None:
+    params = tiny_params()
+    last = jax.random.uniform(jax.random.key(2), (4, 5, 12))
+    position = jnp.stack(jnp.meshgrid(jnp.arange(4), jnp.arange(5), indexing="ij"), -1)
+    each = functools.partial(evidence, tiny_network(), params, last, layer="conv2")
+    found = jax.jit(jax.vmap(jax.vmap(each)))(position)
+    # The mean over 20 positions, then a product: the share of one is its vector / 20.
+    np.testing.assert_allclose(found, last @ params["dense"] / 20, rtol=1e-5, atol=1e-6)
+    logits = tiny_network().run(params, last, after="conv2")
+    np.testing.assert_allclose(found.sum((0, 1)), logits - params["bias"], rtol=1e-4, atol=1e-5)
+
+
+def test_a_silent_position_speaks_for_nothing(activation: jax.Array) -> None:
+    silent = activation.at[2, 3].set(0)
+    np.testing.assert_array_equal(explain(silent, 2, 3), np.zeros(CLASSES))
+    assert bool((explain(silent, 3, 2) != 0).all())
+
+
+def test_jit_and_vmap_equal_a_loop_in_one_trace(activation: jax.Array) -> None:
+    traces = []
+
+    def square(params: Any, x: jax.Array) -> jax.Array:
+        traces.append(x.shape)
+        return (x**2).sum((-3, -2)) * params
+
+    network = Network(stages=(("x", lambda params, x: x), ("logits", square)))
+    positions = jnp.array(PLACES)
+
+    @jax.jit
+    def together(params: Any, positions: jax.Array) -> jax.Array:
+        each = functools.partial(evidence, network, params, activation, layer="x")
+        return jax.vmap(each)(positions)
+
+    found = together(2.0, positions)
+    np.testing.assert_array_equal(found, together(2.0, positions))
+    assert len(traces) == 1
+    right = [2 * 2 * activation[place] ** 2 for place in PLACES]
+    np.testing.assert_allclose(found, right, rtol=1e-5)
+
+
+def test_an_unknown_layer_is_refused(activation: jax.Array) -> None:
+    with pytest.raises(ValueError, match="tiny has no layer 'conv9'; it has: input, "):
+        explain(activation, 0, 0, layer="conv9")

@@ -1,0 +1,293 @@
+"""Writing that is whole or not at all."""
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jatlas import files
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], None]]:
+    before = os.umask(0o022)
+    yield lambda mask: os.umask(mask) and None
+    os.umask(before)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Return every file under a folder, hidden ones too."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "file.bin"
+    with files.replacing(target) as file:
+        file.write(b"one")
+        file.flush()
+        assert not target.exists()
+    assert content(tmp_path) == {"new/folder/file.bin": b"one"}
+    with files.replacing(target) as file:
+        file.write(b"two")
+        file.flush()
+        assert target.read_bytes() == b"one"
+    assert content(tmp_path) == {"new/folder/file.bin": b"two"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("there", [True, False])
+def test_an_error_leaves_what_was_there_and_nothing_else(
+    tmp_path: Path, there: bool, error: type[BaseException]
+) -> None:
+    target = tmp_path / "file.bin"
+    if there:
+        target.write_bytes(b"old")
+    before = content(tmp_path)
+    with pytest.raises(error, match="stop"), files.replacing(target) as file:
+        file.write(b"half of the ne")
+        raise error("stop")
+    assert content(tmp_path) == before
+
+
+def test_a_rename_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "taken"
+    target.mkdir()
+    (target / "inside").write_bytes(b"kept")
+    with pytest.raises(OSError, match="taken"), files.replacing(target) as file:
+        file.write(b"new")
+    assert content(tmp_path) == {"taken/inside": b"kept"}
+
+
+def test_a_parent_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"kept")
+    with pytest.raises(OSError, match="file"), files.replacing(tmp_path / "file" / "below"):
+        pass
+    assert content(tmp_path) == {"file": b"kept"}
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_permissions_follow_the_umask(
+    tmp_path: Path, umask: Callable[[int], None], mask: int, mode: int
+) -> None:
+    umask(mask)
+    files.write_text(tmp_path / "file", "text")
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+    assert os.umask(mask) == mask  # looking at it has not changed it
+
+
+def test_the_longest_file_names_are_taken(tmp_path: Path) -> None:
+    for name in ("a" * 255, "é" * 127):
+        files.write_text(tmp_path / name, "text")
+        assert (tmp_path / name).read_text() == "text"
+    assert len(content(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_takes_its_place_at_the_end(tmp_path: Path, there: bool) -> None:
+    target = tmp_path / "parent" / "atlas"
+    if there:
+        files.write_text(target / "old" / "file", "old")
+    before = content(target)
+    with files.replacing_folder(target) as folder:
+        files.write_text(folder / "new" / "file", "new")
+        assert content(target) == before
+    assert content(tmp_path) == {"parent/atlas/new/file": b"new"}
+    assert [path.name for path in target.parent.iterdir()] == ["atlas"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("there", [True, False])
+def test_an_error_leaves_the_old_folder_and_nothing_else(
+    tmp_path: Path, there: bool, error: type[BaseException]
+) -> None:
+    target = tmp_path / "atlas"
+    if there:
+        files.write_text(target / "file", "old")
+    before = content(tmp_path)
+    with pytest.raises(error, match="stop"), files.replacing_folder(target) as folder:
+        files.write_text(folder / "file", "half")
+        raise error("stop")
+    assert content(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == (["atlas"] if there else [])
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "atlas"
+    files.write_text(target / "file", "old")
+    rename = Path.rename
+
+    def rename_but_the_new(path: Path, to: Path) -> Path:
+        if "-new-" in path.name:
+            raise OSError("no space")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", rename_but_the_new)
+    with pytest.raises(OSError, match="no space"), files.replacing_folder(target) as folder:
+        files.write_text(folder / "file", "new")
+    assert content(tmp_path) == {"atlas/file": b"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["atlas"]
+
+
+def test_text_is_utf8_and_keeps_its_line_ends(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "file", "Käse\r\n面\n")
+    assert (tmp_path / "file").read_bytes() == "Käse\r\n面\n".encode()
+
+
+def test_json_is_readable_and_comes_back(tmp_path: Path) -> None:
+    value = {"name": "Käse", "numbers": [1, 2.5, None, True], "nested": {"empty": {}}}
+    files.write_json(tmp_path / "file", value)
+    text = (tmp_path / "file").read_text(encoding="utf-8")
+    assert json.loads(text) == value
+    assert '"name": "Käse"' in text and text.count("\n") > 4 and text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        ({"score": float("nan")}, ValueError, "not JSON compliant"),
+        ({"score": float("inf")}, ValueError, "not JSON compliant"),
+        ({"array": np.ones(2)}, TypeError, "not JSON serializable"),
+    ],
+)
+def test_what_json_does_not_know_leaves_the_old_file(
+    tmp_path: Path, value: Any, error: type[Exception], message: str
+) -> None:
+    files.write_json(tmp_path / "file", "old")
+    before = content(tmp_path)
+    with pytest.raises(error, match=message):
+        files.write_json(tmp_path / "file", value)
+    assert content(tmp_path) == before
+
+
+ARRAYS = {
+    "floats": np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32),
+    "halves": np.array([1, 2.5], np.float16),
+    "ints": np.arange(6, dtype=np.int64).reshape(1, 2, 3),
+    "empty": np.zeros((0, 3), np.float32),
+    "scalar": np.array(7),
+    "text": np.array(["", "damaged", "Käse 面"], np.str_),
+    "layer.with.dots": np.array([True, False]),
+    "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "file": np.ones(1),  # names that np.savez keeps for itself
+    "allow_pickle": np.ones(2),
+}
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "arrays.npz"
+    files.write_arrays(path, ARRAYS)
+    assert content(tmp_path).keys() == {"arrays.npz"}
+    found = files.read_arrays(path)
+    with np.load(path, allow_pickle=False) as archive:  # anything else that reads .npz can, too
+        theirs = {name: archive[name] for name in archive.files}
+    assert found.keys() == theirs.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert found[name].dtype == theirs[name].dtype == array.dtype, name
+        np.testing.assert_array_equal(found[name], array)
+        np.testing.assert_array_equal(theirs[name], array)
+
+
+def test_equal_arrays_make_equal_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.write_arrays(tmp_path / "a.npz", ARRAYS)
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    files.write_arrays(tmp_path / "b.npz", ARRAYS)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_one_array_comes_back(tmp_path: Path) -> None:
+    for name, array in ARRAYS.items():
+        files.write_array(tmp_path / "array.npy", array)
+        found = files.read_array(tmp_path / "array.npy")
+        assert found.dtype == array.dtype, name
+        np.testing.assert_array_equal(found, array)
+
+
+def test_python_objects_are_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    objects = np.array([{"a": 1}, None], object)
+    files.write_array(tmp_path / "one.npy", np.ones(2))
+    files.write_arrays(tmp_path / "more.npz", {"a": np.ones(2)})
+    before = content(tmp_path)
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        files.write_array(tmp_path / "one.npy", objects)
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        files.write_arrays(tmp_path / "more.npz", {"a": np.ones(3), "b": objects})
+    assert content(tmp_path) == before
+
+
+def test_pickles_are_not_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "objects.npz", a=np.array([{"a": 1}], object))
+    with pytest.raises(ValueError, match=r"objects\.npz is damaged: Object arrays cannot"):
+        files.read_arrays(tmp_path / "objects.npz")
+    np.array([{"a": 1}], object).dump(tmp_path / "pickle.npz")
+    with pytest.raises(ValueError, match=r"pickle\.npz is damaged: .*pickle"):
+        files.read_arrays(tmp_path / "pickle.npz")
+
+
+def test_a_missing_archive_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        files.read_arrays(tmp_path / "nowhere.npz")
+
+
+def test_an_array_cut_anywhere_is_a_value_error(tmp_path: Path) -> None:
+    path = tmp_path / "array.npy"
+    files.write_array(path, np.arange(12.0))
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"array\.npy is damaged: "):
+            files.read_array(path)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        files.read_array(tmp_path / "nowhere.npy")
+
+
+def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
+    files.write_array(tmp_path / "a.npy", np.ones(3))
+    with pytest.raises(ValueError, match=r"a\.npy is damaged: "):
+        files.read_arrays(tmp_path / "a.npy")
+
+
+def test_an_archive_cut_anywhere_is_a_value_error(tmp_path: Path) -> None:
+    path = tmp_path / "arrays.npz"
+    files.write_arrays(path, {"x": np.arange(12.0), "names": np.array(["a", "bc"])})
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"arrays\.npz is damaged: "):
+            files.read_arrays(path)
+
+
+def test_flipped_bits_give_the_arrays_or_a_value_error(tmp_path: Path) -> None:
+    path = tmp_path / "arrays.npz"
+    values = np.arange(40.0)
+    files.write_arrays(path, {"x": values})
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(bytes(damaged))
+        try:
+            found = files.read_arrays(path)
+        except ValueError:
+            refused += 1
+        else:  # the bit meant nothing, or, at the archive's end, that there is less in it
+            assert not found or np.array_equal(found["x"], values)
+    assert refused > 150
+
+
+def test_images_come_back(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    files.write_image(tmp_path / "image.png", pixels)
+    with Image.open(tmp_path / "image.png") as image:
+        assert image.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(image), pixels)

@@ -1,0 +1,107 @@
+"""Running a network from any stage to any stage."""
+
+import functools
+import itertools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import STAGES, counting_network, tiny_network, tiny_params
+
+from jatlas.model.network import Network, Stage
+
+
+@pytest.fixture(scope="module")
+def image() -> jax.Array:
+    return jax.random.uniform(jax.random.key(0), (8, 8, 3))
+
+
+def tag(name: str) -> Stage:
+    """Make a stage that writes down that it ran."""
+    return lambda params, x: f"{x}{params}{name}"
+
+
+LETTERS = Network(stages=tuple((name, tag(name)) for name in "abcd"), name="letters")
+
+
+def test_the_stages_run_in_order_with_the_parameters() -> None:
+    assert LETTERS.run("-", "image", until="a") == "image-a"
+    assert LETTERS.run("-", "image", until="c") == "image-a-b-c"
+    assert LETTERS.run("-", "image") == "image-a-b-c-d"
+    assert LETTERS.run("-", "x", after="a") == "x-b-c-d"
+    assert LETTERS.run("-", "x", after="a", until="b") == "x-b"
+    assert LETTERS.layers == ("a", "b", "c", "d")
+    assert [LETTERS.index(name) for name in "abcd"] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations("abcd", 2)), ids="".join)
+def test_two_runs_end_to_end_are_one_run(pair: tuple[str, str]) -> None:
+    first, second = pair
+    between = LETTERS.run("-", LETTERS.run("-", "", until=first), after=first, until=second)
+    assert between == LETTERS.run("-", "", until=second)
+    there = LETTERS.run("-", LETTERS.run("-", "", until=first), after=first)
+    assert there == LETTERS.run("-", "")
+
+
+@pytest.mark.parametrize(
+    ("after", "until"),
+    [("b", "b"), ("c", "a"), ("d", None), ("d", "d")],
+)
+def test_backwards_is_refused(after: str, until: str | None) -> None:
+    with pytest.raises(ValueError, match=rf"until={until!r} must come after='{after}' in letters"):
+        LETTERS.run("-", "", after=after, until=until)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: LETTERS.index("mixed4c"),
+        lambda: LETTERS.run("-", "", until="mixed4c"),
+        lambda: LETTERS.run("-", "", after="mixed4c"),
+    ],
+)
+def test_an_unknown_layer_is_refused_and_the_known_are_listed(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"letters has no layer 'mixed4c'; it has: a, b, c, d$"):
+        call()
+
+
+def test_no_stages_are_refused() -> None:
+    with pytest.raises(ValueError, match="stages: expected at least one"):
+        Network(stages=())
+
+
+def test_stages_of_one_name_are_refused() -> None:
+    stages = tuple((name, tag(name)) for name in "abcabd")
+    with pytest.raises(ValueError, match=r"these stand twice: \['a', 'b'\]$"):
+        Network(stages=stages)
+
+
+def test_one_image_and_a_batch_agree(image: jax.Array) -> None:
+    params = tiny_params()
+    batch = jnp.stack([image, image[::-1], image**2])
+    for layer in tiny_network().layers:
+        together = tiny_network().run(params, batch, until=layer)
+        run = functools.partial(tiny_network().run, params, until=layer)
+        apart = jnp.stack([run(x) for x in batch])
+        np.testing.assert_allclose(together, apart, rtol=1e-5, atol=1e-6, err_msg=layer)
+        np.testing.assert_allclose(jax.vmap(run)(batch), apart, rtol=1e-5, atol=1e-6)
+
+
+def test_jit_agrees_and_equal_networks_are_traced_once(image: jax.Array) -> None:
+    network, traces = counting_network()
+    again = Network(stages=network.stages, name="counting")
+    assert network == again and hash(network) == hash(again) and network is not again
+
+    @functools.partial(jax.jit, static_argnames=("network", "until"))
+    def run(network: Network, params: object, x: jax.Array, until: str) -> jax.Array:
+        return network.run(params, x, until=until)
+
+    params = tiny_params()
+    found = [run(net, params, image, "conv2") for net in (network, again)]
+    assert traces == [image.shape]
+    right = tiny_network().run(params, image, until="conv2")
+    for one in found:
+        np.testing.assert_allclose(one, right, rtol=1e-5, atol=1e-6)
+    assert Network(stages=STAGES) != Network(stages=STAGES, classes=("cat",))

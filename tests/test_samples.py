@@ -1,0 +1,281 @@
+"""From images to samples: against a plain loop, and after every interruption."""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import CLASSES, counting_network, tiny_network, tiny_params
+from PIL import Image
+
+from jatlas import collect, samples
+from jatlas.collect import sample
+from jatlas.collect.store import Checkpoints
+from jatlas.explain.attribution import evidence
+from jatlas.samples import Collected
+
+KEY = jax.random.key(11)
+LAYERS = ("conv2", "conv1")
+COUNT, SIDE = 20, 16
+IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3), np.uint8)
+
+
+def gather(source: Any, **changes: Any) -> Collected:
+    arguments = {
+        "layers": LAYERS,
+        "per_image": 1,
+        "key": KEY,
+        "checkpoints": Checkpoints(None),
+        "batch_size": 8,
+        "progress": False,
+    }
+    arguments |= changes
+    network = arguments.pop("network", tiny_network())
+    return samples.collect(network, tiny_params(), source, **arguments)
+
+
+def assert_equal(found: Collected, expected: Collected) -> None:
+    """Compare to the last bit."""
+    assert found.samples.keys() == expected.samples.keys()
+    assert (found.images, found.skipped) == (expected.images, expected.skipped)
+    for layer, right in expected.samples.items():
+        for name, one, other in zip(right._fields, found.samples[layer], right, strict=True):
+            assert one.dtype == other.dtype
+            np.testing.assert_array_equal(one, other, err_msg=f"{layer} {name}")
+
+
+@pytest.fixture(scope="module")
+def expected() -> Collected:
+    return gather(collect.arrays(IMAGES))
+
+
+@pytest.mark.parametrize("per_image", [1, 3])
+def test_samples_are_those_of_a_plain_loop(per_image: int) -> None:
+    found = gather(collect.arrays(IMAGES), per_image=per_image)
+    assert tuple(found.samples) == LAYERS
+    assert (found.images, found.skipped) == (COUNT, [])
+    for layer, channels in {"conv1": 8, "conv2": 12}.items():
+        run = jax.jit(functools.partial(tiny_network().run, until=layer))
+        explain = jax.jit(functools.partial(evidence, tiny_network(), layer=layer))
+        vectors, source, speaks_for = [], [], []
+        moment = np.zeros((channels, channels))
+        for number, image in enumerate(IMAGES):
+            activation = np.asarray(run(tiny_params(), image.astype(np.float32) / 255))
+            places = sample.draw_places(key=KEY, image=jnp.asarray(number), per_image=per_image)
+            for share in np.asarray(places):
+                row, column = 1 + np.floor(share * 6).astype(int)  # of 8 x 8 without the border
+                vectors.append(activation[row, column])
+                source.append([number, row, column])
+                position = jnp.array([row, column])
+                speaks_for.append(explain(tiny_params(), activation, position))
+            inner = activation[1:-1, 1:-1].reshape(-1, channels).astype(np.float64)
+            moment += inner.T @ inner
+        got = found.samples[layer]
+        assert got.vectors.shape == (COUNT * per_image, channels)
+        assert got.evidence.shape == (COUNT * per_image, CLASSES)
+        dtypes = [array.dtype for array in got]
+        assert dtypes == [np.float32, np.int32, np.float16, np.float32]
+        np.testing.assert_array_equal(got.source, source)
+        np.testing.assert_allclose(got.vectors, vectors, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(got.evidence, speaks_for, rtol=2e-3, atol=1e-6)
+        np.testing.assert_allclose(got.moment, moment / COUNT, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_the_batch_size_does_not_matter(expected: Collected, batch_size: int) -> None:
+    assert_equal(gather(collect.arrays(IMAGES), batch_size=batch_size), expected)
+
+
+def test_several_places_of_an_image_make_smaller_batches_and_equal_samples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apart = gather(collect.arrays(IMAGES), per_image=3, batch_size=1)
+    sizes = []
+
+    def extract(network: Any, params: Any, images: Any, *arguments: Any, **named: Any) -> Any:
+        sizes.append(len(images))
+        return original(network, params, images, *arguments, **named)
+
+    original = samples.extract
+    monkeypatch.setattr(samples, "extract", extract)
+    together = gather(collect.arrays(IMAGES), per_image=3, batch_size=50)
+    assert sizes == [16, 16]
+    assert_equal(together, apart)
+    # The rows of one image stand together, and the moment does not hang on the places.
+    conv1 = together.samples["conv1"]
+    np.testing.assert_array_equal(conv1.source[:, 0], np.repeat(np.arange(COUNT), 3))
+    one = gather(collect.arrays(IMAGES), per_image=1).samples["conv1"]
+    np.testing.assert_array_equal(conv1.moment, one.moment)
+
+
+def test_two_collections_are_one_trace() -> None:
+    network, traces = counting_network()
+    for seed in (0, 1):
+        gather(collect.arrays(IMAGES), network=network, key=jax.random.key(seed))
+        if not seed:
+            first = len(traces)
+    # Each collection asks for the shape of each layer, and nothing else is traced again.
+    assert len(traces) == first + len(LAYERS)
+
+
+def test_a_layer_does_not_depend_on_the_others(expected: Collected) -> None:
+    alone = gather(collect.arrays(IMAGES), layers=("conv1",))
+    for one, other in zip(alone.samples["conv1"], expected.samples["conv1"], strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(
+        expected.samples["conv1"].source, expected.samples["conv2"].source
+    )  # both are 8 x 8
+
+
+def test_the_key_changes_the_places_alone(expected: Collected) -> None:
+    other = gather(collect.arrays(IMAGES), key=jax.random.key(12)).samples["conv1"]
+    right = expected.samples["conv1"]
+    np.testing.assert_array_equal(other.moment, right.moment)
+    moved = (other.source != right.source).any(1)
+    assert moved.mean() > 0.8
+    assert (other.vectors != right.vectors).any(1)[moved].all()
+
+
+def test_bytes_and_floats_are_the_same_images(expected: Collected) -> None:
+    floats = gather(collect.arrays(IMAGES.astype(np.float32) / 255))
+    for layer, right in expected.samples.items():
+        got = floats.samples[layer]
+        np.testing.assert_array_equal(got.source, right.source)
+        np.testing.assert_allclose(got.vectors, right.vectors, rtol=1e-5, atol=1e-6)
+
+
+def write_folder(path: Path, *, damaged: tuple[int, ...]) -> Any:
+    path.mkdir(exist_ok=True)
+    for number, image in enumerate(IMAGES):
+        file = path / f"{number:02d}.png"
+        Image.fromarray(image).save(file)
+        if number in damaged:
+            file.write_bytes(file.read_bytes()[:100])
+    return collect.folder(path, size=SIDE, fit="squash")
+
+
+def test_a_folder_gives_what_its_arrays_give(tmp_path: Path, expected: Collected) -> None:
+    assert_equal(gather(write_folder(tmp_path, damaged=())), expected)
+
+
+@pytest.mark.parametrize("segment", [4, 256])
+@pytest.mark.parametrize("damaged", [(0,), (3, 7, 19), (4, 5, 6, 7)], ids=str)
+def test_damaged_images_are_named_and_shift_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    expected: Collected,
+    damaged: tuple[int, ...],
+    segment: int,
+) -> None:
+    monkeypatch.setattr(samples, "SEGMENT", segment)
+    source = write_folder(tmp_path, damaged=damaged)
+    found = gather(source, batch_size=3)
+    assert [source.name(index) for index, _ in found.skipped] == [f"{n:02d}.png" for n in damaged]
+    assert all(isinstance(reason, str) and reason for _, reason in found.skipped)
+    assert found.images == COUNT
+    good = [number for number in range(COUNT) if number not in damaged]
+    for layer, right in expected.samples.items():
+        got = found.samples[layer]
+        np.testing.assert_array_equal(got.source, right.source[good])
+        np.testing.assert_array_equal(got.vectors, right.vectors[good])
+        np.testing.assert_array_equal(got.evidence, right.evidence[good])
+        run = jax.vmap(functools.partial(tiny_network().run, tiny_params(), until=layer))
+        inner = np.asarray(run(IMAGES[good] / np.float32(255)), np.float64)[:, 1:-1, 1:-1]
+        moment = np.einsum("nhwa,nhwb->ab", inner, inner) / len(good)
+        np.testing.assert_allclose(got.moment, moment, rtol=1e-5)
+
+
+class Watched:
+    """A source that writes down what is read, and may fail on the way."""
+
+    def __init__(self, source: Any, *, fail_at: int | None = None) -> None:
+        self._source, self._fail_at = source, fail_at
+        self.count = source.count
+        self.read: list[int] = []
+
+    def name(self, index: int) -> str:
+        return self._source.name(index)
+
+    def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Any]:
+        for item in self._source.load(start, workers=workers):
+            if item.index == self._fail_at:
+                raise KeyboardInterrupt("Ctrl-C")
+            self.read.append(item.index)
+            yield item
+
+
+@pytest.mark.parametrize("batch_sizes", [(8, 8), (3, 5)], ids=str)
+def test_an_interrupted_collection_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_sizes: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(samples, "SEGMENT", 6)
+    source = write_folder(tmp_path / "images", damaged=(2, 9))
+    whole = gather(source)
+    folder = tmp_path / "build"
+    first = Watched(source, fail_at=14)
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
+        gather(first, checkpoints=Checkpoints(folder), batch_size=batch_sizes[0])
+    assert first.read == list(range(14))
+    kept = Checkpoints(folder).names("images-")
+    assert kept == ["images-00000", "images-00001"]
+    before = {name: (folder / f"{name}.npz").stat().st_mtime_ns for name in kept}
+
+    second = Watched(source)
+    found = gather(second, checkpoints=Checkpoints(folder), batch_size=batch_sizes[1])
+    assert second.read == list(range(12, COUNT))
+    assert {name: (folder / f"{name}.npz").stat().st_mtime_ns for name in kept} == before
+    assert_equal(found, whole)
+
+    third = Watched(source)
+    assert_equal(gather(third, checkpoints=Checkpoints(folder)), whole)
+    assert third.read == []
+
+
+def test_segments_are_kept_even_where_nothing_could_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "SEGMENT", 5)
+    source = write_folder(tmp_path / "images", damaged=(0, 1, 2, 3, 4))
+    checkpoints = Checkpoints(tmp_path / "build")
+    whole = gather(source, checkpoints=checkpoints)
+    assert [index for index, _ in whole.skipped] == [0, 1, 2, 3, 4]
+    again = Watched(source)
+    assert_equal(gather(again, checkpoints=checkpoints), whole)
+    assert again.read == []
+
+
+def test_nothing_but_damaged_images_is_an_error(tmp_path: Path) -> None:
+    source = write_folder(tmp_path, damaged=tuple(range(COUNT)))
+    with pytest.raises(ValueError, match=r"no image could be used \(image 0: .+; image 2: "):
+        gather(source)
+
+
+def test_no_images_at_all_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"no image could be used \(there are none\)"):
+        gather(collect.arrays(IMAGES[:0]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": ("conv1", "mixed4c")}, "tiny has no layer 'mixed4c'; it has: input, "),
+        ({"layers": ("logits",)}, r"layer: 'logits' has no positions to sample .* is \(5,\)"),
+        ({"per_image": 0}, "per_image: expected at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
+    ],
+)
+def test_bad_input_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        gather(collect.arrays(IMAGES), **changes)
+
+
+def test_the_shape_of_a_layer_is_known_without_running_it() -> None:
+    shape = functools.partial(samples.activation_shape, tiny_network(), tiny_params())
+    assert shape((SIDE, 31, 3), layer="conv1") == (8, 16, 8)
+    assert shape((5, 5, 3), layer="conv2") == (3, 3, 12)
+    with pytest.raises(ValueError, match="layer: 'mean' has no positions to sample"):
+        shape((5, 5, 3), layer="mean")
