@@ -10,5 +10,6 @@ from test_pipeline import build
 
 from jatlas import samples
 
-samples.SEGMENT = 10
-build(Path(sys.argv[1]), Path(sys.argv[2]))
+if __name__ == "__main__":
+    samples.SEGMENT = 10
+    build(Path(sys.argv[1]), Path(sys.argv[2]))

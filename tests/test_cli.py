@@ -58,7 +58,8 @@ def test_build_writes_every_layer_and_grid(
     assert atlas.info["settings"]["render"]["steps"] == 2
     assert atlas.info["settings"]["layout"]["n_neighbors"] == 8
     said = capsys.readouterr()
-    assert f"{out}/conv2/overview-3.png: 9 icons of 75 samples" in said.out
+    icons = len(atlas.maps[1].grids[1].cells)
+    assert f"{out}/conv2/overview-3.png: {icons} icons of 75 samples" in said.out
     assert "skipped 05.png: " in said.err
 
 
