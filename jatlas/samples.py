@@ -28,6 +28,9 @@ SEGMENT = 256
 _FEWEST = 16
 
 
+_MOST = float(jnp.finfo(jnp.float16).max)
+
+
 class Samples(NamedTuple):
     """What was collected at one layer.
 
@@ -35,8 +38,7 @@ class Samples(NamedTuple):
       vectors: (n, channels) float32 activation vectors.
       source: (n, 3) int32 of image index, row and column.
       evidence: (n, classes) float16 class evidence.
-      moment: (channels, channels) float32 sum of the outer products over all positions off the
-        border, averaged over images.
+      moment: (channels, channels) float32 second moment, over all positions off the border.
     """
 
     vectors: HostArray
@@ -92,7 +94,7 @@ def extract(
       params: its parameters.
       images: (b, h, w, 3), uint8 or float in [0, 1].
       index: (b,) int index of each image, on which its places hang.
-      moments: by layer, (channels, channels) sum of the outer products so far.
+      moments: by layer, (channels, channels) sum of the images' second moments so far.
       weight: (b,) 1 for an image that counts in the moments, 0 for one that fills up the batch.
       per_image: places per image.
       key: of the collection.
@@ -109,7 +111,8 @@ def extract(
         height, width, _ = activation.shape
         positions = sample.grid_positions(places, height=height, width=width)
         attribute = functools.partial(evidence, network, params, activation, layer=layer)
-        speaks_for = jax.vmap(attribute)(positions).astype(jnp.float16)
+        # Clipped: what is beyond float16, which no known network comes near, stays finite.
+        speaks_for = jnp.clip(jax.vmap(attribute)(positions), -_MOST, _MOST).astype(jnp.float16)
         return Extracted(sample.pick(activation, positions), positions, speaks_for)
 
     def add(total: Array, item: tuple[Array, Array]) -> tuple[Array, None]:

@@ -129,15 +129,15 @@ def test_pick_reads_rows_and_columns() -> None:
 @pytest.mark.parametrize("shape", [(6, 5), (3, 3), (2, 6), (6, 1), (1, 1)])
 def test_the_moment_is_that_of_numpy_off_the_border(shape: tuple[int, int]) -> None:
     activation = np.random.default_rng(0).standard_normal((*shape, 4)).astype(np.float32)
-    right = np.zeros((4, 4))
+    products = []
     for row, column in np.ndindex(shape):
         border = (shape[0] > 2 and row in (0, shape[0] - 1)) or (
             shape[1] > 2 and column in (0, shape[1] - 1)
         )
         if not border:
-            right += np.outer(*2 * [activation[row, column].astype(np.float64)])
+            products.append(np.outer(*2 * [activation[row, column].astype(np.float64)]))
     found = sample.interior_moment(jnp.asarray(activation))
-    np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found, np.mean(products, axis=0), rtol=1e-5, atol=1e-5)
 
 
 def test_positions_and_the_moment_agree_on_what_is_interior() -> None:
@@ -145,5 +145,5 @@ def test_positions_and_the_moment_agree_on_what_is_interior() -> None:
         marked = np.zeros((height, width, 1), np.float32)
         found = sample.grid_positions(places(4, 0, 2000), height=height, width=width)
         marked[*np.asarray(found).T] = 1
-        assert float(sample.interior_moment(jnp.asarray(marked))[0, 0]) == marked.sum()
+        assert float(sample.interior_moment(jnp.asarray(marked))[0, 0]) == 1
         assert float(sample.interior_moment(jnp.asarray(1 - marked))[0, 0]) == 0

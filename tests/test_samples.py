@@ -73,7 +73,7 @@ def test_samples_are_those_of_a_plain_loop(per_image: int) -> None:
                 position = jnp.array([row, column])
                 speaks_for.append(explain(tiny_params(), activation, position))
             inner = activation[1:-1, 1:-1].reshape(-1, channels).astype(np.float64)
-            moment += inner.T @ inner
+            moment += inner.T @ inner / len(inner)
         got = found.samples[layer]
         assert got.vectors.shape == (COUNT * per_image, channels)
         assert got.evidence.shape == (COUNT * per_image, CLASSES)
@@ -185,7 +185,7 @@ def test_damaged_images_are_named_and_shift_nothing(
         np.testing.assert_array_equal(got.evidence, right.evidence[good])
         run = jax.vmap(functools.partial(tiny_network().run, tiny_params(), until=layer))
         inner = np.asarray(run(IMAGES[good] / np.float32(255)), np.float64)[:, 1:-1, 1:-1]
-        moment = np.einsum("nhwa,nhwb->ab", inner, inner) / len(good)
+        moment = np.einsum("nhwa,nhwb->ab", inner, inner) / inner[..., 0].size
         np.testing.assert_allclose(got.moment, moment, rtol=1e-5)
 
 

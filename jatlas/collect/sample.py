@@ -76,7 +76,7 @@ def pick(activation: Array, positions: Array) -> Array:
 
 
 def interior_moment(activation: Array) -> Array:
-    """Add up the outer products of an activation (h, w, c) off its border: (c, c).
+    """Average the outer products of an activation (h, w, c) off its border: (c, c).
 
     The whitening needs the layer's statistics, and every position off the border is a sample of
     them: with few images that is a hundred times what the positions kept would give.
@@ -85,4 +85,4 @@ def interior_moment(activation: Array) -> Array:
     rows = slice(1, -1) if height >= 3 else slice(None)
     columns = slice(1, -1) if width >= 3 else slice(None)
     inner = activation[rows, columns].reshape(-1, channels)
-    return jnp.matmul(inner.T, inner, precision=jax.lax.Precision.HIGHEST)
+    return jnp.matmul(inner.T, inner, precision=jax.lax.Precision.HIGHEST) / len(inner)
