@@ -5,6 +5,7 @@ import functools
 import hashlib
 import importlib.metadata
 import logging
+import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 
 from jatlas.arrange import whiten
 from jatlas.arrange.grid import average
-from jatlas.arrange.layout import UMAPConfig, normalize, umap_layout
+from jatlas.arrange.layout import FEWEST, UMAPConfig, normalize, umap_layout
 from jatlas.atlas import Atlas, Grid, Map, check_free, read_info
 from jatlas.collect.images import Folder
 from jatlas.collect.source import ImageSource
@@ -110,7 +111,7 @@ def build(
     layers, grids = tuple(layers), tuple(grids)
     _check(network, params, images, layers, grids, config, batch_size=batch_size, chunk=chunk)
     info = _describe(network, params, images, layers, grids, key, config)
-    target = None if out is None else Path(out)
+    target = None if out is None else Path(os.path.abspath(out))
     if target is not None:
         if (target / "atlas.json").exists():
             return _finished(target, info)
@@ -193,6 +194,11 @@ def _check(
 
 
 def _check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> None:
+    if samples < FEWEST:
+        raise ValueError(
+            f"a layout needs at least {FEWEST} samples, these images give {samples}: use more, or "
+            "more positions per image"
+        )
     largest = int((samples / config.min_count) ** 0.5)
     if max(grids) > largest:
         raise ValueError(

@@ -265,6 +265,10 @@ def test_damaged_images_count_when_the_grid_is_checked(tmp_path: Path) -> None:
         path.write_bytes(b"")
     with pytest.raises(ValueError, match="24 samples cannot fill 5 x 5"):
         build(folder, None, grids=(5,))
+    for path in sorted(folder.iterdir())[3:]:
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="needs at least 10 samples, these images give 9"):
+        build(folder, None, grids=(1,))
     for path in folder.iterdir():
         path.write_bytes(b"")
     with pytest.raises(ValueError, match=r"no image could be used \(image 0: "):

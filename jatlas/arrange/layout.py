@@ -10,7 +10,8 @@ import numpy as np
 from jatlas.arrange.neighbors import Metric, nearest_neighbors
 from jatlas.types import Array, HostArray, Key
 
-_FEWEST = 10
+FEWEST = 10
+"""Samples that a layout needs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,9 +71,9 @@ def umap_layout(
     """
     config = UMAPConfig() if config is None else config
     table = np.asarray(vectors, np.float32)
-    if len(table) < _FEWEST:
+    if len(table) < FEWEST:
         raise ValueError(
-            f"vectors: a layout needs at least {_FEWEST} samples, got {len(table)}: "
+            f"vectors: a layout needs at least {FEWEST} samples, got {len(table)}: "
             "use more images or more positions per image"
         )
     k = min(config.n_neighbors, len(table) - 1)
