@@ -73,8 +73,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_array(path: Path, array: HostArray) -> None:
     """Write one array as .npy."""
+    if array.dtype.hasobject:
+        raise ValueError(f"{path}: Object arrays cannot be saved: they would be pickled")
+    array = np.ascontiguousarray(array)
     with replacing(path) as file:
-        np.save(file, array, allow_pickle=False)
+        # Not np.save, which on a full disk says how many bytes, but not why.
+        header = np.lib.format.header_data_from_array_1_0(array)
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(array.data if array.size else b"")
 
 
 def write_arrays(path: Path, arrays: dict[str, HostArray]) -> None:

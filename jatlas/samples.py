@@ -175,18 +175,18 @@ def collect(
     size = max(_FEWEST, min(batch_size // per_image, SEGMENT))
     step = functools.partial(extract, network, params, per_image=per_image, key=key)
     empty = functools.partial(_empty_moments, network, params, layers=layers)
-    bar = tqdm(
+    with tqdm(
         source.load(done * SEGMENT, workers=workers),
         desc="images",
         unit="image",
         total=source.count,
         initial=done * SEGMENT,
         disable=not progress,
-    )
-    for _, items in itertools.groupby(bar, key=lambda item: item.index // SEGMENT):
-        arrays = _collect_segment(step, empty, items, batch_size=size)
-        checkpoints.keep(_segment(len(kept)), arrays)
-        kept.append(arrays)
+    ) as bar:
+        for _, items in itertools.groupby(bar, key=lambda item: item.index // SEGMENT):
+            arrays = _collect_segment(step, empty, items, batch_size=size)
+            checkpoints.keep(_segment(len(kept)), arrays)
+            kept.append(arrays)
     return _joined(kept, layers=layers)
 
 

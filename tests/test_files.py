@@ -1,11 +1,12 @@
 """Writing that is whole or not at all."""
 
+import contextlib
 import json
 import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -291,3 +292,18 @@ def test_images_come_back(tmp_path: Path) -> None:
     with Image.open(tmp_path / "image.png") as image:
         assert image.format == "PNG"
         np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy's own writing says "1000 requested and 10 written", and nothing of the reason."""
+
+    @contextlib.contextmanager
+    def full(_: Path) -> Iterator[IO[bytes]]:
+        with open("/dev/full", "wb") as file:
+            yield file
+
+    monkeypatch.setattr(files, "replacing", full)
+    for write in (files.write_array, lambda path, array: files.write_arrays(path, {"a": array})):
+        with pytest.raises(OSError, match="No space left on device"):
+            write(tmp_path / "a", np.zeros(10**6))

@@ -57,9 +57,11 @@ def nearest_neighbors(
     if not jnp.isfinite(table).all():
         raise ValueError("vectors: some are not finite (NaN or infinity)")
     table = _unit(table) if metric == "cosine" else _centred(table)
-    bar = tqdm(range(0, count, _QUERIES), desc="neighbours", unit="block", disable=not progress)
-    # Fetched block by block: what is only dispatched is not done, and would not move the bar.
-    blocks = [jax.device_get(_block_neighbors(table, start, k=k, metric=metric)) for start in bar]
+    starts = range(0, count, _QUERIES)
+    find = functools.partial(_block_neighbors, table, k=k, metric=metric)
+    with tqdm(starts, desc="neighbours", unit="block", disable=not progress) as bar:
+        # Fetched block by block: what is only dispatched is not done, and would not move the bar.
+        blocks = [jax.device_get(find(start)) for start in bar]
     squared = np.maximum(np.concatenate([block[0] for block in blocks])[:count], 0)
     index = np.concatenate([block[1] for block in blocks])[:count]
     # Unit vectors: |a - b|^2 / 2 is 1 - cos.
