@@ -242,7 +242,9 @@ def test_icons_of_a_real_network(googlenet: tuple[Network, Params]) -> None:
     # Programs of one size: order, company and chunk do not matter to the last bit.
     order = [4, 1, 8, 0]
     assert_same(made(directions[order], cells=np.array(order), chunk=3), by_four, order)
-    # Nor does the size, from 16 on; below that, many steps can make the rounding visible.
+    # Nor does the size, from 16 on, with JAX 0.10. JAX 0.12 was measured to round differently by
+    # up to 1.2e-7 after 6 steps.
     at_once = made(directions, chunk=20)
-    np.testing.assert_array_equal(at_once.images, by_four.images)
+    tolerance = 0 if jax.__version_info__ < (0, 11) else 1e-6
+    np.testing.assert_allclose(at_once.images, by_four.images, rtol=0, atol=tolerance)
     np.testing.assert_allclose(at_once.scores, by_four.scores, rtol=1e-5)

@@ -100,7 +100,8 @@ def render(
         on its cell number and direction, not on the others or their order.
       chunk: icons that are optimized in one program; memory grows with it. The last chunk is
         filled up with copies, so that all have one shape, and no program has fewer than 16. On
-        a CPU the icons were bitwise the same for every chunk (GoogLeNet, 32 and 48 px views).
+        a CPU the icons of GoogLeNet were bitwise the same for every chunk with JAX 0.10; with
+        JAX 0.12 the rounding differs by 1e-7 in six steps, which hundreds can make visible.
       progress: whether to show a progress bar.
 
     Returns:
