@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import logging
@@ -83,6 +84,7 @@ class Build:
         """Build the atlas and say what was made."""
         import jax
 
+        _use_all_cores()
         network, params = weights.load(self.network)
         images = folder(self.images, size=network.input_size, fit=self.fit, limit=self.limit)
         render = RenderConfig(
@@ -214,6 +216,20 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f"jatlas: {_one_line(error)}", file=sys.stderr)
         return EXIT_USAGE
     return 0
+
+
+def _use_all_cores() -> None:
+    """Have JAX see a CPU as one device per core, unless it was told or has begun already.
+
+    Icons are spread over devices. On 2 cores, a device each took 3.8 ms per icon-step where one
+    device for both took 5.2 (mixed4c, 48 px, 64 icons).
+    """
+    import jax
+
+    if "JAX_NUM_CPU_DEVICES" in os.environ or "device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    with contextlib.suppress(RuntimeError):  # what JAX says when it is running
+        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 
 def _one_line(error: ValueError | OSError) -> str:
