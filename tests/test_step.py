@@ -32,9 +32,13 @@ def main() -> None:
         )
         for count in (1, 2, 3, 8)
     }  # fmt: skip
+    # Bitwise with JAX 0.10. JAX 0.12 rounds programs of other sizes differently: 6e-8 measured.
+    tolerance = 0 if jax.__version_info__ < (0, 11) else 1e-6
     for count, icons in made.items():
-        np.testing.assert_array_equal(icons.images, made[1].images, err_msg=f"{count} devices")
-        np.testing.assert_array_equal(icons.scores, made[1].scores, err_msg=f"{count} devices")
+        for found, one in zip(icons, made[1], strict=True):
+            np.testing.assert_allclose(
+                found, one, rtol=tolerance, atol=tolerance, err_msg=f"{count} devices"
+            )
 
     mesh = Mesh(np.array(jax.devices()), (step.CELLS,))
     cells = np.arange(8 * 16)
