@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ class Grid:
       evidence: (size, size, classes) float32 average class evidence.
       cells: (m,) int32 row-major numbers of the cells that have an icon, ascending.
       icons: (m, px, px, 3) uint8.
-      scores: (m,) float32 what the objective reached in the last step.
+      scores: (m,) float32 what the objective reached, mean over fixed views.
+      cosines: (m,) float32 how well each icon, as it is, points the way of its cell's direction.
     """
 
     size: int
@@ -40,6 +42,7 @@ class Grid:
     cells: HostArray
     icons: HostArray
     scores: HostArray
+    cosines: HostArray
 
     def sprite(self) -> HostArray:
         """Return all icons in one picture, (size * px, size * px, 3) uint8."""
@@ -181,9 +184,8 @@ def _write(atlas: Atlas, folder: Path) -> None:
 
 
 def _write_grid(folder: Path, grid: Grid) -> None:
-    arrays = {
-        name: getattr(grid, name) for name in ("mean", "count", "evidence", "cells", "scores")
-    }
+    names = ("mean", "count", "evidence", "cells", "scores", "cosines")
+    arrays = {name: getattr(grid, name) for name in names}
     files.write_arrays(folder / f"cells-{grid.size}.npz", arrays)
     sprite = grid.sprite()
     files.write_image(folder / f"icons-{grid.size}.png", sprite)
@@ -193,11 +195,13 @@ def _write_grid(folder: Path, grid: Grid) -> None:
 
 def _grid_entry(grid: Grid, classes: tuple[str, ...]) -> dict[str, Any]:
     cells = []
-    for cell in grid.cells.tolist():
+    for cell, cosine in zip(grid.cells.tolist(), grid.cosines.tolist(), strict=True):
         row, column = divmod(cell, grid.size)
         labels = top_classes(grid.evidence[row, column], classes, count=LABELS)
-        count = int(grid.count[row, column])
-        cells.append({"row": row, "col": column, "count": count, "labels": labels})
+        entry = {"row": row, "col": column, "count": int(grid.count[row, column])}
+        # JSON has no number that is none.
+        known = round(cosine, 4) if math.isfinite(cosine) else None
+        cells.append(entry | {"cosine": known, "labels": labels})
     return {"size": grid.size, "icon_px": grid.icons.shape[1], "cells": cells}
 
 
@@ -242,6 +246,8 @@ def _read_grid(folder: Path, size: int, px: int) -> Grid:
         if image.size != (size * px, size * px):
             raise ValueError(f"icons-{size}.png: expected {size * px} px, got {image.size}")
         pixels = np.asarray(image.convert("RGB"))
+    # Atlases of the first days had no cosines.
+    arrays.setdefault("cosines", np.full(len(arrays["cells"]), np.nan, np.float32))
     rows, columns = np.divmod(arrays["cells"], size)
     icons = pixels.reshape(size, px, size, px, 3)[rows, :, columns]
     return Grid(size=size, icons=icons, **arrays)

@@ -26,10 +26,12 @@ from jatlas.collect.source import ImageSource
 from jatlas.collect.store import Checkpoints, differences
 from jatlas.model.network import Network
 from jatlas.model.weights import digest
-from jatlas.samples import Samples, activation_shape, collect
+from jatlas.samples import Samples, collect
 from jatlas.show.plot import to_uint8
 from jatlas.types import HostArray, Key, Params
-from jatlas.visualize.render import CHUNK, RenderConfig, render_each
+from jatlas.visualize.config import Ascent, RenderConfig
+from jatlas.visualize.constant import Constant
+from jatlas.visualize.render import render_each
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,9 @@ class BuildConfig:
             raise ValueError(f"ridge: expected above 0, got {self.ridge}")
 
 
+_ONE_OF_A_KIND = (BuildConfig, UMAPConfig, RenderConfig, Ascent)
+
+
 def build(
     network: Network,
     params: Params,
@@ -75,7 +80,7 @@ def build(
     config: BuildConfig | None = None,
     out: str | Path | None = None,
     batch_size: int = 32,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     workers: int = 2,
     progress: bool = True,
 ) -> Atlas:
@@ -95,7 +100,8 @@ def build(
       config: settings; None means `BuildConfig()`.
       out: folder to save the atlas in; None keeps it in memory only.
       batch_size: images that go through the network at once; no matter for the result.
-      chunk: icons that are optimized at once; no matter for the result.
+      chunk: icons that are optimized at once, no matter for the result; None asks the compiler
+        how many fit into the memory.
       workers: threads that decode images.
       progress: whether to show progress bars.
 
@@ -175,7 +181,7 @@ def _check(
     config: BuildConfig,
     *,
     batch_size: int,
-    chunk: int,
+    chunk: int | None,
 ) -> None:
     """Raise ValueError for what can be known to be wrong before anything is computed."""
     for name, values in (("layers", layers), ("grids", grids)):
@@ -184,11 +190,11 @@ def _check(
         if len(set(values)) < len(values):
             raise ValueError(f"{name}: each may be given once, got {list(values)}")
     for name, value in (("batch_size", batch_size), ("chunk", chunk), ("grids", min(grids))):
-        if value < 1:
+        if value is not None and value < 1:
             raise ValueError(f"{name}: expected at least 1, got {value}")
     side = config.render.views.size
     for layer in layers:
-        activation_shape(network, params, (side, side, 3), layer=layer)
+        network.activation_shape(params, (side, side), layer=layer)
     if images.count is not None:
         _check_cells(images.count * config.per_image, grids, config)
 
@@ -228,15 +234,8 @@ def _describe(
     config: BuildConfig,
 ) -> dict[str, Any]:
     """Say everything that decides the result, as JSON values."""
-    settings = {"layers": list(layers), "grids": list(grids), **dataclasses.asdict(config)}
-    source: dict[str, Any] = {"root": None, "images": images.count}
-    if isinstance(images, Folder):
-        listing = [f"{(images.root / path).stat().st_size} {path}\n" for path in images.paths]
-        source |= {
-            "root": str(images.root.resolve()),
-            "listing_sha256": hashlib.sha256("".join(listing).encode()).hexdigest(),
-            "preprocess": dataclasses.asdict(images.preprocess),
-        }
+    settings = {"layers": list(layers), "grids": list(grids), **_settings(config)}
+    source = {"root": None, "images": images.count} | images.fingerprint()
     packages = ("jatlas", "jax", "jaxlib", "numpy", "optax", "umap-learn")
     versions = {name: importlib.metadata.version(name) for name in packages}
     return {
@@ -247,6 +246,22 @@ def _describe(
         "versions": versions | {"python": platform.python_version()},
         "source": source,
     }
+
+
+def _settings(value: Any) -> Any:
+    """Turn settings into JSON values; where there is a choice of kinds, they say which."""
+    if isinstance(value, Constant):
+        return {"sha256": hashlib.sha256(np.asarray(value).tobytes()).hexdigest()}
+    if dataclasses.is_dataclass(value):
+        fields = {
+            each.name: _settings(getattr(value, each.name)) for each in dataclasses.fields(value)
+        }
+        return (
+            fields if isinstance(value, _ONE_OF_A_KIND) else {"kind": type(value).__name__} | fields
+        )
+    if isinstance(value, tuple):
+        return [_settings(item) for item in value]
+    return value
 
 
 def _finished(target: Path, info: dict[str, Any]) -> Atlas:
@@ -281,7 +296,7 @@ def _points(job: _Layer, *, key: Key, progress: bool) -> HostArray:
 
 
 def _grid(
-    job: _Layer, points: HostArray, size: int, *, key: Key, chunk: int, progress: bool
+    job: _Layer, points: HostArray, size: int, *, key: Key, chunk: int | None, progress: bool
 ) -> Grid:
     """Average the samples of each cell and draw the icons of the full ones."""
     places = jnp.asarray(points)
@@ -295,15 +310,14 @@ def _grid(
         moment = jnp.asarray(job.samples.moment)
         directions = whiten.whiten(directions, whiten.inverse(moment, ridge=job.config.ridge))
     icons = functools.partial(_icons, job, f"{job.name}-icons-{size}", chunk=chunk)
-    images, scores = icons(np.asarray(directions), cells, key=key, progress=progress)
+    drawn = icons(np.asarray(directions), cells, key=key, progress=progress)
     return Grid(
         size=size,
         mean=np.asarray(averages.mean),
         count=count,
         evidence=np.asarray(speaks_for),
         cells=cells,
-        icons=images,
-        scores=scores,
+        **drawn,
     )
 
 
@@ -314,10 +328,14 @@ def _icons(
     cells: HostArray,
     *,
     key: Key,
-    chunk: int,
+    chunk: int | None,
     progress: bool,
-) -> tuple[HostArray, HostArray]:
-    """Render the icons of a grid; each chunk that is done is kept, and not done again."""
+) -> dict[str, HostArray]:
+    """Render the icons of a grid; each chunk that is done is kept, and not done again.
+
+    Returns:
+      What a `Grid` has one of for each cell: icons, scores, cosines.
+    """
     kept = [job.checkpoints.load(piece) for piece in job.checkpoints.names(f"{name}-")]
     done = {int(cell) for piece in kept for cell in piece["cells"]}
     todo = np.array([i for i, cell in enumerate(cells.tolist()) if cell not in done], np.int32)
@@ -334,14 +352,20 @@ def _icons(
             progress=progress,
         ):
             now = cells[todo[part]]
-            piece = {"cells": now, "images": to_uint8(icons.images), "scores": icons.scores}
+            piece = {
+                "cells": now,
+                "icons": to_uint8(icons.images),
+                "scores": icons.scores,
+                "cosines": icons.cosines,
+            }
             job.checkpoints.keep(f"{name}-{now[0]:06d}", piece)
             kept.append(piece)
     order = np.argsort(np.concatenate([piece["cells"] for piece in kept]))
-    images, scores = (
-        np.concatenate([piece[field] for piece in kept])[order] for field in ("images", "scores")
-    )
-    dead = cells[~np.isfinite(scores)]
+    drawn = {
+        field: np.concatenate([piece[field] for piece in kept])[order]
+        for field in ("icons", "scores", "cosines")
+    }
+    dead = cells[~np.isfinite(drawn["scores"])]
     if len(dead):
         log.warning("%s: the objective of %d cells is not finite: %s", name, len(dead), dead)
-    return images, scores
+    return drawn

@@ -190,35 +190,21 @@ def collect(
     return _joined(kept, layers=layers)
 
 
-def activation_shape(
-    network: Network, params: Params, image: tuple[int, ...], *, layer: str
-) -> tuple[int, int, int]:
-    """Return (height, width, channels) of a layer for an image (h, w, 3).
-
-    Raises:
-      ValueError: if the layer is unknown or has no positions, or the image is too small.
-    """
-    abstract = jax.ShapeDtypeStruct(image, jnp.float32)
-    shape = jax.eval_shape(functools.partial(network.run, until=layer), params, abstract).shape
-    if len(shape) != 3:
-        raise ValueError(f"layer: {layer!r} has no positions to sample (its shape is {shape})")
-    return shape
-
-
 def _segment(number: int) -> str:
     return f"images-{number:05d}"
 
 
 def _empty_moments(
-    network: Network, params: Params, image: tuple[int, ...], *, layers: tuple[str, ...]
+    network: Network, params: Params, image: tuple[int, int], *, layers: tuple[str, ...]
 ) -> dict[str, Array]:
-    channels = {x: activation_shape(network, params, image, layer=x)[2] for x in layers}
+    shape = functools.partial(network.activation_shape, params, image)
+    channels = {x: shape(layer=x)[2] for x in layers}
     return {layer: jnp.zeros((c, c), jnp.float32) for layer, c in channels.items()}
 
 
 def _collect_segment(
     step: Callable[..., tuple[dict[str, Extracted], dict[str, Array]]],
-    empty: Callable[[tuple[int, ...]], dict[str, Array]],
+    empty: Callable[[tuple[int, int]], dict[str, Array]],
     items: Iterable[Loaded],
     *,
     batch_size: int,
@@ -229,7 +215,7 @@ def _collect_segment(
     parts: dict[str, list[HostArray]] = {}
     moments: dict[str, Array] = {}
     for images, index, valid in batches(counted, batch_size, skipped=skipped):
-        moments = moments or empty(images.shape[1:])
+        moments = moments or empty(images.shape[1:3])
         weight = (np.arange(batch_size) < valid).astype(np.float32)
         extracted, moments = step(images, index, moments, weight)
         parts.setdefault("index", []).append(index[:valid])

@@ -28,6 +28,7 @@ def make_atlas(seed: int = 0) -> Atlas:
         cells=cells,
         icons=rng.integers(0, 255, (3, PX, PX, 3), np.uint8),
         scores=rng.random(3, np.float32),
+        cosines=np.array([0.25, np.nan, -0.5], np.float32),
     )
     layer = Map(
         layer="mixed4c",

@@ -1,20 +1,51 @@
-"""The objective against lucid's own code, and where it must not break."""
+"""Objectives against lucid's own code, and where they must not break."""
 
+import functools
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize.objectives import Direction, cosine
+from jatlas.visualize.objectives import (
+    GROUP,
+    Channel,
+    Direction,
+    Diversity,
+    LucidNotebook,
+    Neuron,
+    Objective,
+    Scaled,
+    Seen,
+    Sum,
+    cosine,
+)
+from jatlas.visualize.penalties import L1, TotalVariation
+
+HostArray = np.ndarray
+IMAGE = np.random.default_rng(2).uniform(0, 1, (6, 6, 3)).astype(np.float32)
+
+
+def seen(activation: Any) -> Seen:
+    return Seen(jnp.asarray(activation, jnp.float32), jnp.asarray(IMAGE))
+
+
+def at(objective: Objective, activation: Any, target: Any) -> jax.Array:
+    """Score an activation (channels,) that is all there is."""
+    return objective(seen(jnp.asarray(activation)[None, None]), jnp.asarray(target))
+
+
+def draw(*shape: int, seed: int = 0) -> HostArray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("power", [0, 1, 2, 4])
 def test_scores_are_those_of_lucid(test_data: Path, power: int) -> None:
     with np.load(test_data / "inception5h" / "golden_lucid.npz") as golden:
         act, vec, right = golden["act"], golden["vec"], golden[f"dot_cossim_p{power}"]
-    found = jax.vmap(Direction(power=power))(act, vec)
+    found = jax.vmap(functools.partial(at, Direction(power=power)))(act, vec)
     np.testing.assert_allclose(found, right, rtol=1e-5)
     assert np.ptp(right) > 0.1 * right.mean()
 
@@ -29,14 +60,14 @@ def test_the_cosine_counts_as_at_least_a_tenth(power: float) -> None:
     for aligned in (-1, -0.3, 0.02, 0.09, 0.11, 0.5, 1):
         act = 3 * (aligned * direction + (1 - aligned**2) ** 0.5 * across)
         right = act @ direction * max(0.1, aligned) ** power
-        found = Direction(power=power)(act.astype(np.float32), direction.astype(np.float32))
+        found = at(Direction(power=power), act, direction.astype(np.float32))
         assert float(found) == pytest.approx(right, rel=2e-3), aligned
 
 
 @pytest.mark.parametrize("power", [0, 0.5, 1, 2, 4])
 @pytest.mark.parametrize("direction", [np.ones(6), np.zeros(6), np.arange(6) - 2.0])
 def test_a_dead_start_has_a_finite_value_and_slope(power: float, direction: np.ndarray) -> None:
-    score = Direction(power=power)
+    score = functools.partial(at, Direction(power=power))
     direction = direction.astype(np.float32)
     value, slope = jax.value_and_grad(score)(jnp.zeros(6), direction)
     assert float(value) == 0
@@ -57,7 +88,7 @@ def test_the_slope_is_that_of_finite_differences() -> None:
 
     for power in (0.0, 1.0, 2.5):
         assert act @ direction / np.linalg.norm(act) / np.linalg.norm(direction) > 0.2
-        slope = jax.grad(Direction(power=power))(
+        slope = jax.grad(functools.partial(at, Direction(power=power)))(
             jnp.asarray(act, jnp.float32), direction.astype(np.float32)
         )
         steps = 1e-5 * np.eye(8)
@@ -68,19 +99,21 @@ def test_the_slope_is_that_of_finite_differences() -> None:
 def test_power_rewards_pointing_the_right_way() -> None:
     direction = jnp.array([1.0, 0, 0])
     straight, strong = jnp.array([1.0, 0, 0]), jnp.array([1.5, 2, 0])
-    assert Direction()(strong, direction) > Direction()(straight, direction)
-    assert Direction(power=2)(strong, direction) < Direction(power=2)(straight, direction)
+    dot, aligned = Direction(), Direction(power=2)
+    assert at(dot, strong, direction) > at(dot, straight, direction)
+    assert at(aligned, strong, direction) < at(aligned, straight, direction)
 
 
 def test_the_opposite_direction_counts_as_the_floor() -> None:
     direction = jnp.array([3.0, 4.0])
-    assert float(Direction(power=2)(-direction, direction)) == pytest.approx(-25 * 0.1**2)
+    assert float(at(Direction(power=2), -direction, direction)) == pytest.approx(-25 * 0.1**2)
 
 
 @pytest.mark.parametrize("power", [-1, -1e-9, float("nan"), float("inf")])
-def test_a_wrong_power_is_refused(power: float) -> None:
+@pytest.mark.parametrize("objective", [Direction, LucidNotebook])
+def test_a_wrong_power_is_refused(objective: type, power: float) -> None:
     with pytest.raises(ValueError, match=rf"power: expected .*, got {power}$"):
-        Direction(power=power)
+        objective(power=power)
 
 
 def test_cosine() -> None:
@@ -96,3 +129,206 @@ def test_cosine() -> None:
 def test_the_cosine_of_nothing_is_zero() -> None:
     zero, one = jnp.zeros(3), jnp.ones(3)
     assert [float(cosine(*pair)) for pair in ((zero, one), (one, zero), (zero, zero))] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4), (3, 3, 4), (4, 2, 4), (5, 4, 4)])
+def test_directions_look_at_the_centre_or_just_after_it(shape: tuple[int, ...]) -> None:
+    act, target = draw(*shape), draw(4, seed=1)
+    middle = act[shape[0] // 2, shape[1] // 2]
+    for objective in (Direction(), Direction(power=2), LucidNotebook(power=1)):
+        found = objective(seen(act), jnp.asarray(target))
+        assert found == at(objective, middle, target)
+        slope = jax.grad(lambda a, f=objective: f(seen(a), jnp.asarray(target)))(act)
+        assert float(jnp.abs(slope[shape[0] // 2, shape[1] // 2]).min()) > 0
+        assert int((slope != 0).sum()) == 4
+
+
+@pytest.mark.parametrize("power", [0, 1, 2, 4])
+def test_the_form_of_the_notebooks_is_the_mean_and_knows_no_length(power: int) -> None:
+    rng = np.random.default_rng(4)
+    for strength in (0.01, 1, 30):
+        act, direction = rng.uniform(0, 1, (2, 12))
+        direction *= strength
+        dot = (act * direction).mean()
+        right = dot * max(0.1, dot / (1e-4 + np.linalg.norm(act))) ** power
+        found = at(LucidNotebook(power=power), act, direction.astype(np.float32))
+        assert float(found) == pytest.approx(right, rel=1e-3)
+
+
+def test_whitened_directions_are_below_the_floor_of_the_notebooks() -> None:
+    act, direction = np.abs(draw(512)), 1e-2 * draw(512, seed=1)
+    found = at(LucidNotebook(), act, direction)
+    assert float(found) == pytest.approx(float(at(Direction(), act, direction)) / 512 / 1e4)
+
+
+def test_channels_and_neurons() -> None:
+    act = draw(4, 5, 7)
+    for channel in range(7):
+        target = jnp.asarray(channel)
+        assert float(Channel()(seen(act), target)) == pytest.approx(act[..., channel].mean(), 1e-5)
+        assert Neuron()(seen(act), target) == act[2, 2, channel]
+        assert Neuron(position=(3, 1))(seen(act), target) == act[3, 1, channel]
+    batch = jax.vmap(Channel(), in_axes=(None, 0))(seen(act), jnp.arange(7))
+    np.testing.assert_allclose(batch, act.mean((0, 1)), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Direction(power=1),
+        LucidNotebook(power=2),
+        Channel(),
+        Neuron(),
+        Neuron(position=(0, 2)),
+        2.5 * Channel() - Neuron() + L1(),
+    ],
+    ids=str,
+)
+def test_slopes_are_those_of_finite_differences(objective: Objective) -> None:
+    act, across = 3 + draw(3, 3, 5), draw(3, 3, 5, seed=1)
+    target = jnp.asarray(1 if objective.kind == "channels" else 2 + draw(5, seed=2))
+
+    def score(step: Any) -> jax.Array:
+        return objective(seen(act + step * across), target)
+
+    slope = float(jax.grad(score)(0.0))
+    right = float(score(1e-2) - score(-1e-2)) / 2e-2
+    assert abs(right) > 1e-2
+    assert slope == pytest.approx(right, rel=1e-2)
+
+
+def test_sums_are_sums() -> None:
+    scene, target = seen(draw(3, 4, 6)), jnp.asarray(4)
+    a, b, c = (part(scene, target) for part in (Channel(), Neuron(), TotalVariation()))
+    for objective, right in [
+        (Channel() + Neuron(), a + b),
+        (Channel() - 0.5 * TotalVariation(), a - 0.5 * c),
+        (-Channel(), -a),
+        (3 * (Channel() + Neuron()) * 0.5, 1.5 * (a + b)),
+        (sum([Channel(), Neuron(), -0.1 * TotalVariation()]), a + b - 0.1 * c),
+        (Channel() - (Neuron() - TotalVariation()), a - b + c),
+        (np.float32(2) * Neuron(), 2 * b),
+    ]:
+        assert isinstance(objective, Objective)
+        assert float(objective(scene, target)) == pytest.approx(float(right), rel=1e-5)
+        table = objective.targets([4, 0], shape=(3, 4, 6))
+        np.testing.assert_array_equal(table, np.array([4, 0], np.int32))
+
+
+def test_equal_objectives_are_one_key() -> None:
+    def make(weight: float) -> Objective:
+        return Direction(power=2) - weight * (TotalVariation() + L1(constant=0.25))
+
+    assert make(0.1) == make(0.1)
+    assert len({make(0.1), make(0.1), make(0.2), Direction(), Direction(), LucidNotebook()}) == 4
+    assert Sum(parts=(Channel(), Neuron())) == Channel() + Neuron()
+    assert Scaled(factor=2.0, part=Channel()) == 2 * Channel() != 3 * Channel()
+
+
+@pytest.mark.parametrize("other", [1, 0.5, "x", None])
+def test_only_objectives_are_added_and_only_numbers_multiply(other: Any) -> None:
+    for operation in (
+        lambda: Channel() + other,
+        lambda: other + Channel(),
+        lambda: Channel() - other,
+        lambda: Channel() * Channel(),
+        lambda: "x" * Channel(),
+    ):
+        with pytest.raises(TypeError):
+            operation()
+
+
+@pytest.mark.parametrize("objective", [Direction(), 2 * LucidNotebook() - L1()], ids=str)
+def test_directions_become_a_table(objective: Objective) -> None:
+    table = objective.targets([[1, 2, 3], [4, 5, 6]], shape=(2, 2, 3))
+    assert table.dtype == np.float32 and table.shape == (2, 3)
+    for wrong in ([1, 2], np.ones((2, 4)), np.ones((0, 3)), np.float32(1), np.ones((1, 2, 3))):
+        with pytest.raises(ValueError, match=r"targets: expected directions \(n, 3\), got \("):
+            objective.targets(wrong, shape=(2, 2, 3))
+
+
+@pytest.mark.parametrize("objective", [Channel(), Neuron(), L1() - Neuron()], ids=str)
+def test_channels_become_a_table(objective: Objective) -> None:
+    for given in ([0, 6, 6], np.array([0, 6, 6], np.uint8), jnp.array([0, 6, 6])):
+        table = objective.targets(given, shape=(2, 2, 7))
+        np.testing.assert_array_equal(table, [0, 6, 6])
+        assert table.dtype == np.int32
+    for wrong in ([0.0, 1.0], [True], 3, [], [[1]]):
+        with pytest.raises(ValueError, match=r"targets: expected channel numbers \(n,\), got"):
+            objective.targets(wrong, shape=(2, 2, 7))
+    for wrong in ([7], [-1, 2]):
+        with pytest.raises(ValueError, match="targets: expected channels from 0 to 6, got"):
+            objective.targets(wrong, shape=(2, 2, 7))
+
+
+@pytest.mark.parametrize("objective", [L1(), Diversity(), -L1() + TotalVariation()], ids=str)
+def test_an_objective_without_a_target_maximizes_nothing(objective: Objective) -> None:
+    with pytest.raises(ValueError, match="objective: nothing is maximized"):
+        objective.targets([1], shape=(2, 2, 7))
+
+
+def test_wrong_compositions_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected one kind of target, got channels and direct"):
+        Channel() + 2 * Direction()
+    with pytest.raises(ValueError, match="parts: expected at least one"):
+        Sum(parts=())
+    with pytest.raises(ValueError, match="factor: expected a finite number, got nan"):
+        float("nan") * Channel()
+    with pytest.raises(ValueError, match=r"position: expected one of 2 x 3, got \(0, 3\)"):
+        Neuron(position=(0, 3)).targets([1], shape=(2, 3, 7))
+
+
+def diversity(acts: Any) -> jax.Array:
+    """Run as the renderer does: icons of a group side by side. (n, h, w, c) -> (n,)."""
+
+    def one(act: Any) -> jax.Array:
+        return Diversity()(seen(act), jnp.zeros(()))
+
+    return jax.vmap(one, axis_name=GROUP)(acts)
+
+
+def plain_diversity(acts: HostArray) -> float:
+    """Compute lucid's number by way of the Gram matrices."""
+    flat = acts.reshape(len(acts), -1, acts.shape[-1]).astype(np.float64)
+    grams = np.einsum("npc,npd->ncd", flat, flat)
+    grams /= np.linalg.norm(grams, axis=(1, 2), keepdims=True)
+    pairs = np.einsum("icd,jcd->ij", grams, grams)
+    return (pairs.sum() - np.trace(pairs)) / len(acts)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3, 8), (4, 1, 1, 5), (5, 6, 4, 3)])
+def test_a_group_adds_up_to_minus_the_diversity_of_lucid(shape: tuple[int, ...]) -> None:
+    acts = np.abs(draw(*shape))
+    found = diversity(acts)
+    assert found.shape == shape[:1]
+    assert float(found.sum()) == pytest.approx(-plain_diversity(acts), rel=1e-5)
+    assert float(found.max()) < 0
+
+
+def test_the_slope_of_diversity_is_that_of_finite_differences() -> None:
+    acts, across = np.abs(draw(3, 2, 3, 4)), draw(3, 2, 3, 4, seed=1)
+    slope = jax.grad(lambda a: diversity(a).sum())(jnp.asarray(acts))
+    near = [plain_diversity(acts + step * across) for step in (1e-4, -1e-4)]
+    right = -(near[0] - near[1]) / 2e-4
+    assert abs(right) > 1e-2
+    assert float(jnp.vdot(slope, across)) == pytest.approx(right, rel=1e-3)
+
+
+def test_equal_icons_are_as_little_diverse_as_can_be_and_one_alone_is_nothing() -> None:
+    act = np.abs(draw(1, 3, 3, 6))
+    same = diversity(np.repeat(act, 4, axis=0))
+    np.testing.assert_allclose(same, -3 / 4, rtol=1e-5)
+    value, slope = jax.value_and_grad(lambda a: diversity(a).sum())(jnp.asarray(act))
+    assert float(value) == 0 and not np.asarray(slope).any()
+
+
+def test_dead_icons_have_finite_diversity() -> None:
+    value, slope = jax.value_and_grad(lambda a: diversity(a).sum())(jnp.zeros((3, 2, 2, 4)))
+    assert float(value) == 0
+    assert bool(jnp.isfinite(slope).all())
+
+
+def test_groups_of_many_targets_do_not_mix() -> None:
+    acts = np.abs(draw(2, 3, 2, 2, 5))
+    both = jax.vmap(diversity)(acts)
+    np.testing.assert_allclose(both, [diversity(group) for group in acts], rtol=1e-5)

@@ -1,7 +1,9 @@
-"""The Fourier parameterization against lucid's own code and against plain NumPy."""
+"""Parameterizations against lucid's own code and against plain NumPy."""
 
 import functools
+import math
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,9 @@ import numpy as np
 import pytest
 
 from jatlas.visualize import parameterize
+from jatlas.visualize.constant import Constant
+from jatlas.visualize.maco import MACO
+from jatlas.visualize.parameterize import Alpha, Fourier, Parameterization, Pixels
 
 HostArray = np.ndarray
 
@@ -114,3 +119,173 @@ def test_the_first_colour_axis_is_nearly_grey() -> None:
     assert lengths[0] == pytest.approx(1)
     assert lengths[0] > lengths[1] > lengths[2]
     np.testing.assert_allclose(matrix[:, 0], 3**-0.5, atol=0.02)
+
+
+def spread_out(params: Any, seed: int = 0) -> Any:
+    """Replace parameters by large random ones of the same structure."""
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    drawn = [3 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(tree, drawn)
+
+
+ALL = [
+    Fourier(),
+    Fourier(decay=1.5, decorrelate=False),
+    Fourier(spectrum=Constant(np.random.default_rng(0).uniform(1, 2, (3, 12, 7)))),
+    Pixels(),
+    MACO(),
+    Alpha(),
+    Alpha(color=Pixels()),
+]
+
+
+@pytest.mark.parametrize("each", ALL, ids=str)
+@pytest.mark.parametrize("size", [7, 12])
+def test_any_parameterization_makes_images_in_range(each: Parameterization, size: int) -> None:
+    params = each.init(size, key=jax.random.key(0))
+    again = each.init(size, key=jax.random.key(0))
+    other = each.init(size, key=jax.random.key(1))
+    jax.tree.map(np.testing.assert_array_equal, params, again)
+    same = jax.tree.leaves(jax.tree.map(np.array_equal, params, other))
+    assert not any(same)
+    channels = 4 if isinstance(each, Alpha) else 3
+    for given in (params, spread_out(params)):
+        image = each.image(given, size=size)
+        assert image.shape == (size, size, channels)
+        assert image.dtype == jnp.float32
+        assert bool(((image >= 0) & (image <= 1)).all())
+        assert float(image.std()) > 0.001
+
+
+@pytest.mark.parametrize("each", ALL, ids=str)
+def test_each_parameterization_has_slopes_and_runs_under_jit_and_vmap(
+    each: Parameterization,
+) -> None:
+    first = each.init(10, key=jax.random.key(0))
+    params = spread_out(first)
+    across = spread_out(first, seed=1)
+    weights = jax.random.normal(jax.random.key(2), each.image(params, size=10).shape)
+
+    def score(step: Any) -> jax.Array:
+        moved = jax.tree.map(lambda p, a: p + step * a, params, across)
+        return jnp.vdot(each.image(moved, size=10), weights)
+
+    steps = jnp.array([1e-3, -1e-3])
+    batch = jax.jit(jax.vmap(score))(steps)
+    np.testing.assert_allclose(batch, [score(step) for step in steps], rtol=1e-4, atol=1e-4)
+    right = float(batch[0] - batch[1]) / 2e-3
+    assert abs(right) > 0.01
+    assert float(jax.grad(score)(0.0)) == pytest.approx(right, rel=0.02, abs=0.02)
+
+
+def test_the_default_is_the_plain_spectrum_bit_for_bit() -> None:
+    key = jax.random.key(5)
+    for size in (12, 9):
+        spectrum = Fourier().init(size, key=key)
+        np.testing.assert_array_equal(spectrum, parameterize.init_spectrum(size, size, key=key))
+        flat = 0.01 * jax.random.normal(key, (spectrum.size,), jnp.float32)
+        np.testing.assert_array_equal(spectrum, flat.reshape(2, 3, size, size // 2 + 1))
+        right = parameterize.spectrum_to_image(spectrum, width=size)
+        np.testing.assert_array_equal(Fourier().image(spectrum, size=size), right)
+
+
+def test_the_decay_is_that_of_the_gain() -> None:
+    one, two = (parameterize.frequency_gain(10, 10, decay=decay) for decay in (1, 2))
+    np.testing.assert_allclose(two, one**2 / 10, rtol=1e-5)
+    np.testing.assert_array_equal(one, parameterize.frequency_gain(10, 10))
+    np.testing.assert_array_equal(Fourier(decay=0).gain(10), 10)
+
+
+@pytest.mark.parametrize("size", [16, 11, 8, 5])
+def test_the_gain_given_as_a_spectrum_is_the_gain_on_smaller_canvases_too(size: int) -> None:
+    given = Fourier(spectrum=Constant(7 * parameterize.frequency_gain(16, 16)))
+    np.testing.assert_allclose(given.gain(size), Fourier().gain(size), rtol=1e-5)
+
+
+def test_a_spectrum_says_how_strong_each_frequency_is() -> None:
+    table = np.zeros((3, 8, 5), np.float32)
+    table[1, 2, 3] = 1
+    fourier = Fourier(spectrum=Constant(table), decorrelate=False)
+    params = 10 * fourier.init(8, key=jax.random.key(0))
+    image = np.asarray(fourier.image(params, size=8), np.float64)
+    found = np.abs(np.fft.rfft2(np.log(image / (1 - image)), axes=(0, 1)))
+    assert found[2, 3, 1] > 0.1
+    found[2, 3, 1] = 0
+    np.testing.assert_allclose(found, 0, atol=1e-3)
+    with pytest.raises(ValueError, match="size: expected at most the 8 px of the spectrum, got 9"):
+        fourier.image(jnp.zeros((2, 3, 9, 5)), size=9)
+
+
+@pytest.mark.parametrize("make", [Fourier, Pixels, MACO])
+def test_colours_can_be_given_or_left_out(make: Any) -> None:
+    matrix = np.random.default_rng(1).uniform(-1, 1, (3, 3))
+    params = make().init(8, key=jax.random.key(3))
+    raw = np.asarray(make(decorrelate=False).image(params, size=8), np.float64)
+    planes = np.log(raw / (1 - raw))
+    found = make(colors=Constant(matrix)).image(params, size=8)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-planes @ matrix.T)), rtol=0, atol=1e-5)
+    right = parameterize.planes_to_rgb(jnp.asarray(planes, jnp.float32))
+    np.testing.assert_allclose(make().image(params, size=8), right, rtol=0, atol=1e-5)
+
+
+def test_pixels_are_small_normal_noise() -> None:
+    params = Pixels(spread=0.02).init(40, key=jax.random.key(1))
+    assert params.shape == (40, 40, 3)
+    assert float(params.std()) == pytest.approx(0.02, rel=0.05)
+    neighbours = np.corrcoef(params[:-1].ravel(), params[1:].ravel())[0, 1]
+    assert abs(neighbours) < 0.1
+
+
+def test_opacity_has_a_spectrum_of_its_own(test_data: Path) -> None:
+    with np.load(test_data / "inception5h" / "golden_lucid.npz") as golden:
+        spectrum, raw, rgb = (golden[f"{name}_80x80"] for name in ("spectrum", "raw", "rgb"))
+    params = {"color": jnp.asarray(spectrum[:, 0]), "alpha": jnp.asarray(spectrum[:, 1, :1])}
+    image = np.asarray(Alpha().image(params, size=80))
+    np.testing.assert_allclose(image[..., :3], rgb[0], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(image[..., 3], 1 / (1 + np.exp(-raw[1, ..., 0])), rtol=0, atol=1e-6)
+
+
+def test_a_fresh_opacity_is_about_a_half() -> None:
+    params = Alpha().init(32, key=jax.random.key(0))
+    assert params["alpha"].shape == (2, 1, 32, 17)
+    alpha = np.asarray(Alpha().image(params, size=32))[..., 3]
+    assert 0.3 < alpha.min() < alpha.max() < 0.7
+
+
+def test_equal_settings_are_one_key() -> None:
+    def make(scale: float) -> list[Any]:
+        table = Constant(scale * parameterize.frequency_gain(6, 6))
+        fourier = Fourier(spectrum=table, colors=Constant(np.eye(3)))
+        return [fourier, Alpha(color=fourier), MACO(spectrum=table), Pixels(), Fourier()]
+
+    assert make(1) == make(1)
+    assert len({*make(1), *make(1)}) == 5
+    assert len({*make(1), *make(2)}) == 8
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong", "message"),
+    [
+        (Fourier, {"spread": 0}, "spread: expected a number above 0, got 0"),
+        (Pixels, {"spread": math.nan}, "spread: expected a number above 0, got nan"),
+        (Alpha, {"spread": -1}, "spread: expected a number above 0, got -1"),
+        (Fourier, {"decay": -1}, "decay: expected a number of at least 0, got -1"),
+        (MACO, {"decay": (1, 2)}, r"decay: expected 3 numbers of at least 0, got \(1, 2\)"),
+        (MACO, {"decay": (1, 2, math.inf)}, "decay: expected 3 numbers of at least 0, got"),
+        (MACO, {"contrast": 0}, "contrast: expected a number above 0, got 0"),
+        (Fourier, {"spectrum": Constant(np.ones((4, 4)))}, r"spectrum: .* got \(4, 4\)"),
+        (Fourier, {"spectrum": Constant(np.ones((2, 4, 3)))}, r"spectrum: .* got \(2, 4, 3\)"),
+        (Fourier, {"spectrum": Constant(np.ones(3))}, r"spectrum: .* got \(3,\)"),
+        (MACO, {"spectrum": Constant(np.zeros((4, 3)))}, "spectrum: expected finite magnitudes"),
+        (MACO, {"spectrum": Constant(-np.ones((4, 3)))}, "spectrum: expected finite magnitudes"),
+        (Fourier, {"spectrum": Constant(np.ones((4, 3))), "decay": 2}, "decay: .*spectrum, got 2"),
+        (Pixels, {"colors": Constant(np.ones((3, 2)))}, r"colors: .*, got shape \(3, 2\)"),
+        (MACO, {"colors": Constant(np.full((3, 3), np.nan))}, "colors: expected .* finite"),
+        (Fourier, {"colors": Constant(np.eye(3)), "decorrelate": False}, "decorrelate: .*False"),
+        (Alpha, {"color": Alpha()}, "color: expected a parameterization without opacity"),
+    ],
+)
+def test_wrong_settings_are_refused(make: Any, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**wrong)

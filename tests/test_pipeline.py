@@ -240,7 +240,7 @@ def test_an_unfinished_build_is_not_mixed_with_another(
     ("changes", "message"),
     [
         ({"layers": ("mixed9z",)}, "has no layer 'mixed9z'; it has: input, conv1"),
-        ({"layers": ("logits",)}, "has no positions to sample"),
+        ({"layers": ("logits",)}, "has no positions"),
         ({"layers": ()}, "layers: expected at least one"),
         ({"layers": ("conv1", "conv1")}, "each may be given once"),
         ({"grids": ()}, "grids: expected at least one"),

@@ -42,16 +42,18 @@ def main() -> None:
 
     mesh = Mesh(np.array(jax.devices()), (step.CELLS,))
     cells = np.arange(8 * 16)
-    state = step.begin(cells, key=jax.random.key(0), config=config, mesh=mesh)
-    assert len(state.spectra.sharding.device_set) == 8
-    arguments = (tiny_params(), state, np.zeros((128, 12), np.float32))
-    program = step.advance.lower(
-        tiny_network(), *arguments, key=jax.random.key(1), layer="conv2", config=config, mesh=mesh
-    ).compile()
-    text = program.as_text()
-    assert "num_partitions=8" in text
-    found = [name for name in COLLECTIVES if name in text]
-    assert not found, found
+    state = step.begin(cells, 0 * cells, key=jax.random.key(0), config=config, mesh=mesh)
+    assert len(state.params.sharding.device_set) == 8
+    for steps in (1, 3):
+        keys = jax.random.split(jax.random.key(1), steps)
+        arguments = (tiny_params(), state, np.zeros((128, 12), np.float32), keys)
+        program = step.advance.lower(
+            tiny_network(), *arguments, layer="conv2", config=config, mesh=mesh
+        ).compile()
+        text = program.as_text()
+        assert "num_partitions=8" in text
+        found = [name for name in COLLECTIVES if name in text]
+        assert not found, found
 
 
 def test_icons_are_the_same_on_any_number_of_devices_and_nothing_is_exchanged() -> None:

@@ -9,7 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize.transforms import RandomViews, View, draw_view, resample, whole_view
+from jatlas.visualize.chain import ATLAS_NOTEBOOK
+from jatlas.visualize.transforms import (
+    RandomViews,
+    View,
+    Views,
+    draw_view,
+    fixed_views,
+    resample,
+    whole_view,
+)
 
 HostArray = np.ndarray
 # Compiled as a whole: one operation after the other takes a second for each new shape.
@@ -189,6 +198,36 @@ def test_what_is_drawn_hangs_on_the_key_alone() -> None:
     for one, same, different in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(one, same)
         assert not np.array_equal(one, different)
+
+
+def test_the_method_draws_what_the_function_draws_for_any_canvas() -> None:
+    right = draw_view(RandomViews(), key=jax.random.key(3))
+    for canvas_size in (8, 80):
+        found = RandomViews().draw(canvas_size, key=jax.random.key(3))
+        for one, other in zip(found, right, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "views",
+    [RandomViews(), RandomViews(window=(1.2, 1.6)), RandomViews(pad=0.2), ATLAS_NOTEBOOK],
+    ids=["default", "wide", "padded", "chain"],
+)
+def test_fixed_views_are_ordinary_ones(views: Views) -> None:
+    center, side, angle = map(np.asarray, fixed_views(views, canvas_size=80))
+    assert center.shape == (5, 2) and side.shape == angle.shape == (5,)
+    assert not angle.any()
+    drawn = jax.vmap(lambda key: views.draw(80, key=key))(jax.random.split(jax.random.key(0), 2000))
+    np.testing.assert_allclose(side, np.mean(drawn.side), rtol=0.02)
+    np.testing.assert_array_equal(center[0], 0.5)
+    np.testing.assert_allclose(center.mean(0), 0.5, atol=1e-6)
+    offset = np.abs(center[1:] - 0.5)
+    np.testing.assert_allclose(offset, offset[0, 0], atol=1e-6)
+    reach = np.abs(np.asarray(drawn.center) - 0.5).max()
+    # Half way out; the widest drawn windows are a little wider than the mean one.
+    assert offset[0, 0] == pytest.approx(reach / 2, rel=0.25, abs=1e-6)
+    if reach:
+        assert len({tuple(place) for place in center.round(4).tolist()}) == 5
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,10 @@ class Arrays:
         """Return "image" and the index: an array has no name."""
         return f"image {index}"
 
+    def fingerprint(self) -> dict[str, Any]:
+        """Return nothing: the arrays may not be there until they are asked for."""
+        return {}
+
     def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
         """Yield every image from index `start` on, in order.
 

@@ -1,12 +1,14 @@
 """Read the images under a folder, decoding ahead on threads."""
 
+import dataclasses
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jatlas.collect.decode import ImageError, Preprocess, decode, in_one_line
 from jatlas.collect.source import Loaded, check_load
@@ -45,6 +47,19 @@ class Folder:
     def name(self, index: int) -> str:
         """Return the relative path of a file."""
         return self.paths[index]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the folder, a digest of the files' names and sizes, and the preprocessing.
+
+        Raises:
+          OSError: if a file is gone.
+        """
+        listing = [f"{(self.root / path).stat().st_size} {path}\n" for path in self.paths]
+        return {
+            "root": str(self.root.resolve()),
+            "listing_sha256": hashlib.sha256("".join(listing).encode()).hexdigest(),
+            "preprocess": dataclasses.asdict(self.preprocess),
+        }
 
     def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
         """Yield every image from index `start` on, in order, decoding ahead on threads.

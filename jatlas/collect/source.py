@@ -6,7 +6,7 @@ decoded comes as an index and a reason, so that whoever collects can count and n
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,6 +37,9 @@ class ImageSource(Protocol):
 
     def name(self, index: int) -> str:
         """Return what to call an image when talking to a person."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what decides the images, as JSON values; {} where that cannot be told."""
 
     def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
         """Yield every image from index `start` on, in order."""

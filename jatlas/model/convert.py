@@ -110,7 +110,7 @@ def convert_bytes(data: bytes, *, origin: str, config: InceptionConfig) -> Param
     Raises:
       ValueError: as `convert` does.
     """
-    form = _FORMATS[config.name]
+    form = _format(config)
     try:
         tensors = form.read(data)
     except ValueError as error:
@@ -135,10 +135,19 @@ def convert_bytes(data: bytes, *, origin: str, config: InceptionConfig) -> Param
 
 def table(config: InceptionConfig) -> list[Entry]:
     """List, for each parameter of a network, the array of its weight file that it is."""
-    entry = _FORMATS[config.name].entry
+    entry = _format(config).entry
     leaves = traverse_util.flatten_dict(abstract_params(config))
     rows = [entry(path, leaf.shape) for path, leaf in leaves.items()]
     return sorted(rows, key=lambda row: row.foreign)
+
+
+def _format(config: InceptionConfig) -> "_Format":
+    if config.name not in _FORMATS:
+        raise ValueError(
+            f"config: expected one whose weights are published, {' or '.join(_FORMATS)}; "
+            f"got {config.name}"
+        )
+    return _FORMATS[config.name]
 
 
 def read_caffemodel(data: bytes) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
-"""InceptionV1 (Szegedy et al. 2014) in Flax, in the two variants whose weights are public.
+"""InceptionV1 (Szegedy et al. 2014) in Flax: the two variants with public weights, and our own.
 
-One module tree serves both; what differs is two frozen configs. Layers have lucid's names.
+One module tree serves all; what differs is their frozen configs. Layers have lucid's names.
 
 Reference:
   Szegedy et al., "Going Deeper with Convolutions", 2014, table 1; the deploy definition of BVLC
@@ -17,12 +17,12 @@ from flax import nnx
 
 from jatlas.model import labels
 from jatlas.model.network import Network, Stage
-from jatlas.model.ops import local_response_norm, max_pool
+from jatlas.model.ops import local_response_norm, max_pool, redirected_relu, relaxed_max_pool
 from jatlas.types import Array, Params
 
+_STEM = (64, 64, 192)  # channels of conv2d0, conv2d1 and conv2d2
 # Channels of 1x1, 3x3_bottleneck, 3x3, 5x5_bottleneck, 5x5 and pool_reduce in each block.
-Widths = tuple[int, int, int, int, int, int]
-_WIDTHS: dict[str, Widths] = {
+_WIDTHS: dict[str, tuple[int, ...]] = {
     "mixed3a": (64, 96, 128, 16, 32, 32),
     "mixed3b": (128, 128, 192, 32, 96, 64),
     "mixed4a": (192, 96, 208, 16, 48, 64),
@@ -49,6 +49,9 @@ class InceptionConfig:
       lrn_radius, lrn_bias, lrn_alpha, lrn_beta: local response normalisation, see
         `jatlas.model.ops.local_response_norm`.
       mixed4a_3x3, mixed5a_5x5_bottleneck: the two widths in which the variants differ.
+      std: the difference from the mean is divided by it.
+      width: factor on the channels of every convolution; they are rounded to multiples of four.
+      input_size: side in pixels of the images it was trained on.
     """
 
     name: str
@@ -62,15 +65,34 @@ class InceptionConfig:
     lrn_beta: float
     mixed4a_3x3: int = 208
     mixed5a_5x5_bottleneck: int = 32
+    std: float = 1.0
+    width: float = 1.0
+    input_size: int = 224
+
+    def __post_init__(self) -> None:
+        """Check what a user may set."""
+        if not 0 < self.width <= 4:
+            raise ValueError(f"width: expected a factor above 0 and up to 4, got {self.width}")
 
     @property
-    def widths(self) -> dict[str, Widths]:
+    def stem(self) -> tuple[int, ...]:
+        """Channels of the three convolutions before the blocks."""
+        return self._scaled(_STEM)
+
+    @property
+    def widths(self) -> dict[str, tuple[int, ...]]:
         """Channels of the six convolutions of each block."""
         a, five = _WIDTHS["mixed4a"], _WIDTHS["mixed5a"]
-        return _WIDTHS | {
+        full = _WIDTHS | {
             "mixed4a": (*a[:2], self.mixed4a_3x3, *a[3:]),
             "mixed5a": (*five[:3], self.mixed5a_5x5_bottleneck, *five[4:]),
         }
+        return {name: self._scaled(widths) for name, widths in full.items()}
+
+    def _scaled(self, channels: tuple[int, ...]) -> tuple[int, ...]:
+        if self.width == 1:
+            return channels
+        return tuple(max(4, 4 * round(self.width * each / 4)) for each in channels)
 
 
 GOOGLENET_BVLC = InceptionConfig(
@@ -99,13 +121,45 @@ INCEPTION5H = InceptionConfig(
     mixed5a_5x5_bottleneck=48,
 )
 
-CONFIGS = {config.name: config for config in (GOOGLENET_BVLC, INCEPTION5H)}
+# The project's own, see weights/README.md. It has no normalisation: alpha is 0.
+TEXTURES = InceptionConfig(
+    name="textures",
+    classes=64,
+    mean=(127.5, 127.5, 127.5),
+    std=64.0,
+    bgr=False,
+    caffe_padding=False,
+    lrn_radius=0,
+    lrn_bias=1.0,
+    lrn_alpha=0.0,
+    lrn_beta=0.5,
+    width=0.5,
+    input_size=96,
+)
+
+CONFIGS = {config.name: config for config in (GOOGLENET_BVLC, INCEPTION5H, TEXTURES)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Slopes:
+    """The operations that come in versions of equal value and another slope."""
+
+    relu: Callable[[Array], Array] = jax.nn.relu
+    pool: Callable[..., Array] = max_pool
+
+
+_TRUE = _Slopes()
+_RELAXED = _Slopes(pool=relaxed_max_pool)
+_REDIRECTED = _Slopes(relu=redirected_relu)
 
 
 class Block(nnx.Module):
     """An inception block: four towers side by side, joined on the channels."""
 
-    def __init__(self, channels: int, widths: Widths, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, ...], *, slopes: _Slopes = _TRUE, rngs: nnx.Rngs
+    ) -> None:
+        self.slopes = slopes
         one, three_in, three, five_in, five, pool = widths
         conv = functools.partial(nnx.Conv, rngs=rngs)
         self.conv1x1 = conv(channels, one, (1, 1))
@@ -118,12 +172,13 @@ class Block(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """Map (..., h, w, channels) to (..., h, w, sum of the towers' widths)."""
         one, three, five = self._pointwise(x)
-        pooled = max_pool(x, stride=1, caffe=False)
+        pooled = self.slopes.pool(x, stride=1, caffe=False)
+        relu = self.slopes.relu
         towers = (
             one,
-            jax.nn.relu(self.conv3x3(three)),
-            jax.nn.relu(self.conv5x5(five)),
-            jax.nn.relu(self.pool_reduce(pooled)),
+            relu(self.conv3x3(three)),
+            relu(self.conv5x5(five)),
+            relu(self.pool_reduce(pooled)),
         )
         return jnp.concatenate(towers, axis=-1)
 
@@ -134,27 +189,27 @@ class Block(nnx.Module):
         kernel = jnp.concatenate([conv.kernel[...][0, 0] for conv in convs], axis=-1)
         bias = jnp.concatenate([conv.bias[...] for conv in convs if conv.bias is not None])
         ends = [convs[0].out_features, convs[0].out_features + convs[1].out_features]
-        return jnp.split(jax.nn.relu(x @ kernel + bias), ends, axis=-1)
+        return [self.slopes.relu(part) for part in jnp.split(x @ kernel + bias, ends, axis=-1)]
 
 
 class InceptionV1(nnx.Module):
     """The learned parts of InceptionV1; `network` says in which order they are applied."""
 
-    def __init__(self, config: InceptionConfig, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: InceptionConfig, *, slopes: _Slopes = _TRUE, rngs: nnx.Rngs) -> None:
         first = 3 if config.caffe_padding else "SAME"
-        self.conv2d0 = nnx.Conv(3, 64, (7, 7), strides=2, padding=first, rngs=rngs)
-        self.conv2d1 = nnx.Conv(64, 64, (1, 1), rngs=rngs)
-        self.conv2d2 = nnx.Conv(64, 192, (3, 3), rngs=rngs)
-        channels = 192
+        one, two, channels = config.stem
+        self.conv2d0 = nnx.Conv(3, one, (7, 7), strides=2, padding=first, rngs=rngs)
+        self.conv2d1 = nnx.Conv(one, two, (1, 1), rngs=rngs)
+        self.conv2d2 = nnx.Conv(two, channels, (3, 3), rngs=rngs)
         for name, widths in config.widths.items():
-            setattr(self, name, Block(channels, widths, rngs=rngs))
+            setattr(self, name, Block(channels, widths, slopes=slopes, rngs=rngs))
             channels = widths[0] + widths[2] + widths[4] + widths[5]
         self.logits = nnx.Linear(channels, config.classes, rngs=rngs)
 
 
-def _abstract(config: InceptionConfig) -> InceptionV1:
+def _abstract(config: InceptionConfig, *, slopes: _Slopes = _TRUE) -> InceptionV1:
     # Shapes only: nothing is drawn or allocated.
-    return nnx.eval_shape(lambda: InceptionV1(config, rngs=nnx.Rngs(0)))
+    return nnx.eval_shape(lambda: InceptionV1(config, slopes=slopes, rngs=nnx.Rngs(0)))
 
 
 def abstract_params(config: InceptionConfig) -> Params:
@@ -171,30 +226,28 @@ def init_params(config: InceptionConfig, *, key: Array) -> Params:
     return jax.jit(draw)(key)  # one by one, the draws take 20 s
 
 
-@functools.cache
-def network(config: InceptionConfig) -> Network:
+def network(config: InceptionConfig, *, relaxed: bool = False) -> Network:
     """Make the `Network` of a variant.
 
     Cached, so that equal configs give one object and functions jitted for it are traced once.
 
     Args:
-      config: the variant, `GOOGLENET_BVLC` or `INCEPTION5H`.
+      config: the variant: one of `CONFIGS`, or one of your own.
+      relaxed: whether the max-pools have the gradient of `jatlas.model.ops.relaxed_max_pool`. The
+        parameters and what the network computes are the same; meant for attribution.
 
     Returns:
       A network whose parameters have the structure of `abstract_params(config)`. It takes images
       of any size that leaves each pool something to look at (at least 32 px are safe).
     """
-    learned = _learned_stages(config)
-    pool = _without_params(functools.partial(max_pool, stride=2, caffe=config.caffe_padding))
-    norm = _without_params(
-        functools.partial(
-            local_response_norm,
-            radius=config.lrn_radius,
-            bias=config.lrn_bias,
-            alpha=config.lrn_alpha,
-            beta=config.lrn_beta,
-        )
-    )
+    return _network(config, _RELAXED if relaxed else _TRUE)
+
+
+@functools.cache
+def _network(config: InceptionConfig, slopes: _Slopes) -> Network:
+    learned = _learned_stages(config, slopes=slopes)
+    pool = _without_params(functools.partial(slopes.pool, stride=2, caffe=config.caffe_padding))
+    norm = _without_params(functools.partial(_norm, config))
     order: dict[str, Stage] = {
         "input": _without_params(functools.partial(_normalize, config)),
         "conv2d0": learned["conv2d0"],
@@ -214,14 +267,20 @@ def network(config: InceptionConfig) -> Network:
         "avgpool0": _without_params(functools.partial(jnp.mean, axis=(-3, -2))),
         "logits": learned["logits"],
     }
-    return Network(stages=tuple(order.items()), name=config.name, classes=labels.names(config.name))
+    return Network(
+        stages=tuple(order.items()),
+        name=config.name,
+        classes=labels.names(config.name),
+        input_size=config.input_size,
+        redirected=_network(config, _REDIRECTED) if slopes == _TRUE else None,
+    )
 
 
-def _learned_stages(config: InceptionConfig) -> dict[str, Stage]:
-    model = _abstract(config)
+def _learned_stages(config: InceptionConfig, *, slopes: _Slopes) -> dict[str, Stage]:
+    model = _abstract(config, slopes=slopes)
     blocks = {name: _merged(getattr(model, name), name) for name in ("logits", *_WIDTHS)}
     convs = {
-        name: _merged(getattr(model, name), name, jax.nn.relu)
+        name: _merged(getattr(model, name), name, slopes.relu)
         for name in ("conv2d0", "conv2d1", "conv2d2")
     }
     return blocks | convs
@@ -248,4 +307,17 @@ def _normalize(config: InceptionConfig, image: Array) -> Array:
     x = image * 255.0
     if config.bgr:
         x = x[..., ::-1]
-    return x - jnp.asarray(config.mean, x.dtype)
+    x = x - jnp.asarray(config.mean, x.dtype)
+    return x if config.std == 1 else x / config.std
+
+
+def _norm(config: InceptionConfig, x: Array) -> Array:
+    if config.lrn_alpha == 0:
+        return x
+    return local_response_norm(
+        x,
+        radius=config.lrn_radius,
+        bias=config.lrn_bias,
+        alpha=config.lrn_alpha,
+        beta=config.lrn_beta,
+    )

@@ -4,7 +4,8 @@ The names are the first WordNet lemma of each of the 1,000 ILSVRC2012 classes, t
 that the package timm ships (`timm/data/_info`, Apache-2.0); the order of inception5h is that of the
 ILSVRC2012 development kit, taken from the Lucent repository's
 `lucent/modelzoo/misc/old_imagenet_labels.txt` (Apache-2.0; its package does not ship the file).
-`labels.tsv` joins the two, one class per line.
+`labels.tsv` joins the two, one class per line. `labels_textures.tsv` lists the classes of
+`jatlas.synthetic`, which this folder may not import.
 """
 
 import csv
@@ -15,7 +16,7 @@ NO_WNID = "-"
 
 # How many outputs each network has. inception5h has eight more than there are classes: one before
 # them, which its own label file calls "dummy", and seven after them that were never trained.
-_OUTPUTS = {"googlenet_bvlc": 1000, "inception5h": 1008}
+_OUTPUTS = {"googlenet_bvlc": 1000, "inception5h": 1008, "textures": 64}
 
 
 def names(network_name: str) -> tuple[str, ...]:
@@ -25,11 +26,11 @@ def names(network_name: str) -> tuple[str, ...]:
     of bathing suit), as they do in the article: tell classes apart by index or WordNet id.
 
     Args:
-        network_name: "googlenet_bvlc" or "inception5h".
+        network_name: "googlenet_bvlc", "inception5h" or "textures".
 
     Returns:
         One name per output: 1000 for googlenet_bvlc; 1008 for inception5h, of which 0 is "dummy"
-        and 1001 to 1007 are "unused 1001" and so on.
+        and 1001 to 1007 are "unused 1001" and so on; 64 for textures.
 
     Raises:
         ValueError: If the network is not a known one.
@@ -44,11 +45,11 @@ def wnids(network_name: str) -> tuple[str, ...]:
     """Return the WordNet id of every output of a network.
 
     Args:
-        network_name: "googlenet_bvlc" or "inception5h".
+        network_name: "googlenet_bvlc", "inception5h" or "textures".
 
     Returns:
         One id per output, such as "n01440764", in the order of `names`; "-" for an output that
-        stands for no class.
+        stands for no class of WordNet.
 
     Raises:
         ValueError: If the network is not a known one.
@@ -67,10 +68,17 @@ def _outputs(network_name: str) -> tuple[tuple[str, str], ...]:
             f"network_name must be one of {', '.join(_OUTPUTS)}, the networks whose class names "
             f"are known; got {network_name!r}"
         )
+    if network_name == "textures":
+        return tuple((NO_WNID, row["name"]) for row in _rows("labels_textures.tsv"))
     outputs = [(NO_WNID, f"unused {index}") for index in range(_OUTPUTS[network_name])]
     if network_name == "inception5h":
         outputs[0] = (NO_WNID, "dummy")
-    table = resources.files(__package__).joinpath("labels.tsv").read_text(encoding="utf-8")
-    for row in csv.DictReader(table.splitlines(), delimiter="\t"):
+    for row in _rows("labels.tsv"):
         outputs[int(row[f"{network_name} index"])] = (row["wnid"], row["name"])
     return tuple(outputs)
+
+
+def _rows(file: str) -> list[dict[str, str]]:
+    """Return the rows of a table of this package."""
+    table = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
+    return list(csv.DictReader(table.splitlines(), delimiter="\t"))

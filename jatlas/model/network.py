@@ -1,8 +1,12 @@
 """A network as named stages of pure functions."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
 
 from jatlas.types import Array, Params
 
@@ -24,12 +28,16 @@ class Network:
       name: what the network is called in files and messages.
       classes: the name of each logit; empty where nobody knows them.
       input_size: side in pixels of the images the network was trained on.
+      redirected: the same network, with ReLUs whose slope is redirected where all are closed: an
+        icon that begins with nothing to climb gets its first steps from it. None where there is
+        no such thing.
     """
 
     stages: tuple[tuple[str, Stage], ...]
     name: str = "network"
     classes: tuple[str, ...] = ()
     input_size: int = 224
+    redirected: "Network | None" = None
 
     def __post_init__(self) -> None:
         """Check that stages can be told apart."""
@@ -55,6 +63,20 @@ class Network:
             known = ", ".join(self.layers)
             raise ValueError(f"{self.name} has no layer {layer!r}; it has: {known}")
         return self.layers.index(layer)
+
+    def activation_shape(
+        self, params: Params, image: tuple[int, int], *, layer: str
+    ) -> tuple[int, int, int]:
+        """Return (height, width, channels) of a layer for images of (height, width) pixels.
+
+        Raises:
+          ValueError: if the layer is unknown or has no positions, or the image is too small.
+        """
+        abstract = jax.ShapeDtypeStruct((*image, 3), jnp.float32)
+        shape = jax.eval_shape(functools.partial(self.run, until=layer), params, abstract).shape
+        if len(shape) != 3:
+            raise ValueError(f"layer: {layer!r} has no positions (its shape is {shape})")
+        return shape
 
     def run(
         self, params: Params, x: Array, *, after: str | None = None, until: str | None = None

@@ -1,5 +1,8 @@
 """The operations of InceptionV1 that Flax has not, written to be fast forwards and backwards."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -7,6 +10,7 @@ from jax import lax
 from jatlas.types import Array
 
 _WINDOW = 3
+_RELAXED_FLOOR = 1e-2
 
 
 def max_pool(x: Array, *, stride: int, caffe: bool) -> Array:
@@ -31,11 +35,67 @@ def max_pool(x: Array, *, stride: int, caffe: bool) -> Array:
       BVLC caffe's pooling layer; TensorFlow's SAME rule.
     """
     for axis in (-3, -2):
-        x = _max_along(x, axis=axis, stride=stride, caffe=caffe)
+        first, *others = _shifted(x, axis=axis, stride=stride, caffe=caffe, fill=-jnp.inf)
+        for other in others:
+            first = jnp.maximum(first, other)
+        x = first
     return x
 
 
-def _max_along(x: Array, *, axis: int, stride: int, caffe: bool) -> Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _relaxed(x: Array, stride: int, caffe: bool) -> Array:
+    return max_pool(x, stride=stride, caffe=caffe)
+
+
+@_relaxed.defjvp
+def _relaxed_jvp(
+    stride: int, caffe: bool, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    def smooth(x: Array) -> Array:
+        average = functools.partial(_average_pool, stride=stride, caffe=caffe)
+        # |x|, but of slope 0 at 0, where that of jnp.abs is 1; most of what ReLU leaves is 0.
+        size = x * lax.stop_gradient(jnp.sign(x))
+        return average(jnp.square(x)) / (_RELAXED_FLOOR + average(size))
+
+    return _relaxed(*primals, stride, caffe), jax.jvp(smooth, primals, tangents)[1]
+
+
+def relaxed_max_pool(x: Array, *, stride: int, caffe: bool) -> Array:
+    """Take the maximum of each 3x3 window, with the gradient of a smooth stand-in.
+
+    The maximum passes a change on from one place of a window only. This passes it on from all of
+    them, weighted by how active they are: the derivative, forward or reverse, is that of
+    avg(x^2) / (0.01 + avg|x|) over the window, while the value is exactly that of `max_pool`.
+
+    Args:
+      x: (..., h, w, c).
+      stride: distance of the windows in both directions.
+      caffe: where the windows are, see `max_pool`.
+
+    Returns:
+      What `max_pool` returns.
+
+    Raises:
+      ValueError: if the image is too small to hold a window.
+
+    Reference:
+      lucid's notebook on spatial attribution (Olah et al., "The Building Blocks of
+      Interpretability", Distill 2018).
+    """
+    return _relaxed(x, stride, caffe)
+
+
+def _average_pool(x: Array, *, stride: int, caffe: bool) -> Array:
+    """Average each 3x3 window over what of it lies in the image."""
+    count = jnp.ones((*x.shape[-3:-1], 1), x.dtype)
+    for axis in (-3, -2):
+        place = functools.partial(_shifted, axis=axis, stride=stride, caffe=caffe, fill=0.0)
+        x, count = (functools.reduce(jnp.add, place(each)) for each in (x, count))
+    return x / count
+
+
+def _shifted(x: Array, *, axis: int, stride: int, caffe: bool, fill: float) -> list[Array]:
+    """Return the first, second and third element of each window along one axis."""
     size = x.shape[axis]
     out = -(-(size - _WINDOW) // stride) + 1 if caffe else -(-size // stride)
     if out < 1:
@@ -44,14 +104,9 @@ def _max_along(x: Array, *, axis: int, stride: int, caffe: bool) -> Array:
     before = 0 if caffe else total // 2
     pads = [(0, 0, 0)] * x.ndim
     pads[axis] = (before, total - before, 0)
-    padded = lax.pad(x, jnp.array(-jnp.inf, x.dtype), pads)
+    padded = lax.pad(x, jnp.array(fill, x.dtype), pads)
     last = stride * (out - 1) + 1
-    first, *others = (
-        lax.slice_in_dim(padded, k, k + last, stride, axis=axis) for k in range(_WINDOW)
-    )
-    for other in others:
-        first = jnp.maximum(first, other)
-    return first
+    return [lax.slice_in_dim(padded, k, k + last, stride, axis=axis) for k in range(_WINDOW)]
 
 
 def local_response_norm(x: Array, *, radius: int, bias: float, alpha: float, beta: float) -> Array:
@@ -88,3 +143,37 @@ def _inverse_power(x: Array, exponent: float) -> Array:
     if exponent == 0.75:
         return lax.rsqrt(x * jnp.sqrt(x))
     return x**-exponent
+
+
+@jax.custom_vjp
+def redirected_relu(x: Array) -> Array:
+    """Return max(x, 0) with a slope that finds the way out where everything is closed.
+
+    Going back, where no open unit has a slope, the closed ones pass theirs on, if following it
+    opens them further. Only for the first steps of feature visualization: an image that excites
+    nothing has no true slope to climb.
+
+    Args:
+      x: any shape; all of it is looked at together.
+
+    Returns:
+      An array of the shape of `x`. It can be differentiated backwards only.
+
+    Reference:
+      lucid's `misc/redirected_relu_grad.py`. The loss goes down along the slope, so what is to
+      grow has a negative one.
+    """
+    return jax.nn.relu(x)
+
+
+def _redirected_forward(x: Array) -> tuple[Array, Array]:
+    return jax.nn.relu(x), x
+
+
+def _redirected_backward(x: Array, slope: Array) -> tuple[Array]:
+    true = jnp.where(x > 0, slope, 0)
+    other = jnp.where((x < 0) & (slope > 0), 0, slope)
+    return (jnp.where(jnp.any(true != 0), true, other),)
+
+
+redirected_relu.defvjp(_redirected_forward, _redirected_backward)

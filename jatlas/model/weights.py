@@ -1,7 +1,8 @@
 """The networks whose weights are known: fetch, verify, save, load.
 
 Weights are kept as Orbax checkpoints, one folder a network, in `directory()`; see
-`jatlas.model.checkpoint` for what is in the folder.
+`jatlas.model.checkpoint` for what is in the folder. Some come with jatlas: in a checkout they are
+in `weights/` beside the package, in a wheel they are in the package.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,9 @@ KNOWN: dict[str, Source] = {
 }
 """The weights that `fetch` knows, by the name of their network."""
 
+SHIPPED: dict[str, str] = {"textures": "Apache-2.0"}
+"""The licence of the weights that come with jatlas, by the name of their network."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Status:
@@ -77,7 +82,7 @@ class Status:
       name: the network.
       installed: whether `load` finds its weights.
       licence: what their makers allow.
-      url: where `fetch` gets them.
+      url: where `fetch` gets them; "comes with jatlas" if there is nothing to fetch.
       where: the folder they are in, or would be in.
     """
 
@@ -100,16 +105,14 @@ def directory() -> Path:
 
 def status() -> list[Status]:
     """Say of each known network whether its weights are here, and where they come from."""
-    return [
-        Status(
-            name=name,
-            installed=(directory() / name / checkpoint.PROVENANCE).is_file(),
-            licence=source.licence,
-            url=source.url,
-            where=directory() / name,
-        )
-        for name, source in KNOWN.items()
-    ]
+    known = {name: (source.licence, source.url) for name, source in KNOWN.items()}
+    shipped = {name: (licence, "comes with jatlas") for name, licence in SHIPPED.items()}
+    lines = []
+    for name, (licence, url) in (known | shipped).items():
+        where = _folder(name)
+        there = (where / checkpoint.PROVENANCE).is_file()
+        lines.append(Status(name=name, installed=there, licence=licence, url=url, where=where))
+    return lines
 
 
 def fetch(name: str, *, source: Source | None = None, progress: bool = True) -> Path:
@@ -125,9 +128,10 @@ def fetch(name: str, *, source: Source | None = None, progress: bool = True) -> 
 
     Raises:
       OSError: if the download fails; where the connection broke, the same call goes on.
-      ValueError: for an unknown name, or if what comes is not the expected file.
+      ValueError: for an unknown name or weights that come with jatlas, or if what comes is not
+        the expected file.
     """
-    _check_known(name)
+    _check_fetched(name)
     source = source or KNOWN[name]
     part = directory() / f"{name}.part"
     most = min(4 * source.size, MOST_BYTES)
@@ -167,10 +171,10 @@ def install(file: str | Path, *, name: str) -> Path:
 
     Raises:
       OSError: if the file cannot be read, or the weights not written.
-      ValueError: for an unknown name, or if the file does not hold the weights of that network;
-        the message lists every mismatch.
+      ValueError: for an unknown name or weights that come with jatlas, or if the file does not
+        hold the weights of that network; the message lists every mismatch.
     """
-    _check_known(name)
+    _check_fetched(name)
     file = Path(file)
     source = KNOWN[name]
     data = _content(file, member=source.member)
@@ -186,7 +190,7 @@ def save(params: Params, *, name: str, provenance: Mapping[str, Any]) -> Path:
 
     Args:
       params: in the structure of the network's `abstract_params`, float32.
-      name: a network of `KNOWN`.
+      name: a network of `KNOWN` or `SHIPPED`; what is saved goes before what comes with jatlas.
       provenance: where they are from, in values that JSON knows.
 
     Returns:
@@ -209,8 +213,9 @@ def load(name: str, *, directory: str | Path | None = None) -> tuple[Network, Pa
     """Load a network and its parameters.
 
     Args:
-      name: a network of `KNOWN`.
-      directory: the folder weights are kept in; None means `jatlas.model.weights.directory()`.
+      name: a network of `KNOWN` or `SHIPPED`.
+      directory: the folder weights are kept in; None means `jatlas.model.weights.directory()`,
+        or where those are that come with jatlas.
 
     Returns:
       The network, and its parameters as nested dicts of float32 arrays on the default device.
@@ -220,29 +225,45 @@ def load(name: str, *, directory: str | Path | None = None) -> tuple[Network, Pa
       ValueError: for an unknown name, or if what is here is damaged or of another network.
     """
     _check_known(name)
-    where = _root(directory) / name
+    where = _folder(name) if directory is None else Path(directory).expanduser() / name
     if not (where / checkpoint.PROVENANCE).is_file():
-        raise FileNotFoundError(
-            f"no weights of {name} in {where}. Get them with `jatlas weights fetch {name}`, or "
-            f"convert a file you have with `jatlas weights convert FILE --network {name}`"
-        )
+        raise FileNotFoundError(f"no weights of {name} in {where}. {_advice(name)}")
     try:
         params = checkpoint.read(where, expected=abstract_params(CONFIGS[name]))
     except ValueError as error:
-        raise ValueError(
-            f"the weights of {name} cannot be used: {error}. Get them again with "
-            f"`jatlas weights fetch {name}` or `jatlas weights convert FILE --network {name}`"
-        ) from error
+        told = f"the weights of {name} cannot be used: {error}. {_advice(name, again=' again')}"
+        raise ValueError(told) from error
     return network(CONFIGS[name]), params
 
 
 def _check_known(name: str) -> None:
+    known = (*KNOWN, *SHIPPED)
+    if name not in known:
+        raise ValueError(f"no network {name!r}; known are: {', '.join(known)}")
+
+
+def _check_fetched(name: str) -> None:
+    _check_known(name)
     if name not in KNOWN:
-        raise ValueError(f"no network {name!r}; known are: {', '.join(KNOWN)}")
+        raise ValueError(f"the weights of {name} come with jatlas: there is nothing to fetch")
 
 
-def _root(given: str | Path | None) -> Path:
-    return directory() if given is None else Path(given).expanduser()
+def _advice(name: str, *, again: str = "") -> str:
+    if name in SHIPPED:
+        return f"They come with jatlas: install it again, or remove your own from {directory()}"
+    return (
+        f"Get them{again} with `jatlas weights fetch {name}`, or convert a file you have with "
+        f"`jatlas weights convert FILE --network {name}`"
+    )
+
+
+def _folder(name: str) -> Path:
+    """Return where the weights of a network are, or would be."""
+    own = directory() / name
+    if name not in SHIPPED or (own / checkpoint.PROVENANCE).is_file():
+        return own
+    packed = Path(str(resources.files(__package__))) / "pretrained" / name
+    return packed if packed.is_dir() else Path(__file__).parents[2] / "weights" / name
 
 
 def _content(file: Path, *, member: str | None) -> bytes:

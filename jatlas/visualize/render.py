@@ -1,83 +1,90 @@
 """The batched optimisation: one step moves the icons of a whole chunk of cells."""
 
 import functools
+import logging
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from tqdm import tqdm
 
 from jatlas.model.network import Network
 from jatlas.types import Array, HostArray, Key, Params
-from jatlas.visualize import step
+from jatlas.visualize import chunks, step
 from jatlas.visualize.config import RenderConfig as RenderConfig
 
-CHUNK = 64
-"""Icons in one program, unless said otherwise: about 1 GB for 48 px views and mixed4c."""
+log = logging.getLogger(__name__)
 
+_BLOCK = 16
+"""Steps between two looks at the progress; on a GPU or TPU one program makes them all."""
 
-# On a CPU, XLA multiplies small matrices in another way, which rounds differently: measured with
-# GoogLeNet, icons are bitwise the same from 16 in a program on, and not always below.
-_FEWEST = 16
+_REDIRECTED = 16
+"""Steps for which an icon that is made again has redirected slopes (lucid)."""
 
 
 class Icons(NamedTuple):
     """Rendered icons.
 
     Attributes:
-      images: (n, icon_size, icon_size, 3) float32 in [0, 1].
-      scores: (n,) float32, the objective in the last step; not finite where rendering failed.
+      images: (n, icon_size, icon_size, 3) float32 in [0, 1]; 4 channels with opacity.
+      scores: (n,) float32, the objective, mean over fixed views; not finite where rendering
+        failed.
+      cosines: (n,) float32, how well the icon as it is, without any transform, points the way of
+        its direction.
     """
 
     images: HostArray
     scores: HostArray
+    cosines: HostArray
 
 
 def render(
     network: Network,
     params: Params,
-    directions: Array | HostArray,
+    targets: Array | HostArray,
     *,
     layer: str,
     key: Key,
     config: RenderConfig | None = None,
     cells: Array | HostArray | None = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     progress: bool = True,
 ) -> Icons:
-    """Make an icon of each direction by feature visualization, all at once.
+    """Make an icon of each target by feature visualization, all at once.
 
     Args:
       network: the network to look into.
       params: its parameters.
-      directions: (n, channels) directions in the layer's activation space.
-      layer: the stage that is to follow the directions.
+      targets: what each icon is aimed at: (n, channels) directions in the layer's activation
+        space, or what else the objective looks at, (n,) numbers of channels for example.
+      layer: the stage that is to follow.
       key: seeds the first images and the random views.
       config: settings; None means `RenderConfig()`.
       cells: (n,) int, what each icon's randomness hangs on; None means 0..n-1. An icon depends
-        on its cell number and direction, not on the others or their order.
-      chunk: icons that are optimized in one program; memory grows with it. The last chunk is
-        filled up with copies, so that all have one shape, and no program has fewer than 16. On
-        a CPU the icons of GoogLeNet were bitwise the same for every chunk with JAX 0.10; with
-        JAX 0.12 the rounding differs by 1e-7 in six steps, which hundreds can make visible.
+        on its cell number and target, not on the others or their order.
+      chunk: icons that are optimized in one program. None asks the compiler what fits: 64 on a
+        CPU, up to 1,024 for each other device. The last chunk is filled up with copies, so that
+        all have one shape, and no device has fewer than 16. On a CPU the icons of GoogLeNet were
+        bitwise the same for every chunk with JAX 0.10; with JAX 0.12 the rounding differs by 1e-7
+        in six steps, which hundreds can make visible.
       devices: what the icons of a program are spread over; None means all of `jax.devices()`.
       progress: whether to show a progress bar.
 
     Returns:
-      Icons, in the order of `directions`.
+      Icons, in the order of `targets`.
 
     Raises:
-      ValueError: for directions that do not fit the layer, or an unknown layer.
+      ValueError: for targets that do not fit the layer, or an unknown layer.
     """
     parts = render_each(
         network,
         params,
-        directions,
+        targets,
         layer=layer,
         key=key,
         config=config,
@@ -93,109 +100,248 @@ def render(
 def render_each(
     network: Network,
     params: Params,
-    directions: Array | HostArray,
+    targets: Array | HostArray,
     *,
     layer: str,
     key: Key,
     config: RenderConfig | None = None,
     cells: Array | HostArray | None = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     progress: bool = True,
 ) -> Iterator[tuple[slice, Icons]]:
     """Render as `render` does, and yield each chunk of icons as soon as it is done.
 
     Yields:
-      (which of the directions, their Icons), in order.
+      (which of the targets, their Icons), in order.
 
     Raises:
       ValueError: as `render`, when the first chunk is asked for.
     """
     config = RenderConfig() if config is None else config
-    table = np.asarray(directions, np.float32)
-    _check_directions(network, params, table.shape, layer=layer, config=config)
+    side = config.views.size
+    shape = network.activation_shape(params, (side, side), layer=layer)
+    table = config.objective.targets(targets, shape=shape)
     numbers = np.arange(len(table)) if cells is None else np.asarray(cells)
-    if numbers.shape != (len(table),) or not np.issubdtype(numbers.dtype, np.integer):
-        raise ValueError(
-            f"cells: expected {len(table)} whole numbers, got {numbers.dtype} {numbers.shape}"
-        )
-    if chunk < 1:
-        raise ValueError(f"chunk: expected at least 1, got {chunk}")
-    mesh, width = _spread(min(chunk, len(table)), devices or jax.devices())
-    run = functools.partial(
-        _render_chunk, network, params, layer=layer, key=key, config=config, mesh=mesh
-    )
-    starts = range(0, len(table), chunk)
+    _check(table, numbers, config, chunk=chunk)
+    job = _Job(network, params, layer, config, key)
+    plan = _plan(job, table, chunk, devices or jax.devices())
+    most = plan.width // config.attempts
+    per_chunk = min(most, len(table)) if chunk is None else min(chunk, most)
+    starts = range(0, len(table), per_chunk)
     with tqdm(
-        total=len(starts) * width * config.steps,
+        total=len(starts) * plan.width * config.steps,
         desc="icons",
         unit="icon-step",
         unit_scale=True,
         disable=not progress,
     ) as bar:
         for start in starts:
-            # The last chunk repeats its last icon to have the shape of the others.
-            part = np.minimum(np.arange(start, start + width), len(table) - 1)
-            icons = run(table[part], numbers[part], bar=bar)
-            valid = min(chunk, len(table) - start)
-            yield slice(start, start + valid), Icons(*(field[:valid] for field in icons))
+            part = slice(start, min(start + per_chunk, len(table)))
+            yield part, _render_part(job, table[part], numbers[part], plan, bar=bar)
 
 
-def _render_chunk(
-    network: Network,
-    params: Params,
-    directions: HostArray,
-    cells: HostArray,
-    *,
-    layer: str,
-    key: Key,
-    config: RenderConfig,
-    mesh: Mesh,
-    bar: tqdm,
+class _Job(NamedTuple):
+    """What is the same for all chunks."""
+
+    network: Network
+    params: Params
+    layer: str
+    config: RenderConfig
+    key: Key
+
+
+def _render_part(
+    job: _Job, targets: HostArray, cells: HostArray, plan: chunks.Spread, *, bar: tqdm
 ) -> Icons:
-    """Optimize one chunk of icons to the end.
-
-    Steps are driven from Python: on a CPU a loop inside the program makes the gradient of a
-    convolution up to 28 times slower (jax issue 12868).
-    """
-    for_init, for_views = jax.random.split(key)
-    each, all_ = NamedSharding(mesh, P(step.CELLS)), NamedSharding(mesh, P())
-    directions, cells = jax.device_put((directions, cells), each)
-    params, for_init = jax.device_put((params, for_init), all_)
-    state = step.begin(cells, key=for_init, config=config, mesh=mesh)
-    run = functools.partial(step.advance, network, layer=layer, config=config, mesh=mesh)
-    scores = jnp.zeros(len(cells))
-    for number in range(config.steps):
-        for_step = jax.device_put(jax.random.fold_in(for_views, number), all_)
-        state, scores = run(params, state, directions, key=for_step)
-        if number % 8 == 7:  # dispatch runs ahead of the device, the bar should not
-            scores.block_until_ready()
-        bar.update(len(cells))
-    images = step.images(state.spectra, config=config, mesh=mesh)
-    return Icons(np.asarray(images), np.asarray(scores))
-
-
-def _spread(icons: int, devices: Sequence[jax.Device]) -> tuple[Mesh, int]:
-    """Return the devices to use for that many icons, and how many icons to fill them with."""
-    used = min(len(devices), -(-icons // _FEWEST))
-    each = max(-(-icons // used), _FEWEST)
-    return Mesh(np.array(devices[:used]), (step.CELLS,)), used * each
+    """Render some icons: all their attempts at once, and those that failed once more."""
+    attempts = job.config.attempts
+    rows = np.repeat(np.arange(len(targets)), attempts)
+    tries = np.tile(np.arange(attempts), len(targets))
+    made = _optimize(job, targets, cells, rows, tries, plan, bar=bar)
+    icons = _best(made, rows)
+    # Not where the score is not a number: what is wrong there is no matter of luck.
+    weak = np.flatnonzero((icons.cosines <= job.config.retry_below) & np.isfinite(icons.scores))
+    if not len(weak) or job.config.group > 1:
+        return icons
+    log.info("%d icons do not follow their direction: once more", len(weak))
+    most = plan.width
+    bar.total = (bar.total or 0) + plan.width * job.config.steps * -(-len(weak) // most)
+    for begin in range(0, len(weak), most):
+        some = weak[begin : begin + most]
+        again = _optimize(
+            job, targets, cells, some, np.full(len(some), attempts), plan, bar=bar, redirected=True
+        )
+        better = again.scores > icons.scores[some]
+        for field, new in zip(icons, again, strict=True):
+            field[some[better]] = new[better]
+    return icons
 
 
-def _check_directions(
-    network: Network,
-    params: Params,
-    shape: tuple[int, ...],
+def _best(made: Icons, rows: HostArray) -> Icons:
+    """Keep of each target the attempt with the best score."""
+    attempts = len(rows) // (rows[-1] + 1)
+    scores = np.where(np.isfinite(made.scores), made.scores, -np.inf).reshape(-1, attempts)
+    best = scores.argmax(1) + np.arange(0, len(rows), attempts)
+    return Icons(*(field[best] for field in made))
+
+
+def _optimize(
+    job: _Job,
+    targets: HostArray,
+    cells: HostArray,
+    rows: HostArray,
+    tries: HostArray,
+    plan: chunks.Spread,
     *,
+    bar: tqdm,
+    redirected: bool = False,
+) -> Icons:
+    """Optimize one program's icons to the end.
+
+    On a CPU steps are driven from Python: a loop inside the program makes the gradient of a
+    convolution up to 28 times slower there (jax issue 12868). Elsewhere a block is one program.
+
+    Args:
+      job: what is the same for all.
+      targets: of the chunk.
+      cells: of the chunk.
+      rows: which target each icon is aimed at.
+      tries: which attempt each is.
+      plan: how they lie on the devices.
+      bar: of the progress.
+      redirected: whether the first slopes go through ReLUs that are closed.
+
+    Returns:
+      Icons, one for each row.
+    """
+    config, mesh, count = job.config, plan.mesh, len(rows)
+    # Filled up with copies of the last ones, so that all chunks have one shape.
+    fill = np.minimum(np.arange(plan.width), count - 1)
+    rows, tries = rows[fill], tries[fill]
+    for_init, for_views = jax.random.split(job.key)
+    each, all_ = NamedSharding(mesh, P(step.CELLS)), NamedSharding(mesh, P())
+    aims = jax.device_put(targets[rows], each)
+    params, for_init, for_views = jax.device_put((job.params, for_init, for_views), all_)
+    state = step.begin(
+        *jax.device_put((cells[rows], tries), each), key=for_init, config=config, mesh=mesh
+    )
+    # The optimizer's counts are left wherever; the program wants them on every device.
+    state = jax.device_put(state, jax.tree.map(lambda x: each if x.ndim else all_, state))
+    common: dict[str, Any] = {"layer": job.layer, "config": config, "mesh": mesh}
+    at_once = _at_once(job, plan)
+    first = job.network.redirected or job.network
+    made = 0
+    while made < config.steps:
+        now = min(at_once, config.steps - made)
+        network = first if redirected and made < _REDIRECTED else job.network
+        keys = jax.device_put(_step_keys(for_views, np.arange(made, made + now)), all_)
+        program = _advance(job, network, targets, plan, now)
+        state, seen = program(params, state, aims, keys)
+        made += now
+        bar.update(plan.width * now)
+        # Dispatch runs ahead of the device; the bar should not.
+        if made % _BLOCK == 0 or made == config.steps:
+            bar.set_postfix(cosine=f"{float(seen.cosines[:count].mean()):.3f}")
+    judged = step.judge(job.network, params, state.params, aims, key=for_init, **common)
+    return Icons(*(np.array(field[:count]) for field in judged))
+
+
+@jax.jit
+def _step_keys(key: Key, numbers: Array) -> Key:
+    return jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
+
+
+def _plan(
+    job: _Job, targets: HostArray, chunk: int | None, devices: Sequence[jax.Device]
+) -> chunks.Spread:
+    """Choose how many icons go into a program: as told, or what the compiler says will fit."""
+    config = job.config
+    unit, rows = config.group, len(targets) * config.attempts
+    if chunk is not None:
+        return chunks.spread(min(chunk * config.attempts, rows), devices, unit=unit)
+
+    def needs(icons: int) -> int:
+        return _needs(job, targets, chunks.spread(icons, devices, unit=unit))
+
+    icons = min(rows, chunks.first_guess(devices))
+    fewest = max(chunks.FEWEST, unit, config.attempts)
+    fit, needed = chunks.fitting(icons, needs, device=devices[0], least=min(icons, fewest))
+    log.debug("%d icons in a program of %.0f MB", fit, needed / 1e6)
+    return chunks.spread(fit // config.attempts * config.attempts, devices, unit=unit)
+
+
+def _needs(job: _Job, targets: HostArray, plan: chunks.Spread) -> int:
+    """Compile the step for a chunk and return the bytes it needs on a device."""
+    found = _advance(job, job.network, targets, plan, _at_once(job, plan)).memory_analysis()
+    if found is None:  # a device that does not say; it will, if it lacks something
+        return 0
+    return found.temp_size_in_bytes + found.argument_size_in_bytes + found.output_size_in_bytes
+
+
+def _at_once(job: _Job, plan: chunks.Spread) -> int:
+    return 1 if plan.mesh.devices.flat[0].platform == "cpu" else min(_BLOCK, job.config.steps)
+
+
+def _advance(
+    job: _Job, network: Network, targets: HostArray, plan: chunks.Spread, steps: int
+) -> jax.stages.Compiled:
+    """Return the program that moves a chunk by some steps, compiled once."""
+    leaves, tree = jax.tree.flatten(job.params)
+    shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+    aim = jax.ShapeDtypeStruct(targets.shape[1:], targets.dtype)
+    return _compiled(
+        network, job.layer, job.config, plan, tree, shapes, aim, steps, jax.random.key_impl(job.key)
+    )
+
+
+# Compiled by hand, as the compiler is to say what the program needs before it runs. Jitted
+# functions would compile it a second time.
+@functools.lru_cache(maxsize=64)
+def _compiled(
+    network: Network,
     layer: str,
     config: RenderConfig,
+    plan: chunks.Spread,
+    tree: Any,
+    shapes: tuple[jax.ShapeDtypeStruct, ...],
+    aim: jax.ShapeDtypeStruct,
+    steps: int,
+    key_impl: Any,
+) -> jax.stages.Compiled:
+    each, all_ = NamedSharding(plan.mesh, P(step.CELLS)), NamedSharding(plan.mesh, P())
+
+    def like(leaf: Any, sharding: NamedSharding) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+    numbers = jax.ShapeDtypeStruct((plan.width,), jnp.int32)
+    one_key = jax.eval_shape(lambda: jax.random.key(0, impl=key_impl))
+    begin = functools.partial(step.begin, config=config, mesh=plan.mesh)
+    state = jax.eval_shape(begin, numbers, numbers, key=one_key)
+    keys = jax.ShapeDtypeStruct((steps,), one_key.dtype, sharding=all_)
+    return step.advance.lower(
+        network,
+        jax.tree.unflatten(tree, [like(leaf, all_) for leaf in shapes]),
+        jax.tree.map(lambda leaf: like(leaf, each if leaf.ndim else all_), state),
+        jax.ShapeDtypeStruct((plan.width, *aim.shape), aim.dtype, sharding=each),
+        keys,
+        layer=layer,
+        config=config,
+        mesh=plan.mesh,
+    ).compile()
+
+
+def _check(
+    targets: HostArray, numbers: HostArray, config: RenderConfig, *, chunk: int | None
 ) -> None:
-    """Raise ValueError unless directions of that shape fit the layer and the view's size."""
-    size = config.views.size
-    image = jax.ShapeDtypeStruct((size, size, 3), jnp.float32)
-    run = functools.partial(network.run, until=layer)
-    found = jax.eval_shape(run, params, image).shape
-    if len(found) != 3:
-        raise ValueError(f"layer: {layer!r} has no positions (its shape is {found})")
-    if len(shape) != 2 or shape[0] < 1 or shape[1] != found[-1]:
-        raise ValueError(f"directions: expected (n, {found[-1]}) for {layer}, got {shape}")
+    if numbers.shape != (len(targets),) or not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError(
+            f"cells: expected {len(targets)} whole numbers, got {numbers.dtype} {numbers.shape}"
+        )
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk: expected at least 1, got {chunk}")
+    if len(targets) % config.group or (chunk is not None and chunk % config.group):
+        raise ValueError(
+            f"group: expected targets and chunk in multiples of {config.group}, got "
+            f"{len(targets)} and {chunk}"
+        )

@@ -6,12 +6,38 @@ give it four sizes. Here they only move a square window, which is sampled once a
 
 import dataclasses
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from jatlas.types import Array, Key
+
+
+class View(NamedTuple):
+    """One window: centre (y, x) and side as shares of the canvas, angle in radians."""
+
+    center: Array
+    side: Array
+    angle: Array
+
+
+class Views(Protocol):
+    """How the network's view of the canvas varies. A frozen dataclass, hashable."""
+
+    @property
+    def size(self) -> int:
+        """Side in pixels of what the network sees."""
+
+    @property
+    def fill(self) -> float:
+        """Grey value outside the canvas, in [0, 1]."""
+
+    def draw(self, canvas_size: int, *, key: Key) -> View:
+        """Draw the window of one step on a canvas of `canvas_size` pixels."""
+
+    def typical(self, canvas_size: int) -> tuple[float, float]:
+        """Return a window's mean side and how far centres vary, as shares of the canvas."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,13 +74,16 @@ class RandomViews:
         if not 0 <= self.fill <= 1:
             raise ValueError(f"fill: expected a grey value in [0, 1], got {self.fill}")
 
+    def draw(self, canvas_size: int, *, key: Key) -> View:
+        """Draw the window of one step; all is relative to the canvas."""
+        del canvas_size
+        return draw_view(self, key=key)
 
-class View(NamedTuple):
-    """One window: centre (y, x) and side as shares of the canvas, angle in radians."""
-
-    center: Array
-    side: Array
-    angle: Array
+    def typical(self, canvas_size: int) -> tuple[float, float]:
+        """Return the mean side and how far the centres of such windows vary."""
+        del canvas_size
+        side = sum(self.window) / 2
+        return side, max(1 + 2 * self.pad - side, 0)
 
 
 def draw_view(config: RandomViews, *, key: Key) -> View:
@@ -71,6 +100,23 @@ def draw_view(config: RandomViews, *, key: Key) -> View:
 def whole_view() -> View:
     """Return the view that shows the whole canvas, upright."""
     return View(jnp.full((2,), 0.5), jnp.asarray(1.0), jnp.asarray(0.0))
+
+
+def fixed_views(views: Views, *, canvas_size: int) -> View:
+    """Return five views to judge icons by: the centre, and half way to the four corners.
+
+    They are upright and have the mean side.
+
+    Args:
+      views: what varied while the icons were optimized.
+      canvas_size: side of an icon in pixels.
+
+    Returns:
+      View of five: center (5, 2), side (5,), angle (5,).
+    """
+    side, room = views.typical(canvas_size)
+    places = jnp.array([(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)], jnp.float32)
+    return View(0.5 + room / 4 * places, jnp.full((5,), side), jnp.zeros(5))
 
 
 def resample(image: Array, view: View, *, size: int, fill: float) -> Array:

@@ -1,0 +1,50 @@
+"""Arrays that settings can hold."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jatlas.types import HostArray
+
+
+class Constant:
+    """A float32 array that does not change, and so can be compared and hashed.
+
+    Settings are static under `jax.jit`, which asks for both; arrays have neither. Two constants
+    are equal when their shapes and bytes are. `np.asarray` makes it an array again.
+
+    >>> Constant([1, 2]) == Constant([1, 2])
+    True
+    """
+
+    __slots__ = ("_bytes", "shape")
+
+    shape: tuple[int, ...]
+    _bytes: bytes
+
+    def __init__(self, values: ArrayLike) -> None:
+        array = np.asarray(values, np.float32)
+        object.__setattr__(self, "shape", array.shape)
+        object.__setattr__(self, "_bytes", array.tobytes())
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Constant does not change: {name} cannot be set")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Constant, (np.asarray(self),)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> HostArray:
+        array = np.frombuffer(self._bytes, np.float32).reshape(self.shape)
+        return np.array(array, dtype=dtype, copy=copy)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Constant):
+            return NotImplemented
+        return self.shape == other.shape and self._bytes == other._bytes
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self._bytes))
+
+    def __repr__(self) -> str:
+        return f"Constant(shape={self.shape})"

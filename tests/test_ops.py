@@ -1,0 +1,102 @@
+"""The relaxed max-pool: the value of one pool, the gradient of another."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jatlas.model import inception
+from jatlas.model.ops import max_pool, relaxed_max_pool
+
+SHAPES = [(1, False, 7, 6), (2, False, 7, 8), (2, True, 7, 8), (2, True, 8, 5)]
+
+
+def windows(stride: int, caffe: bool, size: int) -> list[range]:
+    """Places of the image that each window along one axis covers."""
+    if caffe:
+        starts = [stride * i for i in range(-(-(size - 3) // stride) + 1)]
+    else:
+        out = -(-size // stride)
+        before = max((out - 1) * stride + 3 - size, 0) // 2
+        starts = [stride * i - before for i in range(out)]
+    return [range(max(start, 0), min(start + 3, size)) for start in starts]
+
+
+def stand_in(x: np.ndarray, stride: int, caffe: bool) -> np.ndarray:
+    """avg(x^2) / (0.01 + avg|x|) of each window, by a loop."""
+    rows, columns = (windows(stride, caffe, size) for size in x.shape[:2])
+    found = np.zeros((len(rows), len(columns), x.shape[2]))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            part = x[np.ix_(row, column)].reshape(-1, x.shape[2])
+            found[i, j] = (part**2).mean(0) / (0.01 + np.abs(part).mean(0))
+    return found
+
+
+@pytest.mark.parametrize(("stride", "caffe", "height", "width"), SHAPES)
+def test_the_value_is_the_maximum_and_the_slope_that_of_the_stand_in(
+    stride: int, caffe: bool, height: int, width: int
+) -> None:
+    rng = np.random.default_rng(0)
+    x = np.maximum(rng.standard_normal((height, width, 2)), 0.0)
+    tangent = rng.standard_normal(x.shape)
+
+    def pool(x: jax.Array) -> jax.Array:
+        return relaxed_max_pool(x, stride=stride, caffe=caffe)
+
+    as_jax = jnp.asarray(x, jnp.float32), jnp.asarray(tangent, jnp.float32)
+    value, slope = jax.jvp(pool, as_jax[:1], as_jax[1:])
+    np.testing.assert_array_equal(value, max_pool(as_jax[0], stride=stride, caffe=caffe))
+    step = 1e-6 * tangent
+    # |x| has a corner at 0; its slope there is 0, the mean of the two sides.
+    both = stand_in(x + step, stride, caffe) - stand_in(x - step, stride, caffe)
+    np.testing.assert_allclose(slope, both / 2e-6, rtol=1e-3, atol=1e-4)
+    cotangent = jnp.asarray(rng.standard_normal(slope.shape), jnp.float32)
+    (back,) = jax.vjp(pool, as_jax[0])[1](cotangent)
+    np.testing.assert_allclose(
+        jnp.vdot(back, as_jax[1]), jnp.vdot(cotangent, slope), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_slope_differs_from_that_of_the_maximum_and_survives_jit_and_vmap() -> None:
+    x = jnp.asarray(np.random.default_rng(1).random((3, 6, 6, 2)), jnp.float32)
+
+    def slope(pool: Callable[..., jax.Array], x: jax.Array) -> jax.Array:
+        return jax.jvp(lambda x: pool(x, stride=2, caffe=False), (x,), (x,))[1]
+
+    plain, relaxed = slope(max_pool, x), slope(relaxed_max_pool, x)
+    assert float(jnp.abs(plain - relaxed).max()) > 0.1
+    together = jax.jit(jax.vmap(lambda x: slope(relaxed_max_pool, x)))(x)
+    np.testing.assert_allclose(together, relaxed, rtol=1e-5)
+
+
+def test_a_relaxed_network_is_cached_and_another_than_the_plain_one() -> None:
+    config = inception.GOOGLENET_BVLC
+    relaxed = inception.network(config, relaxed=True)
+    assert relaxed is inception.network(config, relaxed=True)
+    assert inception.network(config) is inception.network(config, relaxed=False)
+    assert relaxed != inception.network(config)
+    assert relaxed.layers == inception.network(config).layers
+
+
+@pytest.mark.slow
+def test_a_relaxed_network_computes_the_same_and_explains_differently() -> None:
+    config = inception.INCEPTION5H
+    rng = np.random.default_rng(2)
+    params = jax.tree.map(
+        lambda leaf: jnp.asarray(0.03 * rng.standard_normal(leaf.shape), jnp.float32),
+        inception.abstract_params(config),
+    )
+    x = jax.random.uniform(jax.random.key(1), (4, 4, 832))
+
+    def explain(relaxed: bool) -> tuple[jax.Array, jax.Array]:
+        network = inception.network(config, relaxed=relaxed)
+        rest = functools.partial(network.run, params, after="mixed5a")
+        return jax.jit(lambda x: jax.jvp(rest, (x,), (x,)))(x)
+
+    plain, relaxed = explain(False), explain(True)
+    np.testing.assert_allclose(plain[0], relaxed[0], rtol=1e-5, atol=1e-7)
+    assert float(jnp.abs(plain[1] - relaxed[1]).max()) > 1e-3 * float(jnp.abs(plain[1]).max())
