@@ -1,0 +1,53 @@
+"""The class that a person means by a name."""
+
+import difflib
+from collections.abc import Sequence
+
+
+def find_class(wanted: str | int, names: Sequence[str]) -> int:
+    """Find the class that a person means.
+
+    Args:
+      wanted: A name, upper or lower case, or one of the synonyms where a name is several set
+        apart by commas; or an index, as a number or in digits.
+      names: The name of each class.
+
+    Returns:
+      The index of the class.
+
+    Raises:
+      ValueError: If several classes have that name (the message lists them with their
+        indices), none has (the nearest are named), or the index is out of range.
+
+    >>> find_class("Wok", ("frying pan", "wok, cooking pot")), find_class("0", ("crane", "wok"))
+    (1, 0)
+    """
+    text = str(wanted).strip()
+    if isinstance(wanted, int) or text.isdecimal():
+        if not 0 <= int(text) < len(names):
+            raise ValueError(f"class: expected an index from 0 to {len(names) - 1}, got {text}")
+        return int(text)
+    called: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        for synonym in {_plain(part) for part in (name, *name.split(","))}:
+            called.setdefault(synonym, []).append(index)
+    found = called.get(_plain(text), [])
+    if len(found) > 1:
+        choices = ", ".join(_told_apart(index, names) for index in found)
+        raise ValueError(f"class: {text!r} can be several, name one by its index: {choices}")
+    if not found:
+        near = difflib.get_close_matches(_plain(text), called, n=3)
+        choices = ", ".join(f"{synonym!r} ({called[synonym][0]})" for synonym in near)
+        hint = f"did you mean {choices}?" if near else "no name is like it"
+        raise ValueError(f"class: there is no {text!r}; {hint}")
+    return found[0]
+
+
+def _told_apart(index: int, names: Sequence[str]) -> str:
+    # Of the same name: a neighbour, in lists that are in some order, says which is which.
+    neighbour = names[index - 1] if index else names[1]
+    return f"{index} ({names[index]}, listed beside {neighbour})"
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.lower().replace("_", " ").split())
