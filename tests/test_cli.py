@@ -18,7 +18,7 @@ from jatlas.model import weights
 
 BUILD = [
     "--layer", "conv1", "--layer", "conv2", "--grid", "2", "--grid", "3", "--steps", "2",
-    "--icon-size", "12", "--per-image", "3", "--views.size", "10", "--layout.n-neighbors", "8",
+    "--icon-size", "12", "--per-image", "3", "--view-size", "10", "--layout.n-neighbors", "8",
 ]  # fmt: skip
 
 
@@ -70,6 +70,9 @@ def test_build_writes_every_layer_and_grid(
         (["--network", "resnet"], "resnet.*googlenet_bvlc"),
         (["--grid", "9"], "78 samples cannot fill 9 x 9 cells.*at most 8"),
         (["--steps", "0"], "steps: expected at least 1, got 0"),
+        (["--window", "0.9", "0.2"], "window: expected 0 < smallest <= largest"),
+        (["--preset", "paper", "--rotate", "3"], "rotate: the preset paper has a chain of its own"),
+        (["--learning-rate", "0"], "learning_rate: expected above 0, got 0"),
         (["--limit", "0"], "limit must be at least 1"),
         (["--per-image", "0"], "per_image: expected at least 1"),
     ],
@@ -93,7 +96,6 @@ def assert_said(capfd: pytest.CaptureFixture[str], pattern: str) -> None:
     ("words", "message"),
     [
         (["--layout.n-neighbors", "1"], "n_neighbors: expected at least 2, got 1"),
-        (["--views.window", "0.9", "0.2"], "window: expected 0 < smallest <= largest"),
         (["--grid", "many"], "--grid"),
         (["--laye", "conv1"], "--layer"),
     ],

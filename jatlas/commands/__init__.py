@@ -1,0 +1,1 @@
+"""The commands, one file each: what they ask for, and what they do."""
