@@ -13,13 +13,21 @@ import tyro
 from tyro.conf import subcommand
 
 from jatlas.commands.build import Build
+from jatlas.commands.demo import Demo
 from jatlas.commands.session import keep_compiled
+from jatlas.commands.view import Export, View
 from jatlas.commands.weights import Weights
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-_Command = Annotated[Build, subcommand("build")] | Annotated[Weights, subcommand("weights")]
+_Command = (
+    Annotated[Demo, subcommand("demo")]
+    | Annotated[Build, subcommand("build")]
+    | Annotated[View, subcommand("view")]
+    | Annotated[Export, subcommand("export")]
+    | Annotated[Weights, subcommand("weights")]
+)
 
 
 def main(args: Sequence[str] | None = None) -> int:

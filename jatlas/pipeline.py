@@ -27,6 +27,7 @@ from jatlas.collect.store import Checkpoints, differences
 from jatlas.model.network import Network
 from jatlas.model.weights import digest
 from jatlas.samples import Samples, collect
+from jatlas.show.export import export_folder
 from jatlas.show.plot import to_uint8
 from jatlas.types import HostArray, Key, Params
 from jatlas.visualize.config import Ascent, RenderConfig
@@ -158,6 +159,8 @@ def build(
         with _timed("save"):
             atlas.save(target)
         checkpoints.close()
+        with _timed("page"):
+            export_folder(target)
     return atlas
 
 

@@ -1,0 +1,84 @@
+"""`jatlas demo`."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tempfile
+import time
+import webbrowser
+from pathlib import Path
+
+from jatlas.commands.session import use_all_cores
+from jatlas.model import weights
+from jatlas.pipeline import BuildConfig, build
+from jatlas.show import export
+from jatlas.synthetic import CLASSES, Synthetic
+
+log = logging.getLogger(__name__)
+
+NETWORK = "textures"
+LAYER, MORE_LAYERS = "mixed4c", ("mixed4e",)
+GRID, MORE_GRIDS = 20, (10,)
+IMAGES, PER_IMAGE = 1_920, 4
+MIN_COUNT = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Demo:
+    """Build an atlas from nothing: images and network are jatlas's own. Needs no internet.
+
+    Attributes:
+      out: folder to write; without it, a new one in the folder for temporary files.
+      full: whether to map a second layer and add a coarser grid.
+      seed: decides the images and all else that is random.
+      browser: whether to open the page, if there is a browser.
+    """
+
+    out: Path | None = None
+    full: bool = False
+    seed: int = 0
+    browser: bool = True
+
+    def run(self) -> None:
+        """Build the atlas, say what was made, and open it."""
+        import jax
+
+        use_all_cores()
+        begin = time.perf_counter()
+        network, params = weights.load(NETWORK)
+        for_images, for_atlas = jax.random.split(jax.random.key(self.seed))
+        out = self.out or Path(tempfile.mkdtemp(prefix="jatlas-")) / "atlas"
+        atlas = build(
+            network,
+            params,
+            Synthetic(IMAGES, key=for_images, size=network.input_size),
+            layers=(LAYER, *MORE_LAYERS) if self.full else (LAYER,),
+            grids=(GRID, *MORE_GRIDS) if self.full else (GRID,),
+            key=for_atlas,
+            config=BuildConfig(per_image=PER_IMAGE, min_count=MIN_COUNT),
+            out=out,
+        )
+        print(
+            f"{IMAGES} images of {len(CLASSES)} kinds, {PER_IMAGE} places of each, through the "
+            f"network {network.name!r}:"
+        )
+        for each in atlas.maps:
+            for grid in each.grids:
+                print(
+                    f"  {each.layer} {grid.size} x {grid.size}: {len(grid.cells)} cells, mean "
+                    f"cosine of icon and cell {float(grid.cosines.mean()):.2f}"
+                )
+        print(f"{time.perf_counter() - begin:.0f} s. Open {out / export.PAGE}")
+        if self.browser:
+            _open(out / export.PAGE)
+
+
+def _open(page: Path) -> None:
+    """Open a page in the browser, if there is one."""
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        log.info("there is no browser here: copy the folder to where there is one")
+        return
+    webbrowser.open(page.resolve().as_uri())

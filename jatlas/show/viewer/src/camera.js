@@ -1,0 +1,115 @@
+// Which part of the unit square is on the screen.
+
+import { calm, clamp } from "./dom.js";
+
+const ease = (t) => (t < 0.5 ? 4 * t * t * t : 1 - (2 - 2 * t) ** 3 / 2);
+
+export class Camera {
+  constructor(changed) {
+    Object.assign(this, { x: 0.5, y: 0.5, zoom: 1, width: 1, height: 1, most: 64, changed });
+    this.flight = null;
+    this.glide = null;
+  }
+
+  /** CSS pixels per side of the unit square. */
+  get scale() {
+    return Math.min(this.width, this.height) * 0.94 * this.zoom;
+  }
+
+  toScreen(x, y) {
+    return [(x - this.x) * this.scale + this.width / 2, (y - this.y) * this.scale + this.height / 2];
+  }
+
+  toMap(px, py) {
+    return [(px - this.width / 2) / this.scale + this.x, (py - this.height / 2) / this.scale + this.y];
+  }
+
+  set(x, y, zoom) {
+    this.zoom = clamp(zoom, 0.4, this.most);
+    this.x = clamp(x, 0, 1);
+    this.y = clamp(y, 0, 1);
+    this.changed();
+  }
+
+  stop() {
+    this.flight = this.glide = null;
+  }
+
+  panBy(dx, dy) {
+    this.set(this.x - dx / this.scale, this.y - dy / this.scale, this.zoom);
+  }
+
+  /** Zoom so that the point under (px, py) stays there. */
+  zoomAt(px, py, factor) {
+    const [x, y] = this.toMap(px, py);
+    const zoom = clamp(this.zoom * factor, 0.4, this.most);
+    const scale = (this.scale / this.zoom) * zoom;
+    this.set(x - (px - this.width / 2) / scale, y - (py - this.height / 2) / scale, zoom);
+  }
+
+  fly(x, y, zoom, duration = 500) {
+    this.stop();
+    const to = { x: clamp(x, 0, 1), y: clamp(y, 0, 1), zoom: clamp(zoom, 0.4, this.most) };
+    if (calm() || duration === 0) return this.set(to.x, to.y, to.zoom);
+    this.flight = { from: { x: this.x, y: this.y, zoom: this.zoom }, to, duration, start: null };
+    this.changed();
+  }
+
+  flyZoom(factor) {
+    this.fly(this.x, this.y, (this.flight?.to.zoom ?? this.zoom) * factor, 260);
+  }
+
+  /** Show a box [left, top, right, bottom] of the unit square beside what is covered, in px. */
+  fit(box, duration = 500, covered = { right: 0, bottom: 0 }) {
+    const [left, top, right, bottom] = box;
+    const base = Math.min(this.width, this.height) * 0.94;
+    const [width, height] = [this.width - covered.right, this.height - covered.bottom];
+    const scale = Math.min(width / (right - left), height / (bottom - top)) * 0.92;
+    const x = (left + right) / 2 + covered.right / 2 / scale;
+    const y = (top + bottom) / 2 + covered.bottom / 2 / scale;
+    this.fly(x, y, Math.min(scale / base, this.most), duration);
+  }
+
+  /** Go on by itself after a throw, in pixels per millisecond. */
+  throw(vx, vy) {
+    if (!calm() && Math.hypot(vx, vy) > 0.12) this.glide = { vx, vy, last: null };
+    this.changed();
+  }
+
+  /** Move on to a time; true while there is more to come. */
+  tick(now) {
+    if (this.flight) this.#flyOn(now);
+    else if (this.glide) this.#glideOn(now);
+    return Boolean(this.flight || this.glide);
+  }
+
+  #flyOn(now) {
+    const flight = this.flight;
+    flight.start ??= now;
+    const t = ease(Math.min((now - flight.start) / flight.duration, 1));
+    const { from, to } = flight;
+    const zoom = from.zoom * (to.zoom / from.zoom) ** t;
+    // The point that both ends show at the same place stays put: no swing on the way.
+    const along = (a, b) => {
+      if (Math.abs(to.zoom / from.zoom - 1) < 0.02) return a + (b - a) * t;
+      const fixed = (b * to.zoom - a * from.zoom) / (to.zoom - from.zoom);
+      return fixed + ((a - fixed) * from.zoom) / zoom;
+    };
+    this.set(along(from.x, to.x), along(from.y, to.y), zoom);
+    if (now - flight.start >= flight.duration) {
+      this.set(to.x, to.y, to.zoom);
+      this.flight = null;
+    }
+  }
+
+  #glideOn(now) {
+    const glide = this.glide;
+    const passed = Math.min(now - (glide.last ?? now - 16), 50);
+    glide.last = now;
+    this.panBy(glide.vx * passed, glide.vy * passed);
+    const slow = Math.exp(-passed / 260);
+    glide.vx *= slow;
+    glide.vy *= slow;
+    if (Math.hypot(glide.vx, glide.vy) < 0.02) this.glide = null;
+  }
+}

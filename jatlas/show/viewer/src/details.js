@@ -1,0 +1,59 @@
+// The panel of the pinned cell.
+
+import { bars, bigIcon, counted, exemplars, reached } from "./cellview.js";
+import { ICONS, h, iconButton, put, shortName, text } from "./dom.js";
+import { drawThumb } from "./thumbs.js";
+
+export class Details {
+  constructor(app) {
+    this.app = app;
+    this.body = h("div", { class: "j-details-body" });
+    this.element = h("aside", { class: "j-details", "aria-label": "Pinned cell", tabindex: "-1", hidden: true },
+      iconButton("Close (Esc)", ICONS.close, () => app.pin(null), { class: "j-button j-close" }), this.body);
+  }
+
+  update() {
+    const { app } = this;
+    const { pinned } = app.state;
+    this.element.hidden = !pinned;
+    if (!pinned) return put(this.body);
+    const { grid, i, map } = pinned;
+    const [top] = grid.labels(i);
+    const name = top ? app.model.name(top[0]) : "Unnamed cell";
+    const against = grid.against(i).filter(([, value]) => value < 0);
+    const pick = (index) => app.light(index);
+    const real = exemplars(app, grid, i, 20);
+    put(this.body,
+      h("p", { class: "j-eyebrow" }, text(app.model.maps[map].title.slice(0, 80)),
+        ` · row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`),
+      h("h2", { class: "j-cell-title" }, text(shortName(name, 60))),
+      h("div", { class: "j-card-icon" }, bigIcon(app, grid, i, 296)),
+      counted(grid, i), ...reached(grid, i),
+      real && h("h3", {}, "Where they come from"), real,
+      h("h3", {}, "Speaks for"), bars(app, grid.labels(i), pick),
+      against.length > 0 && h("h3", {}, "Speaks against"),
+      against.length > 0 && bars(app, against, pick),
+      ...this.#elsewhere(pinned),
+      h("p", { class: "j-note" }, "Evidence is what the rest of the network makes of the average, to first order. An icon is one picture that excites it, not the only one."));
+    this.body.scrollTop = 0;
+  }
+
+  /** Where the samples of the cell lie in the other layers. */
+  #elsewhere({ map }) {
+    const { app } = this;
+    const others = app.model.companions(map);
+    if (!others.length) return [];
+    const line = h("div", { class: "j-elsewhere" });
+    const trail = app.state.trail;
+    for (const other of others) {
+      const canvas = h("canvas", { class: "j-thumb", "aria-hidden": "true" });
+      const button = h("button", { type: "button", class: "j-map", onclick: () => app.go(other) },
+        canvas, text(app.model.maps[other].title.slice(0, 80), { class: "j-map-name" }));
+      line.append(button);
+      Promise.all([app.tiles.load(`m${other}-thumb`, "png"), trail?.on(other)])
+        .then(([picture, points]) => drawThumb(canvas, 92, picture, app.state.colours, { points }))
+        .catch(() => {});
+    }
+    return [h("h3", {}, "The same places in other layers"), line];
+  }
+}

@@ -1,0 +1,76 @@
+// Elements made in code. Text is always text: nothing here, or anywhere, reads HTML.
+
+/** Make an element: props are attributes, `on...` listeners; children are nodes or text. */
+export function h(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An icon of 20 x 20, drawn as lines. */
+export function icon(path) {
+  const line = fill(document.createElementNS(SVG, "path"), { d: path }, []);
+  const props = { viewBox: "0 0 20 20", "aria-hidden": "true", class: "j-icon" };
+  return fill(document.createElementNS(SVG, "svg"), props, [line]);
+}
+
+/** A button with an icon and a name that is read out and shown on hover. */
+export function iconButton(name, path, onclick, props = {}) {
+  return h("button", { type: "button", class: "j-button", "aria-label": name, title: name, onclick, ...props }, icon(path));
+}
+
+/** Text of the atlas: isolated, so that what is written right to left stays inside. */
+export function text(value, props = {}) {
+  return h("bdi", { dir: "auto", ...props }, String(value));
+}
+
+/** Replace what an element holds. */
+export function put(element, ...children) {
+  element.replaceChildren(...children.flat().filter((child) => child != null && child !== false));
+  return element;
+}
+
+function fill(element, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value != null && value !== false) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child != null && child !== false));
+  return element;
+}
+
+export const ICONS = {
+  plus: "M10 4v12M4 10h12",
+  minus: "M4 10h12",
+  home: "M3.5 9.5 10 4l6.5 5.5M5.5 8.5V16h9V8.5",
+  full: "M4 8V4h4M12 4h4v4M16 12v4h-4M8 16H4v-4",
+  help: "M7.2 7.4a2.8 2.8 0 1 1 4.2 2.5c-.9.5-1.4 1-1.4 2.1M10 14.8v.4",
+  theme: "M10 3.5a6.5 6.5 0 1 0 0 13zM10 3.5a6.5 6.5 0 0 1 0 13",
+  close: "M5 5l10 10M15 5 5 15",
+  link: "M8.5 11.5l3-3M9 6.5l1.8-1.8a3.2 3.2 0 0 1 4.5 4.5L13.5 11M11 13.5l-1.8 1.8a3.2 3.2 0 0 1-4.5-4.5L6.5 9",
+  menu: "M3.5 6h13M3.5 10h13M3.5 14h13",
+  target: "M10 6.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7zM10 2.5v4M10 13.5v4M2.5 10h4M13.5 10h4",
+};
+
+/** Bytes of base64. */
+export function bytes(base64) {
+  const raw = atob(base64);
+  const out = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
+  return out;
+}
+
+export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+/** Whether the reader asked for less movement. */
+export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+const grouped = new Intl.NumberFormat("en");
+export const number = (value) => grouped.format(value);
+
+/** A class's first name, cut to what a line holds. */
+export function shortName(name, length = 26) {
+  const first = name.slice(0, 200).split(",")[0].trim() || name.slice(0, 200);
+  return first.length > length ? `${first.slice(0, length - 1).trimEnd()}…` : first;
+}

@@ -1,0 +1,70 @@
+// The keyboard on the map.
+
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Act on a key; true if it meant something. */
+export function press(app, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  const step = STEPS[event.key];
+  if (step) {
+    if (event.shiftKey) app.camera.panBy(-step[0] * 80, -step[1] * 80);
+    else walk(app, ...step);
+    return true;
+  }
+  const act = {
+    "+": () => app.camera.flyZoom(1.6),
+    "=": () => app.camera.flyZoom(1.6),
+    "-": () => app.camera.flyZoom(1 / 1.6),
+    0: () => app.home(),
+    h: () => app.home(),
+    Enter: () => pin(app),
+    " ": () => pin(app),
+    Escape: () => app.escape(),
+    "/": () => app.find(),
+    "[": () => app.go(app.state.map - 1),
+    "]": () => app.go(app.state.map + 1),
+    l: () => app.set({ labels: !app.state.labels }),
+    b: () => app.toggleTheme(),
+    f: () => app.toggleFull(),
+    "?": () => app.help.open(),
+  }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  act?.();
+  return Boolean(act);
+}
+
+function pin(app) {
+  const { state } = app;
+  const grid = app.stage.current?.grid;
+  if (!grid || state.cursor < 0 || state.cursorGrid !== grid) return;
+  const here = state.pinned?.grid === grid && state.pinned.i === state.cursor;
+  app.pin(here ? null : { grid, i: state.cursor });
+}
+
+/** Step to the nearest cell that way; the first step only shows where one stands. */
+function walk(app, dx, dy) {
+  const { state, camera } = app;
+  const grid = app.stage.current?.grid;
+  if (!grid) return;
+  let to;
+  if (state.cursor < 0 || state.cursorGrid !== grid) {
+    const from = state.cursor >= 0 ? state.cursorGrid.centre(state.cursor) : [camera.x, camera.y];
+    to = nearest(grid, (column, row) => Math.hypot(column - from[0] * grid.size + 0.5, row - from[1] * grid.size + 0.5));
+  } else {
+    const [column, row] = [grid.column(state.cursor), grid.row(state.cursor)];
+    to = nearest(grid, (c, r) => {
+      const along = (c - column) * dx + (r - row) * dy;
+      const across = Math.abs((c - column) * dy) + Math.abs((r - row) * dx);
+      return along > 0 && across <= along ? along + 2 * across : Infinity;
+    });
+  }
+  if (to >= 0) app.stand(grid, to);
+}
+
+function nearest(grid, far) {
+  let [best, least] = [-1, Infinity];
+  for (let i = 0; i < grid.cell.length; i++) {
+    const distance = far(grid.column(i), grid.row(i));
+    if (distance < least) [best, least] = [i, distance];
+  }
+  return best;
+}

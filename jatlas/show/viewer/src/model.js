@@ -1,0 +1,207 @@
+// What an atlas holds, read part by part.
+
+import { bytes } from "./dom.js";
+
+/** One grid: columns of numbers, one entry per cell that has an icon. */
+export class Grid {
+  constructor(map, prefix, shape, data) {
+    Object.assign(this, { map, prefix, size: shape.size, px: shape.px, tile: shape.tile, shape });
+    this.cell = data.cell;
+    this.count = data.count;
+    this.data = data;
+    this.at = new Int32Array(this.size * this.size).fill(-1);
+    this.cell.forEach((cell, i) => (this.at[cell] = i));
+    const total = this.count.reduce((a, b) => a + b, 0);
+    this.average = total / (this.size * this.size) || 1;
+    this.largest = this.count.reduce((a, b) => Math.max(a, b), 1);
+    this.byTile = new Map();
+  }
+
+  row(i) {
+    return Math.floor(this.cell[i] / this.size);
+  }
+
+  column(i) {
+    return this.cell[i] % this.size;
+  }
+
+  /** Index of the cell at a point of the unit square, or -1. */
+  find(x, y) {
+    if (!(x >= 0 && y >= 0 && x < 1 && y < 1)) return -1;
+    return this.at[Math.floor(y * this.size) * this.size + Math.floor(x * this.size)];
+  }
+
+  centre(i) {
+    return [(this.column(i) + 0.5) / this.size, (this.row(i) + 0.5) / this.size];
+  }
+
+  /** The box of the cells there are: [left, top, right, bottom] of the unit square. */
+  bounds() {
+    let [left, top, right, bottom] = [1, 1, 0, 0];
+    for (let i = 0; i < this.cell.length; i++) {
+      const [column, row] = [this.column(i) / this.size, this.row(i) / this.size];
+      [left, top] = [Math.min(left, column), Math.min(top, row)];
+      [right, bottom] = [Math.max(right, column + 1 / this.size), Math.max(bottom, row + 1 / this.size)];
+    }
+    return this.cell.length ? [left, top, right, bottom] : [0, 0, 1, 1];
+  }
+
+  /** Top classes of a cell: [class, evidence], most first. */
+  labels(i) {
+    return pairs(this.data.labels, this.data.values, this.data.per, i);
+  }
+
+  against(i) {
+    const { against, against_values: values } = this.data;
+    return against ? pairs(against, values, against.length / this.cell.length, i) : [];
+  }
+
+  /** Cells of each tile of a level, by "column-row". */
+  tiles(level) {
+    if (!this.byTile.has(level)) {
+      const step = this.tile << level;
+      const found = new Map();
+      for (let i = 0; i < this.cell.length; i++) {
+        const key = `${Math.floor(this.column(i) / step)}-${Math.floor(this.row(i) / step)}`;
+        if (!found.has(key)) found.set(key, []);
+        found.get(key).push(i);
+      }
+      this.byTile.set(level, found);
+    }
+    return this.byTile.get(level);
+  }
+
+  /** How much of its cell's side an icon fills, so that its area tells the number of samples. */
+  side(i, density) {
+    return density === Infinity ? 1 : Math.min(1, Math.sqrt((density * this.count[i]) / this.average));
+  }
+}
+
+function pairs(ids, values, per, i) {
+  const found = [];
+  for (let j = i * per; j < (i + 1) * per; j++) if (ids[j] >= 0) found.push([ids[j], values[j]]);
+  return found;
+}
+
+export class Model {
+  constructor(manifest, source) {
+    this.manifest = manifest;
+    this.source = source;
+    this.maps = manifest.maps;
+    this.classes = manifest.classes;
+    this.kept = new Map();
+  }
+
+  name(index) {
+    return this.classes[index] ?? `class ${index}`;
+  }
+
+  /** The grid of this size if it has been read, else undefined: then it calls back. */
+  now(map, size, changed) {
+    const grid = this.kept.get(`m${map}-g${size}`)?.value;
+    if (!grid && !this.kept.has(`m${map}-g${size}`)) this.grid(map, size).then(changed, () => {});
+    return grid;
+  }
+
+  grid(map, size) {
+    const name = `m${map}-g${size}`;
+    return this.#once(name, async () => {
+      const shape = this.maps[map].grids.find((grid) => grid.size === size);
+      return new Grid(map, name, shape, await this.#take(name));
+    });
+  }
+
+  /** Evidence of every cell of a grid for one class: {values, high, low}. */
+  heat(grid, index) {
+    return this.#once(`${grid.prefix}-class${index}`, async () => {
+      const values = await this.#evidence(grid, index);
+      let high = 0;
+      let low = 0;
+      for (const value of values) {
+        if (value > high) high = value;
+        if (value < low) low = value;
+      }
+      return { values, high, low };
+    });
+  }
+
+  /** The same if it has been read, else undefined. */
+  heatNow(grid, index) {
+    return this.kept.get(`${grid.prefix}-class${index}`)?.value;
+  }
+
+  async #evidence(grid, index) {
+    const has = (shape) => shape.evidence && index < shape.evidence.classes;
+    if (has(grid.shape)) return this.#exact(grid, index);
+    const others = this.maps[grid.map].grids.filter((shape) => shape.size < grid.size && has(shape));
+    if (others.length) {
+      // Too fine to keep all its evidence: the next coarser grid speaks for it.
+      const coarse = await this.grid(grid.map, others.at(-1).size);
+      const values = await this.#exact(coarse, index);
+      return Float32Array.from(grid.cell, (_, i) => values[coarse.find(...grid.centre(i))] ?? 0);
+    }
+    const values = new Float32Array(grid.cell.length);
+    const { labels, values: top, per } = grid.data;
+    labels.forEach((id, j) => id === index && (values[Math.floor(j / per)] = top[j]));
+    return values;
+  }
+
+  async #exact(grid, index) {
+    const { chunk } = grid.shape.evidence;
+    const part = `${grid.prefix}-e${Math.floor(index / chunk)}`;
+    const { scale, values } = await this.#once(part, async () => {
+      const data = await this.#take(part);
+      return { scale: data.scale, values: new Int8Array(bytes(data.values).buffer) };
+    });
+    const cells = grid.cell.length;
+    const within = index % chunk;
+    const unit = scale[within] / 127;
+    return Float32Array.from(values.subarray(within * cells, (within + 1) * cells), (v) => v * unit);
+  }
+
+  /** Where the samples of a map lie: x and y in turn, 65536 to the side; null if not known. */
+  samples(map) {
+    if (!this.maps[map].stride) return Promise.resolve(null);
+    const name = `m${map}-samples`;
+    return this.#once(name, async () => new Uint16Array(bytes((await this.#take(name)).xy).buffer));
+  }
+
+  /** Maps whose samples are the same places of the same images. */
+  companions(map) {
+    const me = this.maps[map];
+    const same = (it) => it.stride === me.stride && it.samples === me.samples && it.kind === "layer";
+    if (!me.stride || me.kind !== "layer") return [];
+    return this.maps.flatMap((it, i) => (i !== map && same(it) ? [i] : []));
+  }
+
+  /** Numbers of the samples that fell into a cell. */
+  async members(map, size, cell) {
+    const xy = await this.samples(map);
+    const found = [];
+    for (let i = 0; xy && i < xy.length; i += 2) {
+      const column = Math.floor((xy[i] * size) / 65536);
+      const row = Math.floor((xy[i + 1] * size) / 65536);
+      if (row * size + column === cell) found.push(i / 2);
+    }
+    return found;
+  }
+
+  async #take(name) {
+    const value = await this.source.json(name);
+    this.source.forget(name);
+    return value;
+  }
+
+  #once(name, make) {
+    let entry = this.kept.get(name);
+    if (!entry) {
+      entry = { promise: make() };
+      this.kept.set(name, entry);
+      entry.promise.then(
+        (value) => (entry.value = value),
+        () => this.kept.delete(name),
+      );
+    }
+    return entry.promise;
+  }
+}

@@ -1,0 +1,60 @@
+// Finding a class by part of its name, forgiving a slip of the finger.
+
+const plain = (text) =>
+  text.slice(0, 200).normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+
+/** The classes that match best: [{index, name, score}], best first. */
+export function search(query, names, most = 8) {
+  const wanted = plain(query);
+  if (!wanted) return [];
+  const found = [];
+  names.forEach((name, index) => {
+    const score = rate(wanted, plain(name));
+    if (score > 0) found.push({ index, name, score });
+  });
+  found.sort((a, b) => b.score - a.score || a.index - b.index);
+  return found.slice(0, most);
+}
+
+function rate(wanted, name) {
+  if (name === wanted) return 100;
+  const brief = 8 / (8 + name.length); // of equals, the shorter name
+  const at = name.indexOf(wanted);
+  if (at === 0) return 80 + brief;
+  if (at > 0) return (/[\s,(-]/.test(name[at - 1]) ? 70 : 50) + brief;
+  const words = name.split(/[\s,()-]+/);
+  const parts = wanted.split(/\s+/);
+  if (parts.length > 1 && parts.every((part) => words.some((word) => word.startsWith(part)))) {
+    return 60 + brief;
+  }
+  const slip = wanted.length >= 4 && [name, ...words].some((word) => slips(wanted, word) <= 1);
+  if (slip) return 40 + brief;
+  return wanted.length >= 3 && inOrder(wanted, name) ? 10 + brief : 0;
+}
+
+/** How many letters are too many, missing, other or swapped in `a`, as the start of `b`. */
+function slips(a, b) {
+  let [older, old] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const other = a[i - 1] === b[j - 1] ? 0 : 1;
+      row[j] = Math.min(old[j] + 1, row[j - 1] + 1, old[j - 1] + other);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        row[j] = Math.min(row[j], older[j - 2] + 1);
+      }
+    }
+    [older, old] = [old, row];
+  }
+  return Math.min(...old);
+}
+
+function inOrder(wanted, name) {
+  if (!name.split(/[\s,()-]+/).some((word) => word[0] === wanted[0])) return false;
+  let at = -1;
+  for (const letter of wanted.replace(/\s/g, "")) {
+    at = name.indexOf(letter, at + 1);
+    if (at < 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,224 @@
+// The map on its canvas: the grid that fits the zoom, cross-faded to the next; names, marks.
+
+import { calm, clamp } from "./dom.js";
+import { Labels } from "./labels.js";
+
+const FINER = 34; // px: a finer grid comes in when its cells are this wide ...
+const COARSER = 27; // ... and goes when they are this narrow: between, what is there stays
+const FADE = 380; // ms
+const PATIENCE = 2500; // ms that the old grid is shown for lack of the new one
+
+export class Stage {
+  constructor(canvas, model, camera, tiles, state, changed) {
+    Object.assign(this, { canvas, model, camera, tiles, state, changed });
+    this.labels = new Labels(model);
+    this.current = null; // {grid, since, shown}
+    this.previous = null;
+    this.stats = { frames: 0, first: null, labels: 0, tiles: 0 };
+  }
+
+  resize(width, height) {
+    const dpr = Math.min(devicePixelRatio || 1, 2);
+    this.dpr = dpr;
+    this.canvas.width = Math.round(width * dpr);
+    this.canvas.height = Math.round(height * dpr);
+    Object.assign(this.camera, { width, height });
+  }
+
+  /** Sizes of the grid that fits the zoom. */
+  wanted() {
+    const shapes = this.model.maps[this.state.map].grids;
+    if (this.state.grid !== "auto") {
+      const fixed = shapes.find((shape) => shape.size === this.state.grid);
+      if (fixed) return fixed.size;
+    }
+    const now = this.current?.map === this.state.map ? this.current.grid.size : 0;
+    let size = shapes[0].size;
+    for (const shape of shapes) {
+      const px = this.camera.scale / shape.size;
+      if (px >= (shape.size <= now ? COARSER : FINER)) size = shape.size;
+    }
+    return size;
+  }
+
+  /** Draw a frame; true if another one is needed. */
+  draw(now) {
+    const { camera, canvas, tiles, state } = this;
+    const size = this.wanted();
+    const grid = this.model.now(state.map, size, this.changed);
+    if (grid && this.current?.grid !== grid) this.#enter(grid, now);
+    const context = canvas.getContext("2d");
+    context.setTransform(this.dpr, 0, 0, this.dpr, 0, 0);
+    context.clearRect(0, 0, camera.width, camera.height);
+    if (!this.current) return false;
+    tiles.begin(this.stats.first === null ? 200 : 7);
+    const { fade, busy } = this.#fade(now);
+    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = "medium";
+    if (this.previous) this.#grid(context, this.previous.grid, fade < 0.5 ? 1 : 2 - 2 * fade);
+    const missing = this.#grid(context, this.current.grid, Math.min(1, fade * 1.6));
+    if (!missing && this.stats.first === null) this.stats.first = performance.now();
+    this.current.whole ||= !missing;
+    this.#marks(context, fade);
+    this.stats.frames++;
+    this.stats.tiles = tiles.drawn.size;
+    return busy || tiles.behind;
+  }
+
+  #enter(grid, now) {
+    const whole = this.current?.whole;
+    // A grid of another map is another picture: it fades in as well, on the same place.
+    if (this.current && (whole || !this.previous)) this.previous = this.current;
+    this.current = { grid, map: this.state.map, since: now, start: null, whole: false };
+  }
+
+  /** Whether all is drawn that is to be seen. */
+  get still() {
+    const { current, previous, state } = this;
+    const right = current?.map === state.map && current.grid.size === this.wanted();
+    return Boolean(right && current.whole && !previous && !this.tiles.behind);
+  }
+
+  /** How far the current grid has faded in; it begins once it is there. */
+  #fade(now) {
+    const current = this.current;
+    if (!this.previous) return { fade: 1, busy: false };
+    if (current.start === null) {
+      // One frame has to have asked for its tiles before it can be whole.
+      if (!current.whole && now - current.since < PATIENCE) return { fade: 0, busy: true };
+      current.start = now;
+    }
+    const fade = calm() ? 1 : clamp((now - current.start) / FADE, 0, 1);
+    if (fade === 1) this.previous = null;
+    return { fade, busy: true };
+  }
+
+  /** Rows and columns in view. */
+  range(grid) {
+    const [left, top] = this.camera.toMap(0, 0);
+    const [right, bottom] = this.camera.toMap(this.camera.width, this.camera.height);
+    const at = (value) => clamp(Math.floor(value * grid.size), 0, grid.size - 1);
+    return { left: at(left), top: at(top), right: at(right), bottom: at(bottom) };
+  }
+
+  /** The level whose icons are about as large as they are drawn. */
+  level(grid) {
+    const px = (this.camera.scale / grid.size) * this.dpr;
+    let level = 0;
+    while (level + 1 < grid.px.length && grid.px[level + 1] >= px * 0.8) level++;
+    return level;
+  }
+
+  #grid(context, grid, alpha) {
+    const { camera, tiles } = this;
+    const level = this.level(grid);
+    const step = grid.tile << level;
+    const range = this.range(grid);
+    const style = this.state.styleOf(grid);
+    const there = grid.tiles(level);
+    let missing = 0;
+    context.globalAlpha = alpha;
+    const last = (value) => Math.floor(value / step);
+    for (let y = last(range.top); y <= last(range.bottom); y++) {
+      for (let x = last(range.left); x <= last(range.right); x++) {
+        const key = `${x}-${y}`;
+        if (!there.has(key)) continue;
+        const tile = tiles.tile(grid, level, key, style);
+        const [left, top] = camera.toScreen((x * step) / grid.size, (y * step) / grid.size);
+        if (tile && alpha > 0) {
+          const side = (tile.width / grid.px[level]) * (camera.scale / grid.size);
+          context.drawImage(tile, left, top, side, side);
+        } else if (!tile) {
+          missing++;
+          if (alpha > 0) this.#standIn(context, grid, level, x, y, left, top);
+        }
+      }
+    }
+    if (style.light && level === 0) this.#outlines(context, grid, range, style);
+    context.globalAlpha = 1;
+    return missing;
+  }
+
+  /** Where cells are dim, their outlines. */
+  #outlines(context, grid, range, style) {
+    const side = this.camera.scale / grid.size;
+    context.beginPath();
+    for (let row = range.top; row <= range.bottom; row++) {
+      for (let column = range.left; column <= range.right; column++) {
+        const i = grid.at[row * grid.size + column];
+        if (i < 0 || style.light(i) >= 0.5) continue;
+        const box = side * grid.side(i, style.density);
+        const [x, y] = this.camera.toScreen((column + 0.5) / grid.size, (row + 0.5) / grid.size);
+        context.rect(x - box / 2 + 0.5, y - box / 2 + 0.5, box - 1, box - 1);
+      }
+    }
+    context.strokeStyle = style.outline;
+    context.lineWidth = 1;
+    context.stroke();
+  }
+
+  /** While a tile is on its way, a coarser one that is there already takes its place. */
+  #standIn(context, grid, level, x, y, left, top) {
+    for (let up = 1; level + up < grid.px.length; up++) {
+      const tile = this.tiles.peek(grid, level + up, `${x >> up}-${y >> up}`);
+      if (!tile) continue;
+      const px = grid.px[level + up];
+      const step = grid.tile << level;
+      const within = 1 << up;
+      const [sx, sy] = [(x % within) * step * px, (y % within) * step * px];
+      const part = Math.min(step * px, tile.width - sx, tile.height - sy);
+      if (part <= 0) return;
+      const side = (part / px) * (this.camera.scale / grid.size);
+      context.drawImage(tile, sx, sy, part, part, left, top, side, side);
+      return;
+    }
+  }
+
+  #marks(context, fade) {
+    const { state, camera } = this;
+    const grid = this.current.grid;
+    this.stats.labels = 0;
+    if (state.labels && !state.lit) {
+      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade);
+    }
+    if (state.trail?.points) this.#dots(context, state.trail.points);
+    const frame = (owner, i, width, colour) => this.#frame(context, owner, i, width, colour);
+    if (state.hover >= 0 && state.hoverGrid === grid) frame(grid, state.hover, 2.5, state.colours.ink);
+    const pinned = state.pinned;
+    if (pinned && pinned.map === state.map) frame(pinned.grid, pinned.i, 3, state.colours.accent);
+    if (state.cursor >= 0 && state.cursorGrid === grid) {
+      frame(grid, state.cursor, 3, state.colours.ink);
+    }
+  }
+
+  #frame(context, grid, i, width, colour) {
+    const [column, row] = [grid.column(i), grid.row(i)];
+    const [x, y] = this.camera.toScreen(column / grid.size, row / grid.size);
+    const side = this.camera.scale / grid.size;
+    context.lineJoin = "round";
+    for (const [extra, style] of [
+      [2.5, this.state.colours.ground],
+      [0, colour],
+    ]) {
+      context.lineWidth = width + extra;
+      context.strokeStyle = style;
+      context.strokeRect(x, y, side, side);
+    }
+  }
+
+  #dots(context, points) {
+    const { camera, state } = this;
+    const radius = clamp(camera.scale / 260, 2.5, 6);
+    context.fillStyle = state.colours.accent;
+    context.strokeStyle = state.colours.ground;
+    context.lineWidth = 1.25;
+    for (let i = 0; i < points.length; i += 2) {
+      const [x, y] = camera.toScreen(points[i], points[i + 1]);
+      if (x < -9 || y < -9 || x > camera.width + 9 || y > camera.height + 9) continue;
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.fill();
+      context.stroke();
+    }
+  }
+}
