@@ -27,16 +27,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "samples": {"model", "collect", "explain"},
     "atlas": {"show"},
     "pipeline": {"model", "collect", "arrange", "visualize", "explain", "show", "samples", "atlas"},
-    "commands": {
-        "model",
-        "collect",
-        "arrange",
-        "visualize",
-        "explain",
-        "show",
-        "pipeline",
-        "atlas",
-    },
+    "bench": {"model", "collect", "arrange", "visualize", "samples"},
+    "commands": {"model", "collect", "arrange", "visualize", "explain", "show", "synthetic"}
+    | {"atlas", "pipeline", "bench"},
     "cli": {"commands"},
 }
 

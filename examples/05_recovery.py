@@ -1,0 +1,47 @@
+"""How well an atlas recovers what is known: the classes of synthetic images.
+
+Usage: jatlas demo --out ATLAS && python examples/05_recovery.py ATLAS
+"""
+
+import sys
+
+import numpy as np
+
+import jatlas
+from jatlas.arrange.grid import cell_index
+from jatlas.explain import metrics
+from jatlas.synthetic import CLASSES
+
+
+def main(folder: str) -> None:
+    atlas = jatlas.Atlas.load(folder)
+    network, params = jatlas.load(atlas.info["network"])
+    # Image i of `jatlas demo` is of class i modulo the number of classes.
+    assert atlas.info["source"]["kind"] == "synthetic"
+    for each in atlas.maps:
+        image = each.source[:, 0]
+        truth = image % len(CLASSES)
+        near = metrics.agreement(each.points, each.vectors, truth, image)
+        print(f"{each.layer}: {len(truth)} samples of {len(np.unique(image))} images")
+        print(f"  nearest 10 of the same class: {near.points:.1%} on the map, "
+              f"{near.vectors:.1%} among the vectors, {near.chance:.1%} by chance")  # fmt: skip
+        for grid in each.grids:
+            cell = np.asarray(cell_index(each.points, size=grid.size))
+            rows, columns = np.divmod(grid.cells, grid.size)
+            top = grid.evidence[rows, columns].argmax(1)
+            pure = metrics.purity(
+                cell, truth, dict(zip(grid.cells.tolist(), top.tolist(), strict=True))
+            )
+            seen = {k: metrics.recognized(network, params, grid.icons, top, top=k) for k in (1, 5)}
+            print(f"  {grid.size} x {grid.size}, {len(top)} cells: label is the majority's "
+                  f"{pure.majority:.1%}, samples of the label {pure.samples:.1%} "
+                  f"({pure.chance:.1%} by chance)")  # fmt: skip
+            print(f"  icons taken for their label: first guess {seen[1].mean():.1%}, among five "
+                  f"{seen[5].mean():.1%} ({1 / len(CLASSES):.1%} and {5 / len(CLASSES):.1%} by "
+                  "chance)")  # fmt: skip
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
