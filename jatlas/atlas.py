@@ -128,6 +128,22 @@ class Atlas:
         return cls(maps, images, classes, info)
 
 
+    def show(self, *, height: int = 600) -> Any:
+        """Show the atlas in a notebook: `.selection` of what is returned is the pinned cell.
+
+        Needs the extra `widget`; without it, a frame that looks the same and tells nothing.
+
+        Args:
+          height: of the view in pixels.
+
+        Returns:
+          What the notebook displays.
+        """
+        from jatlas.show import widget  # the widget reads atlases: it imports this module
+
+        return widget.show(self, height=height)
+
+
 def check_free(folder: Path, *, overwrite: bool = False) -> None:
     """Raise ValueError unless an atlas may be written to a folder."""
     if not folder.exists():

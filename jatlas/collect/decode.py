@@ -107,8 +107,34 @@ def _decode(image: Image.Image, preprocess: Preprocess) -> HostArray:
 
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
+    return np.asarray(square(image, preprocess))
 
-    # Scale and crop in one go: no picture is ever larger than the file's own, however long and
+
+def from_array(pixels: HostArray, *, preprocess: Preprocess) -> HostArray:
+    """Fit an image that is an array already to the square.
+
+    Args:
+      pixels: (h, w), (h, w, 1) or (h, w, 3) uint8.
+      preprocess: size of the result and how the picture is fitted to it.
+
+    Returns:
+      (size, size, 3) uint8 RGB.
+
+    Raises:
+      ImageError: if it is of another shape or type.
+    """
+    array = np.asarray(pixels)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    grey_or_rgb = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    if array.dtype != np.uint8 or not grey_or_rgb or 0 in array.shape:
+        raise ImageError(f"expected (h, w, 3) uint8, got {array.dtype} {array.shape}")
+    return np.asarray(square(Image.fromarray(array).convert("RGB"), preprocess))
+
+
+def square(image: Image.Image, preprocess: Preprocess) -> Image.Image:
+    """Scale and crop an RGB picture to the square."""
+    # In one go: no picture is ever larger than the file's own, however long and
     # thin. The crop begins on a whole pixel of the scaled picture, so that one that needs no
     # scaling is not blurred by half a pixel.
     kept_width, kept_height = _kept(image.size, preprocess)
@@ -116,13 +142,12 @@ def _decode(image: Image.Image, preprocess: Preprocess) -> HostArray:
         (whole - kept) / 2 // (kept / preprocess.size) * (kept / preprocess.size)
         for whole, kept in zip(image.size, (kept_width, kept_height), strict=True)
     )
-    square = image.resize(
+    return image.resize(
         (preprocess.size, preprocess.size),
         Image.Resampling.BILINEAR,
         box=(left, top, left + kept_width, top + kept_height),
         reducing_gap=3.0,  # Pillow: "the result is close to fair resampling"
     )
-    return np.asarray(square)
 
 
 def _kept(size: tuple[int, int], preprocess: Preprocess) -> tuple[float, float]:

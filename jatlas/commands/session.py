@@ -32,7 +32,7 @@ def keep_compiled() -> None:
     """
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         folder = Path(platformdirs.user_cache_dir("jatlas")) / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(folder))
 

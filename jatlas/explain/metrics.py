@@ -104,7 +104,7 @@ def agreement(
         other = image[near] != image[:, None]
         same = truth[near] == truth[:, None]
         shares.append(float((same & other).sum() / max(other.sum(), 1)))
-    return Agreement(*shares, chance=_chance(truth, image))
+    return Agreement(shares[0], shares[1], _chance(truth, image))
 
 
 def _chance(truth: HostArray, image: HostArray) -> float:
