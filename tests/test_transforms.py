@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jatlas.visualize import transforms
 from jatlas.visualize.chain import ATLAS_NOTEBOOK
 from jatlas.visualize.transforms import (
     RandomViews,
@@ -251,3 +252,19 @@ def test_fixed_views_are_ordinary_ones(views: Views) -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RandomViews(**wrong)
+
+
+@pytest.mark.parametrize("fill", [0.0, 1.0])
+def test_products_sample_as_picking_does(fill: float) -> None:
+    """A TPU multiplies where others pick: the same pixels, outside of the canvas too."""
+    image = jax.random.uniform(jax.random.key(0), (13, 11, 3))
+    for number in range(5):
+        view = transforms.draw_view(
+            transforms.RandomViews(window=(0.5, 1.6), rotate=40, pad=0.3),
+            key=jax.random.key(number),
+        )
+        y, x = transforms._sample_points(view, size=9, height=13, width=11)
+        picked = transforms._pick(image, y, x, fill=fill)
+        made = transforms._multiply(image, y, x, fill=fill)
+        np.testing.assert_allclose(made, picked, rtol=0, atol=2e-6)
+        np.testing.assert_array_equal(picked, transforms.resample(image, view, size=9, fill=fill))
