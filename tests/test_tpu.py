@@ -1,0 +1,182 @@
+"""TPU without a TPU: the programs compile for one ahead of time, and fit.
+
+libtpu brings the compiler. It must not be in the environment that other tests run in, as JAX then
+looks for a TPU. So it is looked for in a folder of its own, made with
+
+    pip install --no-deps --target FOLDER libtpu
+
+that the environment variable JATLAS_LIBTPU names.
+"""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import SingleDeviceSharding
+
+from jatlas import samples
+from jatlas.model import inception
+from jatlas.visualize import chunks, render
+from jatlas.visualize.config import RenderConfig
+
+MEMORY = 16e9  # of a v5e chip
+LAYER, CHANNELS = "mixed4c", 512
+COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+TOPOLOGIES = {"v5e:2x2": 4, "v5e:4x4": 16}
+STEPS = 16  # in a program, as the renderer does on a TPU
+
+
+def main() -> None:
+    """Compile for the topologies named on the command line; print a line of JSON for each."""
+    for job in sys.argv[1:]:
+        kind, topology, *precision = job.split(",")
+        devices = _devices(topology)
+        compiled = _render(devices, *precision) if kind == "render" else _extract(devices)
+        found = compiled.memory_analysis()
+        needs = found.argument_size_in_bytes + found.output_size_in_bytes
+        needs += found.temp_size_in_bytes - found.alias_size_in_bytes
+        text = compiled.as_text()
+        line = {
+            "devices": len(devices),
+            "kind": devices[0].device_kind,
+            "bytes": needs + found.generated_code_size_in_bytes,
+            "collectives": [name for name in COLLECTIVES if name in text],
+            "products": _products(text),
+            "jax": jax.__version__,
+        }
+        print(json.dumps(line), flush=True)
+
+
+def _devices(topology: str) -> list[Any]:
+    from jax.experimental import topologies
+
+    return list(topologies.get_topology_desc(platform="tpu", topology_name=topology).devices)
+
+
+def _render(devices: list[Any], precision: str) -> Any:
+    """Compile 16 icons for each chip, by the renderer's own way to its programs."""
+    config = RenderConfig(precision=precision)
+    plan = chunks.spread(16 * len(devices), devices, unit=1)
+    leaves, tree = jax.tree.flatten(inception.abstract_params(inception.GOOGLENET_BVLC))
+    shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+    return render._compiled(
+        inception.network(inception.GOOGLENET_BVLC),
+        LAYER,
+        config,
+        plan,
+        tree,
+        shapes,
+        jax.ShapeDtypeStruct((CHANNELS,), jnp.float32),
+        STEPS,
+        jax.random.key_impl(jax.random.key(0)),
+    )
+
+
+def _extract(devices: list[Any]) -> Any:
+    """Compile 64 images of 224 px, which is a program for one chip."""
+    there = SingleDeviceSharding(devices[0])
+
+    def shape(*sizes: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(sizes, dtype, sharding=there)
+
+    params = inception.abstract_params(inception.GOOGLENET_BVLC)
+    return samples.extract.lower(
+        inception.network(inception.GOOGLENET_BVLC),
+        jax.tree.map(lambda leaf: shape(*leaf.shape, dtype=leaf.dtype), params),
+        shape(64, 224, 224, 3, dtype=jnp.uint8),
+        shape(64, dtype=jnp.int32),
+        {LAYER: shape(CHANNELS, CHANNELS)},
+        shape(64),
+        per_image=1,
+        key=shape(dtype=jax.random.key(0).dtype),
+    ).compile()
+
+
+def _products(text: str) -> dict[str, int]:
+    """Count a program's convolutions and matrix products by the types of what they multiply.
+
+    Those of a higher precision than usual are left out: they are the discrete Fourier transform,
+    the resampling, the normalisation and the colours.
+    """
+    counts: dict[str, int] = {}
+    types: dict[str, str] = {}
+    for line in text.splitlines():
+        name, _, value = line.strip().removeprefix("ROOT ").partition(" = ")
+        if name.startswith("%"):
+            types[name] = value.partition("[")[0]
+        _, found, rest = value.partition(" convolution(")
+        if found and "operand_precision={high" not in rest:
+            operands = rest.partition(")")[0].split(", ")
+            key = " x ".join(types.get(each.split()[-1], "?") for each in operands)
+            counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def compile_for(*jobs: str) -> list[dict[str, Any]]:
+    """Run `main` in a process that finds libtpu."""
+    folder = os.environ.get("JATLAS_LIBTPU")
+    if not folder or not (Path(folder) / "libtpu").is_dir():
+        pytest.skip("JATLAS_LIBTPU names no folder with libtpu: nothing to compile for a TPU with")
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")])),
+        "TPU_SKIP_MDS_QUERY": "1",
+        "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+        "TPU_CHIPS_PER_HOST_BOUNDS": "2,2,1",
+        "TPU_HOST_BOUNDS": "1,1,1",
+        "TPU_WORKER_ID": "0",
+        "TPU_WORKER_HOSTNAMES": "localhost",
+    }
+    command = [sys.executable, str(Path(__file__).resolve()), *jobs]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("topology", "precision"), [("v5e:2x2", "float32"), ("v5e:4x4", "bfloat16")]
+)
+def test_rendering_compiles_for_a_tpu(topology: str, precision: str) -> None:
+    (found,) = compile_for(f"render,{topology},{precision}")
+    assert found["devices"] == TOPOLOGIES[topology] and "v5" in found["kind"]
+    assert 1e6 < found["bytes"] < MEMORY
+    assert found["collectives"] == []
+    if precision == "bfloat16":
+        # What a convolution reads; it adds up in float32, and may hand that on.
+        assert found["products"]["bf16 x bf16"] >= 40, found["products"]
+        assert not set(found["products"]) - {"bf16 x bf16"}, found["products"]
+
+
+@pytest.mark.parametrize("config", inception.CONFIGS.values(), ids=lambda each: each.name)
+def test_what_is_told_to_be_half_precise_is_so_in_every_layer(
+    config: inception.InceptionConfig,
+) -> None:
+    """Seen before compiling: a TPU rounds to bfloat16 itself, float32 in memory or not."""
+    network = inception.network(config)
+    half = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.bfloat16),
+        inception.abstract_params(config),
+    )
+    image = jax.ShapeDtypeStruct((64, 64, 3), jnp.bfloat16)
+    for layer in network.layers:
+        found = jax.eval_shape(functools.partial(network.run, until=layer), half, image)
+        assert found.dtype == jnp.bfloat16, layer
+
+
+@pytest.mark.slow
+def test_extraction_compiles_for_a_tpu() -> None:
+    (found,) = compile_for("extract,v5e:2x2")
+    assert 64 * 224 * 224 * 3 < found["bytes"] < MEMORY
+    assert found["collectives"] == []
+
+
+if __name__ == "__main__":
+    main()
