@@ -1,5 +1,6 @@
 """InceptionV1 against other implementations, and its own promises."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,13 @@ from jatlas import collect
 from jatlas.collect.source import batches
 from jatlas.model import inception
 from jatlas.model.convert import convert
-from jatlas.model.inception import CONFIGS, GOOGLENET_BVLC, INCEPTION5H, InceptionConfig
+from jatlas.model.inception import (
+    CONFIGS,
+    GOOGLENET_BVLC,
+    INCEPTION5H,
+    TEXTURES,
+    InceptionConfig,
+)
 from jatlas.model.network import Network
 from jatlas.model.ops import local_response_norm, max_pool
 
@@ -39,7 +46,7 @@ def run_to_all(network: Network, params: Any, x: Any, layers: list[str]) -> dict
 
 
 @pytest.mark.parametrize("prefix", ["", "odd_"], ids=["square", "odd"])
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", GOLDEN)
 def test_activations_equal_those_of_another_implementation(
     test_data: Path, name: str, prefix: str
 ) -> None:
@@ -73,7 +80,7 @@ def random_params(config: InceptionConfig) -> Any:
     return jax.tree.map(draw, inception.abstract_params(config))
 
 
-@pytest.fixture(scope="module", params=list(CONFIGS))
+@pytest.fixture(scope="module", params=list(GOLDEN))
 def untrained(request: pytest.FixtureRequest) -> tuple[InceptionConfig, Network, Any]:
     config = CONFIGS[request.param]
     return config, inception.network(config), random_params(config)
@@ -121,6 +128,43 @@ def test_jit_changes_nothing(untrained: tuple[Any, ...]) -> None:
 def test_equal_configs_give_one_network() -> None:
     assert inception.network(INCEPTION5H) is inception.network(INCEPTION5H)
     assert inception.network(INCEPTION5H) != inception.network(GOOGLENET_BVLC)
+
+
+def test_width_scales_every_convolution_to_multiples_of_four() -> None:
+    full, narrow = (
+        inception.abstract_params(dataclasses.replace(INCEPTION5H, width=width))
+        for width in (1.0, 0.3)
+    )
+    assert narrow["conv2d0"]["kernel"].shape == (7, 7, 3, 20)  # 19.2
+    assert narrow["logits"]["kernel"].shape[1] == INCEPTION5H.classes
+    joined = 0
+    for path, leaf in jax.tree_util.tree_leaves_with_path(narrow):
+        if path[0].key != "logits" and path[-1].key == "bias":
+            whole = full[path[0].key]
+            for part in path[1:]:
+                whole = whole[part.key]
+            (got,), (wanted,) = leaf.shape, 0.3 * np.array(whole.shape)
+            assert got % 4 == 0 and (abs(got - wanted) <= 2 or got == 4 > wanted)
+            joined += path[0].key == "mixed5b" and path[1].key.endswith(("1x1", "3x3", "5x5")) * got
+            joined += path[0].key == "mixed5b" and path[1].key == "pool_reduce" and got
+    assert narrow["logits"]["kernel"].shape[0] == joined
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, 4.5])
+def test_a_width_that_makes_no_network_is_refused(width: float) -> None:
+    with pytest.raises(ValueError, match=f"width: expected a factor .* got {width}"):
+        dataclasses.replace(TEXTURES, width=width)
+
+
+def test_textures_has_lucid_layers_no_normalisation_and_small_images() -> None:
+    network = inception.network(TEXTURES)
+    assert network.layers == inception.network(INCEPTION5H).layers
+    assert network.input_size == 96
+    assert inception.network(INCEPTION5H).input_size == 224
+    x = network.run({}, IMAGES, until="input")
+    np.testing.assert_allclose(x, (IMAGES * 255 - 127.5) / 64, rtol=1e-5, atol=1e-6)
+    same = network.run({}, x, after="maxpool0", until="localresponsenorm0")
+    np.testing.assert_array_equal(same, x)
 
 
 def test_an_unknown_layer_is_an_error_that_lists_the_known() -> None:
@@ -181,7 +225,7 @@ def test_max_pool_and_its_gradient(shape: tuple[int, ...], stride: int, caffe: b
     np.testing.assert_array_equal(ours[1](weight)[0], theirs[1](weight)[0])
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=lambda config: config.name)
+@pytest.mark.parametrize("config", (GOOGLENET_BVLC, INCEPTION5H), ids=lambda config: config.name)
 def test_local_response_norm(config: InceptionConfig) -> None:
     constants = {
         "radius": config.lrn_radius,

@@ -1,4 +1,4 @@
-"""The class names of the two known networks."""
+"""The class names of the known networks."""
 
 import csv
 import re
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jatlas import synthetic
 from jatlas.model import labels
 
 NETWORKS = ("googlenet_bvlc", "inception5h")
@@ -47,13 +48,19 @@ def test_inception5h_counts_from_one_and_names_its_spare_outputs() -> None:
     assert [index for index, wnid in enumerate(wnids) if wnid == "-"] == [0, *range(1001, 1008)]
 
 
+def test_textures_has_the_classes_of_the_synthetic_images() -> None:
+    assert labels.names("textures") == synthetic.CLASSES
+    assert set(labels.wnids("textures")) == {labels.NO_WNID}
+    assert len(labels.wnids("textures")) == len(synthetic.CLASSES)
+
+
 def test_only_crane_and_maillot_are_shared_names() -> None:
     names = labels.names("googlenet_bvlc")
     assert {name for name in names if names.count(name) > 1} == {"crane", "maillot"}
 
 
 def test_an_unknown_network_is_refused_and_the_known_ones_are_listed() -> None:
-    with pytest.raises(ValueError, match=r"googlenet_bvlc, inception5h.*got 'vgg16'"):
+    with pytest.raises(ValueError, match=r"googlenet_bvlc, inception5h, textures.*got 'vgg16'"):
         labels.names("vgg16")
     with pytest.raises(ValueError, match=r"googlenet_bvlc, inception5h.*got ''"):
         labels.wnids("")

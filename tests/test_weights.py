@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from weight_files import SMALL, caffe_file, draw, foreign, graphdef_file
 
+from jatlas import synthetic
 from jatlas.model import checkpoint, convert, download, inception, weights
 from jatlas.model.inception import CONFIGS
 from jatlas.model.weights import Source
@@ -193,21 +194,79 @@ def test_digest_depends_on_names_shapes_dtypes_and_numbers_only() -> None:
 def test_status_and_directory(
     small: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [line.installed for line in weights.status()] == [False, False]
+    assert [line.installed for line in weights.status()] == [False, False, True]
     weights.save(small, name=NAME, provenance=PROVENANCE)
-    first, second = weights.status()
+    first, second, third = weights.status()
     assert (first.name, first.installed, first.where) == (NAME, True, home / NAME)
     assert (second.name, second.installed, second.licence) == ("inception5h", False, "Apache-2.0")
-    assert weights.KNOWN.keys() == CONFIGS.keys()
+    assert (third.name, third.installed, third.url) == ("textures", True, "comes with jatlas")
+    assert [*weights.KNOWN, *weights.SHIPPED] == list(CONFIGS)
     monkeypatch.delenv("JATLAS_WEIGHTS_DIR")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert weights.directory().name == "weights"
 
 
+# Shipped
+
+
+def test_shipped_weights_load_and_are_those_that_were_trained(home: Path) -> None:
+    network, params = weights.load("textures")
+    assert network is inception.network(inception.TEXTURES)
+    assert network.classes == synthetic.CLASSES
+    where = weights.status()[-1].where
+    record = json.loads((where / "provenance.json").read_text())
+    assert record["params_sha256"] == weights.digest(params)
+    assert record["script"] == "examples/04_train_textures.py"
+    assert record["accuracy"] >= 0.95
+    size = sum(path.stat().st_size for path in where.rglob("*") if path.is_file())
+    assert size <= 10e6
+    image = jax.ShapeDtypeStruct((96, 96, 3), np.float32)
+    assert jax.eval_shape(network.run, params, image).shape == (64,)
+
+
+@pytest.mark.slow
+def test_shipped_weights_classify_images_they_never_saw() -> None:
+    network, params = weights.load("textures")
+    classify = jax.jit(lambda x: network.run(params, x).argmax(-1))
+    key = jax.random.key(20_240_229)  # not a key of the training
+    right = []
+    for number in range(6):
+        made = synthetic.batch(key=key, per_class=1, size=96, first=number)
+        right.append(classify(made.pixels) == made.labels)
+    assert np.mean(right) >= 0.93
+
+
+def test_saved_weights_go_before_shipped_ones(small: Any, home: Path) -> None:
+    assert weights.status()[-1].where != home / "textures"
+    weights.save(small, name="textures", provenance=PROVENANCE)
+    assert weights.status()[-1].where == home / "textures"
+    assert_equal(weights.load("textures")[1], small)
+
+
+def test_in_a_wheel_shipped_weights_are_in_the_package(
+    small: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.write(tmp_path / "pretrained" / "textures", small, provenance=PROVENANCE)
+    monkeypatch.setattr(weights.resources, "files", lambda package: tmp_path)
+    assert weights.status()[-1].where == tmp_path / "pretrained" / "textures"
+    assert_equal(weights.load("textures")[1], small)
+
+
+def test_shipped_weights_are_not_fetched_or_converted(home: Path) -> None:
+    for call in (
+        lambda: weights.fetch("textures"),
+        lambda: weights.install("file", name="textures"),
+    ):
+        with pytest.raises(ValueError, match=r"weights of textures come with jatlas: .*to fetch"):
+            call()
+    with pytest.raises(FileNotFoundError, match="install it again"):
+        weights.load("textures", directory=home)
+
+
 # Install
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", weights.KNOWN)
 def test_install(small: Any, home: Path, tmp_path: Path, name: str) -> None:
     file = tmp_path / "file.bin"
     file.write_bytes(file_of(name, small))
@@ -253,7 +312,7 @@ def test_install_from_bad_archives(
 @pytest.mark.parametrize("data", [b"", b"<html>no</html>", b"\x12\x80junk" * 9, bytes(99)])
 def test_a_bad_file_leaves_nothing_behind(home: Path, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "bad").write_bytes(data)
-    for name in CONFIGS:
+    for name in weights.KNOWN:
         with pytest.raises(ValueError, match=f"bad: .*{name}"):
             weights.install(tmp_path / "bad", name=name)
     assert content(home) == []

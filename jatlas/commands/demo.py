@@ -14,14 +14,23 @@ from jatlas.model import weights
 from jatlas.pipeline import BuildConfig, build
 from jatlas.show import export
 from jatlas.synthetic import CLASSES, Synthetic
+from jatlas.visualize.config import RenderConfig
+from jatlas.visualize.objectives import Direction
 
 log = logging.getLogger(__name__)
 
 NETWORK = "textures"
 LAYER, MORE_LAYERS = "mixed4c", ("mixed4e",)
 GRID, MORE_GRIDS = 20, (10,)
-IMAGES, PER_IMAGE = 1_920, 4
-MIN_COUNT = 3
+IMAGES = 1_920
+# Whitened, the icons of this narrow network show what tells a cell from all others, which is mostly
+# noise. Not whitened, and close to their direction, they show what the images look like.
+CONFIG = BuildConfig(
+    per_image=4,
+    min_count=3,
+    whiten=False,
+    render=RenderConfig(objective=Direction(power=4)),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,11 +65,11 @@ class Demo:
             layers=(LAYER, *MORE_LAYERS) if self.full else (LAYER,),
             grids=(GRID, *MORE_GRIDS) if self.full else (GRID,),
             key=for_atlas,
-            config=BuildConfig(per_image=PER_IMAGE, min_count=MIN_COUNT),
+            config=CONFIG,
             out=out,
         )
         print(
-            f"{IMAGES} images of {len(CLASSES)} kinds, {PER_IMAGE} places of each, through the "
+            f"{IMAGES} images of {len(CLASSES)} kinds, {CONFIG.per_image} places of each, through the "
             f"network {network.name!r}:"
         )
         for each in atlas.maps:

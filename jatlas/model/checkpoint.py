@@ -44,6 +44,9 @@ def write(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> Non
     with files.replacing_folder(folder) as new:
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save((new / "params").absolute(), params)
+        marker = new / "params" / "commit_success.txt"
+        if marker.exists():  # some versions of Orbax name this machine's folder in it
+            marker.write_text("complete\n")
         record = dict(provenance) | {
             "jatlas": jatlas.__version__,
             "params_sha256": digest(params),
