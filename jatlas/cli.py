@@ -12,8 +12,12 @@ from typing import Annotated
 import tyro
 from tyro.conf import subcommand
 
+from jatlas.commands.bench import Bench
 from jatlas.commands.build import Build
 from jatlas.commands.demo import Demo
+from jatlas.commands.maps import Class, Compare
+from jatlas.commands.patch import Patch
+from jatlas.commands.render import Render
 from jatlas.commands.session import keep_compiled
 from jatlas.commands.view import Export, View
 from jatlas.commands.weights import Weights
@@ -24,8 +28,13 @@ EXIT_INTERRUPTED = 130
 _Command = (
     Annotated[Demo, subcommand("demo")]
     | Annotated[Build, subcommand("build")]
+    | Annotated[Class, subcommand("class")]
+    | Annotated[Compare, subcommand("compare")]
+    | Annotated[Patch, subcommand("patch")]
+    | Annotated[Render, subcommand("render")]
     | Annotated[View, subcommand("view")]
     | Annotated[Export, subcommand("export")]
+    | Annotated[Bench, subcommand("bench")]
     | Annotated[Weights, subcommand("weights")]
 )
 

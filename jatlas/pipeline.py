@@ -2,37 +2,30 @@
 
 import dataclasses
 import functools
-import hashlib
 import importlib.metadata
 import logging
 import os
 import platform
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange import whiten
-from jatlas.arrange.grid import average
 from jatlas.arrange.layout import FEWEST, UMAPConfig, normalize, umap_layout
-from jatlas.atlas import Atlas, Grid, Map, check_free, read_info
+from jatlas.atlas import Atlas, Map, check_free, read_info
 from jatlas.collect.images import Folder
 from jatlas.collect.source import ImageSource
 from jatlas.collect.store import Checkpoints, differences
+from jatlas.drawing import DrawConfig, Job, draw, settings, timed
 from jatlas.model.network import Network
 from jatlas.model.weights import digest
 from jatlas.samples import Samples, collect
 from jatlas.show.export import export_folder
-from jatlas.show.plot import to_uint8
 from jatlas.types import HostArray, Key, Params
-from jatlas.visualize.config import Ascent, RenderConfig
-from jatlas.visualize.constant import Constant
-from jatlas.visualize.render import render_each
+from jatlas.visualize.config import RenderConfig
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +40,17 @@ class BuildConfig:
       whiten: whether icons follow whitened directions, as the article's do.
       ridge: what is added to the layer's second moment before it is inverted, as a share of the
         mean of its diagonal.
+      exemplars: real places kept with each cell, the nearest of as many images; 0 for none. What
+        they show is kept too, if the images can be read again.
       layout: settings of the layout.
       render: settings of the icons.
     """
 
     per_image: int = 1
     min_count: int = 1
-    whiten: bool = True
-    ridge: float = 1e-2
+    whiten: bool = DrawConfig.whiten
+    ridge: float = DrawConfig.ridge
+    exemplars: int = DrawConfig.exemplars
     layout: UMAPConfig = UMAPConfig()
     render: RenderConfig = RenderConfig()
 
@@ -63,11 +59,13 @@ class BuildConfig:
         for name in ("per_image", "min_count"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if not self.ridge > 0:
-            raise ValueError(f"ridge: expected above 0, got {self.ridge}")
+        _ = self.drawing  # checks the rest
 
-
-_ONE_OF_A_KIND = (BuildConfig, UMAPConfig, RenderConfig, Ascent)
+    @property
+    def drawing(self) -> DrawConfig:
+        """What of it decides how cells become pictures."""
+        names = [each.name for each in dataclasses.fields(DrawConfig)]
+        return DrawConfig(**{name: getattr(self, name) for name in names})
 
 
 def build(
@@ -126,7 +124,7 @@ def build(
     partial = None if target is None else target.with_name(f"{target.name}.partial")
     checkpoints = Checkpoints.open(partial, info)
     for_samples, for_layout, for_icons = jax.random.split(key, 3)
-    with _timed("images"), _given_up_if_hopeless(checkpoints):
+    with timed("images"), _given_up_if_hopeless(checkpoints):
         collected = collect(
             network,
             params,
@@ -143,36 +141,28 @@ def build(
         _check_cells(len(collected.samples[layers[0]].vectors), grids, config)
     maps = []
     for layer in layers:
-        job = _Layer(network, params, layer, collected.samples[layer], config, checkpoints)
-        with _timed(f"{layer} layout"):
-            points = _points(job, key=for_layout, progress=progress)
-        with _timed(f"{layer} icons"):
-            draw = functools.partial(_grid, job, points, chunk=chunk, progress=progress)
-            drawn = tuple(draw(size, key=for_icons) for size in grids)
-        maps.append(Map(layer=layer, points=points, grids=drawn, **job.samples._asdict()))
+        samples = collected.samples[layer]
+        with timed(f"{layer} layout"):
+            points = _points(layer, samples, config, checkpoints, key=for_layout, progress=progress)
+        job = Job(
+            network, params, layer, samples, images, config.min_count, config.drawing, checkpoints
+        )
+        with timed(f"{layer} icons"):
+            each = functools.partial(draw, job, points, chunk=chunk, progress=progress)
+            drawn = tuple(each(size, key=for_icons) for size in grids)
+        maps.append(Map(layer=layer, points=points, grids=drawn, **samples._asdict()))
     skipped = [[images.name(index), reason] for index, reason in collected.skipped]
     if isinstance(images, Folder):
         skipped += [list(item) for item in images.unusable]
     names = tuple(images.name(index) for index in range(collected.images))
     atlas = Atlas(tuple(maps), names, network.classes, info | {"skipped": skipped})
     if target is not None:
-        with _timed("save"):
+        with timed("save"):
             atlas.save(target)
         checkpoints.close()
-        with _timed("page"):
+        with timed("page"):
             export_folder(target)
     return atlas
-
-
-class _Layer(NamedTuple):
-    """What the stages of one layer share."""
-
-    network: Network
-    params: Params
-    name: str
-    samples: Samples
-    config: BuildConfig
-    checkpoints: Checkpoints
 
 
 def _check(
@@ -237,7 +227,7 @@ def _describe(
     config: BuildConfig,
 ) -> dict[str, Any]:
     """Say everything that decides the result, as JSON values."""
-    settings = {"layers": list(layers), "grids": list(grids), **_settings(config)}
+    chosen = {"layers": list(layers), "grids": list(grids), **settings(config)}
     source = {"root": None, "images": images.count} | images.fingerprint()
     packages = ("jatlas", "jax", "jaxlib", "numpy", "optax", "umap-learn")
     versions = {name: importlib.metadata.version(name) for name in packages}
@@ -245,26 +235,10 @@ def _describe(
         "network": network.name,
         "weights_sha256": digest(params),
         "seed": np.asarray(jax.random.key_data(key)).tolist(),
-        "settings": settings,
+        "settings": chosen,
         "versions": versions | {"python": platform.python_version()},
         "source": source,
     }
-
-
-def _settings(value: Any) -> Any:
-    """Turn settings into JSON values; where there is a choice of kinds, they say which."""
-    if isinstance(value, Constant):
-        return {"sha256": hashlib.sha256(np.asarray(value).tobytes()).hexdigest()}
-    if dataclasses.is_dataclass(value):
-        fields = {
-            each.name: _settings(getattr(value, each.name)) for each in dataclasses.fields(value)
-        }
-        return (
-            fields if isinstance(value, _ONE_OF_A_KIND) else {"kind": type(value).__name__} | fields
-        )
-    if isinstance(value, tuple):
-        return [_settings(item) for item in value]
-    return value
 
 
 def _finished(target: Path, info: dict[str, Any]) -> Atlas:
@@ -279,96 +253,19 @@ def _finished(target: Path, info: dict[str, Any]) -> Atlas:
     return Atlas.load(target)
 
 
-@contextmanager
-def _timed(stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    log.info("%-20s %7.1f s", stage, time.perf_counter() - start)
-
-
-def _points(job: _Layer, *, key: Key, progress: bool) -> HostArray:
+def _points(
+    name: str,
+    samples: Samples,
+    config: BuildConfig,
+    checkpoints: Checkpoints,
+    *,
+    key: Key,
+    progress: bool,
+) -> HostArray:
     """Lay the samples of a layer out in the unit square."""
 
     def compute() -> dict[str, HostArray]:
-        vectors, config = job.samples.vectors, job.config.layout
-        return {
-            "points": normalize(umap_layout(vectors, key=key, config=config, progress=progress))
-        }
+        points = umap_layout(samples.vectors, key=key, config=config.layout, progress=progress)
+        return {"points": normalize(points)}
 
-    return job.checkpoints.once(f"{job.name}-points", compute)["points"]
-
-
-def _grid(
-    job: _Layer, points: HostArray, size: int, *, key: Key, chunk: int | None, progress: bool
-) -> Grid:
-    """Average the samples of each cell and draw the icons of the full ones."""
-    places = jnp.asarray(points)
-    averages = average(jnp.asarray(job.samples.vectors), places, size=size)
-    speaks_for = average(jnp.asarray(job.samples.evidence), places, size=size).mean
-    count = np.asarray(averages.count)
-    # At least one, as the grid has been found to be one that the samples can fill.
-    cells = np.flatnonzero(count.ravel() >= job.config.min_count).astype(np.int32)
-    directions = averages.mean.reshape(size * size, -1)[cells]
-    if job.config.whiten:
-        moment = jnp.asarray(job.samples.moment)
-        directions = whiten.whiten(directions, whiten.inverse(moment, ridge=job.config.ridge))
-    icons = functools.partial(_icons, job, f"{job.name}-icons-{size}", chunk=chunk)
-    drawn = icons(np.asarray(directions), cells, key=key, progress=progress)
-    return Grid(
-        size=size,
-        mean=np.asarray(averages.mean),
-        count=count,
-        evidence=np.asarray(speaks_for),
-        cells=cells,
-        **drawn,
-    )
-
-
-def _icons(
-    job: _Layer,
-    name: str,
-    directions: HostArray,
-    cells: HostArray,
-    *,
-    key: Key,
-    chunk: int | None,
-    progress: bool,
-) -> dict[str, HostArray]:
-    """Render the icons of a grid; each chunk that is done is kept, and not done again.
-
-    Returns:
-      What a `Grid` has one of for each cell: icons, scores, cosines.
-    """
-    kept = [job.checkpoints.load(piece) for piece in job.checkpoints.names(f"{name}-")]
-    done = {int(cell) for piece in kept for cell in piece["cells"]}
-    todo = np.array([i for i, cell in enumerate(cells.tolist()) if cell not in done], np.int32)
-    if len(todo):
-        for part, icons in render_each(
-            job.network,
-            job.params,
-            directions[todo],
-            layer=job.name,
-            key=key,
-            config=job.config.render,
-            cells=cells[todo],
-            chunk=chunk,
-            progress=progress,
-        ):
-            now = cells[todo[part]]
-            piece = {
-                "cells": now,
-                "icons": to_uint8(icons.images),
-                "scores": icons.scores,
-                "cosines": icons.cosines,
-            }
-            job.checkpoints.keep(f"{name}-{now[0]:06d}", piece)
-            kept.append(piece)
-    order = np.argsort(np.concatenate([piece["cells"] for piece in kept]))
-    drawn = {
-        field: np.concatenate([piece[field] for piece in kept])[order]
-        for field in ("icons", "scores", "cosines")
-    }
-    dead = cells[~np.isfinite(drawn["scores"])]
-    if len(dead):
-        log.warning("%s: the objective of %d cells is not finite: %s", name, len(dead), dead)
-    return drawn
+    return checkpoints.once(f"{name}-points", compute)["points"]

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers import tiny_network, tiny_params
+from PIL import Image
 from test_pipeline import make_images
 
 from jatlas import Atlas, cli, files
@@ -191,6 +193,70 @@ def test_weights_list_and_where(
         ["googlenet_bvlc", "not", "here"],
         ["inception5h", "not", "here"],
     ]
+
+
+ICONS = ["--layer", "conv2", "--steps", "2", "--icon-size", "12", "--view-size", "10"]
+
+
+def test_maps_are_added_drawn_anew_and_read(
+    images: Path, out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a user does with an atlas that is there, one command after the other."""
+    assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 0
+    small = ["--size", "2", "--min-count", "2"]
+    for words, path in (
+        (["class", out, "class 1"], "conv2-class-1"),
+        (["compare", out, "1", "Class 3"], "conv2-compare-1-3"),
+    ):
+        assert run(*words, *small, *ICONS) == 0
+        assert f"{out}/{path}/overview-2.png: " in capfd.readouterr().out
+        assert run(*words, *small, *ICONS) == 2
+        assert_said(capfd, f"has the map {path} already")
+    assert [each.kind for each in Atlas.load(out).maps][2:] == ["class", "comparison"]
+
+    (row, column), icon = (
+        divmod(int(Atlas.load(out).maps[0].grids[0].cells[0]), 2),
+        out / "icon.png",
+    )
+    words = ["render", out, *ICONS[2:], "--seed", "3"]
+    assert run(*words, "--cell", str(row), str(column), "--out", icon) == 0
+    assert Image.open(icon).size == (12, 12)
+    before = Atlas.load(out)
+    assert run(*words, "--map", "conv2-class-1") == 0
+    after = Atlas.load(out)
+    np.testing.assert_array_equal(before.maps[0].grids[0].icons, after.maps[0].grids[0].icons)
+    assert (before.maps[2].grids[0].icons != after.maps[2].grids[0].icons).any()
+
+    found = tmp_path / "found.json"
+    words = ["patch", "--atlas", out, "--layer", "conv2", "--source", "0", "--target", "1"]
+    sizes = ["--sizes", "0.5", "1", "--corners", "top-left", "--json", found]
+    plot = ["--plot", tmp_path / "plot.png", "--patches", images / "00.png"]
+    assert run(*words, *sizes, *plot, "--images", images) == 0
+    record = json.loads(found.read_text())
+    assert (record["source"], record["target"]) == ([0, "class 0"], [1, "class 1"])
+    assert len(record["images"]) == 25  # one is damaged
+    tried = [each["patch"] for each in record["patches"]]
+    assert tried[0] == str(images / "00.png") and tried[-1] == "noise, the control"
+    assert (tmp_path / "plot.png").exists() == bool(record["known"])
+
+
+def test_what_cannot_be_meant_is_one_line(
+    images: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run("build", images, "--network", "tiny", "--out", out, *BUILD, "--exemplars", "0") == 0
+    for words, message in (
+        (["class", out, "clas 1", *ICONS], "there is no 'clas 1'; did you mean 'class 1' .1."),
+        (["class", out, "1"], "layer: expected one of conv1, conv2, got None"),
+        (["class", out.parent, "1"], "is no atlas"),
+        (["compare", out, "1", "1", *ICONS], "right: expected another class than left"),
+        (["render", out, "--map", "conv9"], "there is no 'conv9'; the atlas has: conv1, conv2"),
+        (["render", out, "--grid", "7", *ICONS[2:]], "grid: conv1 has none of 7; it has: 2, 3"),
+        (["render", out, "--cell", "0", "0"], "cell, out: expected both or none"),
+        (["patch", "--source", "0", "--target", "1"], "patches: expected pictures, or an atlas"),
+    ):
+        assert run(*words) == 2, words
+        assert_said(capfd, message)
+    assert os.listdir(out.parent) == ["atlas"]
 
 
 @pytest.mark.slow

@@ -1,11 +1,11 @@
 """Take images that are arrays already: one, or any iterable of batches."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jatlas.collect.source import Loaded, check_load
+from jatlas.collect.source import Loaded, check_load, only
 from jatlas.types import HostArray
 
 _BATCH = "images (b, h, w, 3), uint8 or float in [0, 1]"
@@ -54,6 +54,14 @@ class Arrays:
         stream = iter(self._content)
         self._spent = stream is self._content
         return self._load(stream, start)
+
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded] | None:
+        """Yield the images of ascending indices; None unless the batches are a list or tuple.
+
+        What else can be read again may come in another order the next time.
+        """
+        del workers
+        return None if self.count is None else only(self.load(), indices)
 
     def _load(self, stream: Iterator[Any], start: int) -> Iterator[Loaded]:
         """Yield the images of a stream of batches."""

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,10 @@ class Folder:
         """
         check_load(start, workers)
         return _in_order(self._load_one, range(start, len(self.paths)), workers)
+
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded]:
+        """Yield the images of some indices, in their order, decoding ahead on threads."""
+        return _in_order(self._load_one, indices, workers)
 
     def _load_one(self, index: int) -> Loaded:
         """Decode one file."""

@@ -4,9 +4,9 @@ A source hands out its images one by one and in order, each under its own index.
 decoded comes as an index and a reason, so that whoever collects can count and name it at the end.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -43,6 +43,28 @@ class ImageSource(Protocol):
 
     def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
         """Yield every image from index `start` on, in order."""
+
+
+@runtime_checkable
+class Rereadable(ImageSource, Protocol):
+    """A source that can give some of its images once more, the same as before."""
+
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded] | None:
+        """Yield the images of ascending indices; None if they cannot be had again."""
+
+
+def only(loaded: Iterable[Loaded], indices: Sequence[int]) -> Iterator[Loaded]:
+    """Yield the images of ascending indices, and read no further than the last of them."""
+    left = iter(indices)
+    wanted = next(left, None)
+    if wanted is None:
+        return
+    for item in loaded:
+        if item.index == wanted:
+            yield item
+            wanted = next(left, None)
+            if wanted is None:
+                return
 
 
 def check_load(start: int, workers: int) -> None:

@@ -36,6 +36,7 @@ class Build:
         article did).
       whiten: whether icons follow whitened directions, as the article's do.
       ridge: steadies the whitening: share of the mean activation energy added to each channel.
+      exemplars: real places kept with each cell, to check its icon against; 0 for none.
       layout: the layout, UMAP.
       icons: settings of the icons.
       batch_size: images that go through the network at once; no matter for the result.
@@ -55,6 +56,7 @@ class Build:
     fit: Literal["crop", "squash"] = "crop"
     whiten: bool = BuildConfig.whiten
     ridge: float = BuildConfig.ridge
+    exemplars: int = BuildConfig.exemplars
     layout: UMAPConfig = UMAPConfig()
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
     batch_size: int = 32
@@ -73,6 +75,7 @@ class Build:
             min_count=self.min_count,
             whiten=self.whiten,
             ridge=self.ridge,
+            exemplars=self.exemplars,
             layout=self.layout,
             render=self.icons.config(),
         )

@@ -9,6 +9,7 @@ import time
 import webbrowser
 from pathlib import Path
 
+from jatlas.arrange.layout import UMAPConfig
 from jatlas.commands.session import use_all_cores
 from jatlas.model import weights
 from jatlas.pipeline import BuildConfig, build
@@ -21,14 +22,16 @@ log = logging.getLogger(__name__)
 
 NETWORK = "textures"
 LAYER, MORE_LAYERS = "mixed4c", ("mixed4e",)
-GRID, MORE_GRIDS = 20, (10,)
+GRID, MORE_GRIDS = 22, (11,)
 IMAGES = 1_920
 # Whitened, the icons of this narrow network show what tells a cell from all others, which is mostly
 # noise. Not whitened, and close to their direction, they show what the images look like.
+# The classes are islands to the layout; a large distance within them fills the plane.
 CONFIG = BuildConfig(
     per_image=4,
     min_count=3,
     whiten=False,
+    layout=UMAPConfig(n_neighbors=60, min_dist=0.9),
     render=RenderConfig(objective=Direction(power=4)),
 )
 
@@ -69,8 +72,8 @@ class Demo:
             out=out,
         )
         print(
-            f"{IMAGES} images of {len(CLASSES)} kinds, {CONFIG.per_image} places of each, through the "
-            f"network {network.name!r}:"
+            f"{IMAGES} images of {len(CLASSES)} kinds, {CONFIG.per_image} places of each, through "
+            f"the network {network.name!r}:"
         )
         for each in atlas.maps:
             for grid in each.grids:

@@ -1,12 +1,13 @@
 """A stream of synthetic images that `jatlas.build` can collect from."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from jatlas.collect.source import Loaded, check_load
+from jatlas.collect.source import Loaded, check_load, only
 from jatlas.synthetic.draw import CLASSES, batch, check_size, class_indices
 from jatlas.types import Key
 
@@ -82,14 +83,26 @@ class Synthetic:
         check_load(start, workers)
         return self._load(start)
 
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded]:
+        """Yield the images of ascending indices; only the blocks they are in are made."""
+        del workers
+        for first, group in itertools.groupby(
+            indices, key=lambda index: index - index % self._block
+        ):
+            yield from only(self._load(first), list(group))
+
+    @property
+    def _block(self) -> int:
+        """Images in a block."""
+        return max(1, _BLOCK // len(self.classes)) * len(self.classes)
+
     def _load(self, start: int) -> Iterator[Loaded]:
         """Yield images block by block; blocks always start at the same images."""
-        per_class = max(1, _BLOCK // len(self.classes))
-        block = per_class * len(self.classes)
+        block = self._block
         for first in range(start - start % block, self.count, block):
             made = batch(
                 key=self.key,
-                per_class=per_class,
+                per_class=block // len(self.classes),
                 size=self.size,
                 first=first // len(self.classes),
                 classes=self.classes,

@@ -1,0 +1,152 @@
+"""`jatlas class` and `jatlas compare`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from tyro.conf import OmitArgPrefixes, Positional
+
+from jatlas.atlas import read_info
+from jatlas.commands.names import names_of
+from jatlas.commands.options import IconOptions
+from jatlas.commands.session import use_all_cores
+from jatlas.drawing import DrawConfig
+from jatlas.explain.classes import ClassConfig, ComparisonConfig, Rule
+from jatlas.explain.names import find_class
+from jatlas.maps import MapConfig, add_map
+from jatlas.model import weights
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MapOptions:
+    """What the maps of one and of two classes have in common.
+
+    Attributes:
+      layer: whose samples are used. Without it, the only layer of the atlas.
+      rule: which samples matter for a class: "winner", those that speak for it more than for any
+        other; "magnitude", those that speak for it most; "either".
+      rank: a winner has the class among its first this many.
+      most: by magnitude, at most this many samples.
+      min_count: samples a cell must hold to get an icon.
+      seed: seeds the layout and the icons.
+      overwrite: whether such a map that is there may be replaced.
+      whiten: whether icons follow whitened directions, as the article's do.
+      ridge: steadies the whitening: share of the mean activation energy added to each channel.
+      exemplars: real places kept with each cell, to check its icon against; 0 for none.
+      icons: settings of the icons.
+      chunk: icons that are optimized at once, no matter for the result. Without it, what fits.
+    """
+
+    layer: str | None = None
+    rule: Rule = ClassConfig.rule
+    rank: int = ClassConfig.rank
+    most: int = ClassConfig.most
+    min_count: int = ClassConfig.min_count
+    seed: int = 0
+    overwrite: bool = False
+    whiten: bool = DrawConfig.whiten
+    ridge: float = DrawConfig.ridge
+    exemplars: int = DrawConfig.exemplars
+    icons: OmitArgPrefixes[IconOptions] = IconOptions()
+    chunk: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Class(MapOptions):
+    """Add a map of what speaks for a class to an atlas.
+
+    After an interruption, the same command goes on from what is done.
+
+    Attributes:
+      atlas: folder of the atlas.
+      name: the class, by its name or index.
+      size: cells along each side.
+    """
+
+    atlas: Positional[Path]
+    name: Positional[str]
+    size: int = ClassConfig.size
+
+    def run(self) -> None:
+        """Make the map and say where it is."""
+        choice = ClassConfig(
+            rule=self.rule,
+            rank=self.rank,
+            most=self.most,
+            size=self.size,
+            min_count=self.min_count,
+        )
+        _add(self.atlas, (self.name,), choice, self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compare(MapOptions):
+    """Add a map of two classes to an atlas: what speaks for one or the other, from left to right.
+
+    After an interruption, the same command goes on from what is done.
+
+    Attributes:
+      atlas: folder of the atlas.
+      left: the class on the left, by its name or index.
+      right: the class on the right.
+      size: cells along each side.
+      percentile: the difference of evidence at this percentile of its size reaches the edge.
+    """
+
+    atlas: Positional[Path]
+    left: Positional[str]
+    right: Positional[str]
+    size: int = ComparisonConfig.size
+    percentile: float = ComparisonConfig.percentile
+
+    def run(self) -> None:
+        """Make the map and say where it is."""
+        choice = ComparisonConfig(
+            rule=self.rule,
+            rank=self.rank,
+            most=self.most,
+            size=self.size,
+            min_count=self.min_count,
+            percentile=self.percentile,
+        )
+        _add(self.atlas, (self.left, self.right), choice, self)
+
+
+def _add(
+    atlas: Path,
+    wanted: tuple[str, ...],
+    choice: ClassConfig | ComparisonConfig,
+    options: MapOptions,
+) -> None:
+    import jax
+
+    use_all_cores()
+    info = read_info(atlas)
+    network, params = weights.load(info["network"])
+    names = names_of(network, params, known=info["classes"])
+    drawing = DrawConfig(
+        whiten=options.whiten,
+        ridge=options.ridge,
+        exemplars=options.exemplars,
+        render=options.icons.config(),
+    )
+    config = MapConfig(
+        classes=tuple(find_class(name, names) for name in wanted),
+        layer=options.layer,
+        choice=choice,
+        drawing=drawing,
+    )
+    made = add_map(
+        atlas,
+        network,
+        params,
+        config,
+        key=jax.random.key(options.seed),
+        overwrite=options.overwrite,
+        chunk=options.chunk,
+    )
+    (grid,) = made.grids
+    picture = atlas / made.path / f"overview-{grid.size}.png"
+    shown = int(grid.count.ravel()[grid.cells].sum())
+    print(f"{picture}: {len(grid.cells)} icons of {shown} of {len(made.points)} samples")
