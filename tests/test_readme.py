@@ -1,0 +1,63 @@
+"""The README: what it tells people to type does what it says."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tyro
+
+from jatlas import cli
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[list[str]]:
+    lines = [
+        part for block in blocks("sh") for line in block.splitlines() for part in line.split("&&")
+    ]
+    words = [shlex.split(line) for line in lines]
+    return [each[1:] for each in words if Path(each[0]).name == "jatlas"]
+
+
+def test_there_are_commands_and_snippets() -> None:
+    assert len(commands()) >= 8 and len(blocks("python")) >= 3
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_a_command_is_understood(words: list[str]) -> None:
+    """Parsed only: photographs and downloads are not at hand here."""
+    assert callable(tyro.cli(cli._Command, prog="jatlas", args=words).run)
+
+
+def test_the_two_commands_are_those_that_are_checked() -> None:
+    """`.ci/run` makes the set-ups of the first two blocks and runs what they run."""
+    script = (ROOT / ".ci" / "run").read_text()
+    for block in blocks("sh")[:2]:
+        *setup, last = [part.strip() for part in block.split("&&")]
+        assert setup[0] == "python3.11 -m venv .venv"
+        assert last.split(" --out")[0] in script
+
+
+def test_files_that_are_linked_are_there() -> None:
+    for place in re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT):
+        assert (ROOT / place).exists(), place
+
+
+@pytest.mark.slow
+def test_the_snippets_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), names)
+    assert (tmp_path / "atlas" / "index.html").exists()
+    assert names["logits"].shape == (128, 64) and names["some"].shape == (5, 256)
+    assert names["icons"].images.shape == (3, 80, 80, 3)
