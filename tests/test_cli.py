@@ -192,7 +192,7 @@ def test_weights_list_and_where(
     assert [line.split()[:3] for line in lines] == [
         ["googlenet_bvlc", "not", "here"],
         ["inception5h", "not", "here"],
-        ["textures", "comes", "with"],
+        ["textures", "here", "Apache-2.0"],
     ]
 
 

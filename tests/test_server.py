@@ -167,7 +167,9 @@ def test_a_folder_without_a_viewer_is_refused(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_it(folder: Path) -> None:
     code = (
-        "import sys; from jatlas.show.server import serve; "
+        # A process begun in the background is not told of Ctrl-C, unless it asks.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from jatlas.show.server import serve; "
         "serve(sys.argv[1], open_browser=False); print('ended')"
     )
     run = [sys.executable, "-c", code, str(folder)]
