@@ -32,13 +32,19 @@ def main(folder: str) -> None:
             pure = metrics.purity(
                 cell, truth, dict(zip(grid.cells.tolist(), top.tolist(), strict=True))
             )
-            seen = {k: metrics.recognized(network, params, grid.icons, top, top=k) for k in (1, 5)}
-            print(f"  {grid.size} x {grid.size}, {len(top)} cells: label is the majority's "
-                  f"{pure.majority:.1%}, samples of the label {pure.samples:.1%} "
-                  f"({pure.chance:.1%} by chance)")  # fmt: skip
-            print(f"  icons taken for their label: first guess {seen[1].mean():.1%}, among five "
-                  f"{seen[5].mean():.1%} ({1 / len(CLASSES):.1%} and {5 / len(CLASSES):.1%} by "
-                  "chance)")  # fmt: skip
+            print(
+                f"  {grid.size} x {grid.size}, {len(top)} cells: label is the X
+                f"{pure.majority:.1%}, samples of the label {pure.samples:.1%} "
+                f"({pure.chance:.1%} by chance)"
+            )
+            most = np.array([np.bincount(truth[cell == number]).argmax() for number in grid.cells])
+            for what, classes in (("label", top), ("majority class", most)):
+                one, five = (
+                    metrics.recognized(network, params, grid.icons, classes, top=k).mean()
+                    for k in (1, 5)
+                )
+                print(f"  icons taken for their {what}: first guess {one:.1%}, of five {five:.1%}")
+    print(f"  by chance: {1 / len(CLASSES):.1%} and {5 / len(CLASSES):.1%}")
 
 
 if __name__ == "__main__":
