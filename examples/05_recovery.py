@@ -33,7 +33,7 @@ def main(folder: str) -> None:
                 cell, truth, dict(zip(grid.cells.tolist(), top.tolist(), strict=True))
             )
             print(
-                f"  {grid.size} x {grid.size}, {len(top)} cells: label is the X
+                f"  {grid.size} x {grid.size}, {len(top)} cells: label is the majority class "
                 f"{pure.majority:.1%}, samples of the label {pure.samples:.1%} "
                 f"({pure.chance:.1%} by chance)"
             )
