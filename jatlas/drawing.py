@@ -150,6 +150,23 @@ def _exemplars(job: Job, means: Array, size: int) -> dict[str, HostArray]:
     return job.checkpoints.once(f"{job.layer}-exemplars-{size}", compute)
 
 
+def directions(means: Array | HostArray, moment: HostArray, *, config: DrawConfig) -> HostArray:
+    """Return what the icons of cells follow.
+
+    Args:
+      means: (m, channels) of the cells.
+      moment: (channels, channels) second moment of the layer.
+      config: whether and how to whiten.
+
+    Returns:
+      (m, channels) float32.
+    """
+    table = jnp.asarray(means)
+    if config.whiten:
+        table = whiten.whiten(table, whiten.inverse(jnp.asarray(moment), ridge=config.ridge))
+    return np.asarray(table)
+
+
 def draw_icons(
     job: Job,
     means: Array | HostArray,
@@ -174,11 +191,7 @@ def draw_icons(
     Returns:
       What a `Grid` has one of for each cell: icons, scores, cosines.
     """
-    directions = jnp.asarray(means)
-    if job.config.whiten:
-        inverse = whiten.inverse(jnp.asarray(job.samples.moment), ridge=job.config.ridge)
-        directions = whiten.whiten(directions, inverse)
-    targets = np.asarray(directions)
+    targets = directions(means, job.samples.moment, config=job.config)
     name = f"{job.layer}-icons-{size}"
     kept = [job.checkpoints.load(piece) for piece in job.checkpoints.names(f"{name}-")]
     done = {int(cell) for piece in kept for cell in piece["cells"]}

@@ -17,7 +17,7 @@ from jatlas.model.network import Network
 from jatlas.model.weights import digest
 from jatlas.originals import images_of
 from jatlas.samples import Samples
-from jatlas.show.export import VIEWER, export_folder
+from jatlas.show.export import export_folder, has_page
 from jatlas.types import HostArray, Key, Params
 
 
@@ -238,7 +238,7 @@ def put(place: Path, made: Map, atlas: Atlas) -> None:
         file.write(files.json_bytes(info))
         with files.replacing_folder(place / made.path) as new:
             write_map(new, made)
-    if (place / VIEWER / "viewer.js").exists():
+    if has_page(place):
         with timed("page"):
             export_folder(place)
 

@@ -5,13 +5,11 @@ import os
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange import whiten
 from jatlas.atlas import Atlas, Map
 from jatlas.collect.store import Checkpoints
-from jatlas.drawing import DrawConfig, Job, draw_icons, settings
+from jatlas.drawing import DrawConfig, Job, directions, draw_icons, settings
 from jatlas.maps import check_network, find_grid, put
 from jatlas.model.network import Network
 from jatlas.model.weights import digest
@@ -126,11 +124,8 @@ def draw_cell(
     owner, grid = find_grid(atlas, path, size)
     if not (0 <= row < size and 0 <= column < size) or not grid.count[row, column]:
         raise ValueError(f"cell: {row} {column} of the {size} x {size} grid holds no samples")
-    directions = grid.mean[row, column][None]
-    if drawing.whiten:
-        inverse = whiten.inverse(jnp.asarray(owner.moment), ridge=drawing.ridge)
-        directions = np.asarray(whiten.whiten(directions, inverse))
+    target = directions(grid.mean[row, column][None], owner.moment, config=drawing)
     return render(
-        network, params, directions, layer=owner.layer, key=jax.random.split(key, 3)[2],
+        network, params, target, layer=owner.layer, key=jax.random.split(key, 3)[2],
         config=drawing.render, cells=np.array([row * size + column], np.int32), progress=progress,
     )  # fmt: skip

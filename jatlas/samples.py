@@ -17,15 +17,11 @@ from jatlas.collect import sample
 from jatlas.collect.source import ImageSource, Loaded, batches
 from jatlas.collect.store import Checkpoints
 from jatlas.explain.attribution import evidence
-from jatlas.model.network import Network
+from jatlas.model.network import FEWEST, Network
 from jatlas.types import Array, HostArray, Key, Params
 
 SEGMENT = 256
 """Images between two checkpoints; fixed, so that results do not hang on the batch size."""
-
-
-# On a CPU, XLA multiplies small matrices in another way, which rounds differently.
-_FEWEST = 16
 
 
 _MOST = float(jnp.finfo(jnp.float16).max)
@@ -172,7 +168,7 @@ def collect(
     while checkpoints.has(_segment(done)):
         done += 1
     kept = [checkpoints.load(_segment(number)) for number in range(done)]
-    size = max(_FEWEST, min(batch_size // per_image, SEGMENT))
+    size = max(FEWEST, min(batch_size // per_image, SEGMENT))
     step = functools.partial(extract, network, params, per_image=per_image, key=key)
     empty = functools.partial(_empty_moments, network, params, layers=layers)
     with tqdm(

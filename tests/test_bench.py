@@ -84,7 +84,7 @@ def test_the_operations_of_a_step_are_counted() -> None:
         targets = directions(network, params, layer="dense", size=10, icons=16)
         job = render.engine._Job(network, params, "dense", config, KEY)
         plan = render.chunks.spread(16, jax.devices()[:1], unit=1)
-        counts.append(machine.flops(render._one_step(job, targets, plan)) / 16)
+        counts.append(machine.flops(render.engine.lowered_step(job, targets, plan)) / 16)
     products = 2 * 2 * 10 * 10 * 600 * 64
     tiling = 10 * 10 * 600
     assert counts[1] - counts[0] == pytest.approx(products, abs=3 * tiling)

@@ -47,9 +47,10 @@ def umap_layout(
     *,
     key: Key,
     config: UMAPConfig | None = None,
+    dimensions: int = 2,
     progress: bool = True,
 ) -> HostArray:
-    """Lay vectors out in the plane so that near ones stay near.
+    """Lay vectors out in the plane, or on a line, so that near ones stay near.
 
     umap-learn draws the map; the neighbours it needs come from `nearest_neighbors`, exact, so
     that a seeded map, which umap-learn draws on one thread, is still quick.
@@ -58,10 +59,11 @@ def umap_layout(
       vectors: (n, channels) float32, at least 10.
       key: seeds the layout: equal keys and vectors give equal points.
       config: settings; None means `UMAPConfig()`.
+      dimensions: 2 for the plane, 1 for a line.
       progress: whether to show progress bars.
 
     Returns:
-      (n, 2) float32 points, in no particular range.
+      (n, dimensions) float32 points, in no particular range.
 
     Raises:
       ValueError: if there are fewer than 10 vectors, or they hold values that are not finite.
@@ -81,6 +83,7 @@ def umap_layout(
     import umap  # takes seconds to import
 
     reducer = umap.UMAP(
+        n_components=dimensions,
         n_neighbors=k,
         min_dist=config.min_dist,
         metric=config.metric,

@@ -12,9 +12,9 @@ from jatlas.bench.machine import Times, summary, timed
 from jatlas.model.network import Network
 from jatlas.types import Array, HostArray, Key, Params
 from jatlas.visualize import step
+from jatlas.visualize.chunks import BLOCK
 from jatlas.visualize.config import RenderConfig
 
-_BLOCK = 16
 _CALLS = 4
 
 
@@ -130,7 +130,7 @@ def _measure(
 ) -> Times:
     """Begin icons, warm up, and measure what one step of one icon takes."""
     device = mesh.devices.flat[0]
-    block = 1 if device.platform == "cpu" else _BLOCK
+    block = 1 if device.platform == "cpu" else BLOCK
     params, aims = jax.device_put((params, targets), device)
     numbers = np.arange(len(targets))
     state = step.begin(numbers, 0 * numbers, key=key, config=config, mesh=mesh)

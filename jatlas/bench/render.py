@@ -1,27 +1,22 @@
 """The speed of rendering: what one optimization step costs for each icon."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jatlas.bench import baselines
 from jatlas.bench import machine as on
 from jatlas.model.network import Network
 from jatlas.types import HostArray, Key, Params
-from jatlas.visualize import chunks, step
+from jatlas.visualize import chunks
 from jatlas.visualize import render as engine
 from jatlas.visualize.config import RenderConfig
 from jatlas.visualize.transforms import RandomViews
 
 ARTICLE_CANVAS, ARTICLE_VIEW = 80, 48
-
-_BLOCK = 16
-"""Steps in one program on a GPU or TPU: both lengths of run are made of whole ones."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,7 +177,8 @@ class _Difference(NamedTuple):
 
 def _difference(run: Callable[[int], Any], steps: int, *, repeat: int) -> _Difference:
     """Run a long and a short way in turn; what they differ in is steps alone."""
-    short = steps // 4 if steps < 4 * _BLOCK else steps // (4 * _BLOCK) * _BLOCK
+    # On a GPU or TPU both are made of whole programs.
+    short = steps // 4 if steps < 4 * chunks.BLOCK else steps // (4 * chunks.BLOCK) * chunks.BLOCK
     short = max(short, 1)
     first = on.timed(lambda: run(steps))
     on.timed(lambda: run(short))
@@ -202,7 +198,7 @@ def _speed(
 ) -> RenderSpeed:
     program = engine._advance(job, job.network, targets, plan, engine._at_once(job, plan))
     used = plan.mesh.devices.flatten().tolist()
-    flop = on.flops(_one_step(job, targets, plan)) / (plan.width // len(used))
+    flop = on.flops(engine.lowered_step(job, targets, plan)) / (plan.width // len(used))
     rate = on.matmul_rate(used, precision=job.config.precision)
     icons = len(targets)
     per_second = icons / found.per_step.median
@@ -220,22 +216,6 @@ def _speed(
         fixed_s=found.fixed,
         icons_in_program=plan.width,
         devices=len(used),
-    )
-
-
-def _one_step(job: engine._Job, targets: HostArray, plan: chunks.Spread) -> jax.stages.Lowered:
-    """Lower the program that moves a chunk by one step, to count in; it does not run."""
-    numbers = jax.ShapeDtypeStruct((plan.width,), jnp.int32)
-    begin = functools.partial(step.begin, config=job.config, mesh=plan.mesh)
-    return step.advance.lower(
-        job.network,
-        jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), job.params),
-        jax.eval_shape(begin, numbers, numbers, key=job.key),
-        jax.ShapeDtypeStruct((plan.width, *targets.shape[1:]), targets.dtype),
-        jax.eval_shape(lambda key: jax.random.split(key, 1), job.key),
-        layer=job.layer,
-        config=job.config,
-        mesh=plan.mesh,
     )
 
 

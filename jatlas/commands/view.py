@@ -27,7 +27,7 @@ class View:
 
     def run(self) -> None:
         """Serve the atlas on the loopback interface."""
-        if not (self.atlas / export.VIEWER / "viewer.js").exists():
+        if not export.has_page(self.atlas):
             export.export_folder(self.atlas)
         server.serve(self.atlas, port=self.port, open_browser=self.browser)
 

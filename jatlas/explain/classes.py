@@ -9,15 +9,13 @@ Reference:
 """
 
 import dataclasses
-import warnings
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange.layout import FEWEST, UMAPConfig, normalize, umap_layout
-from jatlas.arrange.neighbors import nearest_neighbors
 from jatlas.types import Array, HostArray, Key
 
 Rule: TypeAlias = Literal["winner", "magnitude", "either"]
@@ -253,9 +251,9 @@ def comparison_map(
     rows = np.union1d(own, other)
     _check_enough(rows, f"classes {left} and {right}")
     x = balance(np.asarray(evidence)[rows], left=left, right=right, percentile=config.percentile)
-    line = _line(np.asarray(vectors)[rows], key=key, config=config.layout, progress=progress)
-    points = np.stack([x, normalize(line[:, None])[:, 0]], axis=1)
-    return Chosen(rows, points)
+    table = np.asarray(vectors)[rows]
+    line = umap_layout(table, key=key, config=config.layout, dimensions=1, progress=progress)
+    return Chosen(rows, np.concatenate([x[:, None], normalize(line)], axis=1))
 
 
 def balance(
@@ -283,30 +281,6 @@ def balance(
     scale = np.percentile(np.abs(difference), percentile) if len(difference) else 0.0
     scaled = np.clip(difference / scale, -1, 1) if scale > 0 else np.zeros_like(difference)
     return ((scaled + 1) / 2).astype(np.float32)
-
-
-def _line(vectors: HostArray, *, key: Key, config: UMAPConfig, progress: bool) -> HostArray:
-    """Lay vectors out on a line, as `umap_layout` does in the plane: (n,) float32."""
-    k = min(config.n_neighbors, len(vectors) - 1)
-    near = nearest_neighbors(vectors, k=k, metric=config.metric, progress=progress)
-    import umap  # takes seconds to import
-
-    reducer: Any = umap.UMAP(
-        n_components=1,
-        n_neighbors=k,
-        min_dist=config.min_dist,
-        metric=config.metric,
-        random_state=int(jax.random.randint(key, (), 0, np.iinfo(np.int32).max)),
-        n_jobs=1,
-        precomputed_knn=(near.indices, near.distances),
-        tqdm_kwds={"desc": "layout", "unit": "epoch", "disable": not progress},
-    )
-    with warnings.catch_warnings():
-        # As for `umap_layout`: no point is placed later, and any start that works will do.
-        warnings.filterwarnings("ignore", message="precomputed_knn")
-        warnings.filterwarnings("ignore", message=".*spectral initiali[sz]ation", module="umap")
-        line = reducer.fit_transform(vectors)
-    return np.asarray(line, np.float32)[:, 0]
 
 
 def _check_class(evidence: Array | HostArray, index: int) -> None:

@@ -42,7 +42,7 @@ def field(network: Network, params: Params, images: Array, *, layer: str) -> Fie
       ValueError: if the layer is unknown or has no positions.
     """
     height, width = images.shape[1:3]
-    rows, columns = _grid(network, params, images.shape[1:], layer=layer)
+    rows, columns, _ = network.activation_shape(params, (height, width), layer=layer)
     position = rows // 2, columns // 2
     # From Python: inside a loop of XLA's, a CPU convolves on one core.
     each = [_energy(network, params, image, layer=layer, position=position) for image in images]
@@ -142,13 +142,3 @@ def crop(image: HostArray, box: HostArray) -> HostArray:
     top, left, bottom, right = np.round(np.asarray(box, np.float64) * sides).astype(int).tolist()
     top, left = min(top, height - 1), min(left, width - 1)
     return image[top : max(bottom, top + 1), left : max(right, left + 1)]
-
-
-def _grid(
-    network: Network, params: Params, image: tuple[int, ...], *, layer: str
-) -> tuple[int, int]:
-    abstract = jax.ShapeDtypeStruct(image, jnp.float32)
-    shape = jax.eval_shape(functools.partial(network.run, until=layer), params, abstract).shape
-    if len(shape) != 3:
-        raise ValueError(f"layer: {layer!r} has no positions (its shape is {shape})")
-    return shape[0], shape[1]

@@ -26,6 +26,11 @@ ONE_FILE = PackConfig(evidence=4_000_000, samples=50_000)
 """How much of an atlas a single file holds: it is read whole before anything shows."""
 
 
+def has_page(folder: Path) -> bool:
+    """Say whether a folder holds a viewer."""
+    return (folder / VIEWER / "viewer.js").exists()
+
+
 def export_folder(
     folder: str | Path, *, out: str | Path | None = None, config: PackConfig | None = None
 ) -> Path:
@@ -48,7 +53,7 @@ def export_folder(
     source = Path(folder)
     target = source if out is None else Path(out)
     viewer, page = target / VIEWER, target / PAGE
-    ours = (viewer / "viewer.js").exists()
+    ours = has_page(target)
     for path in (viewer, page):
         if path.exists() and not ours:
             raise ValueError(f"{path} is there already, and is no viewer: choose another folder")

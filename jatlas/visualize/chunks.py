@@ -8,11 +8,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jatlas.model.network import FEWEST
 from jatlas.visualize.step import CELLS
 
-# On a CPU, XLA multiplies small matrices in another way, which rounds differently: measured with
-# GoogLeNet, icons are bitwise the same from 16 in a program on, and not always below.
-FEWEST = 16
+BLOCK = 16
+"""Steps between two looks at the progress; on a GPU or TPU one program makes them all."""
 
 # What a device takes at first: a CPU gains nothing from more, a GPU or TPU is fed by it.
 _FIRST = {"cpu": 64}

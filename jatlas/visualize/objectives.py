@@ -33,8 +33,28 @@ def cosine(activation: Array, direction: Array) -> Array:
     return jnp.where(norms > 0, dot / jnp.where(norms > 0, norms, 1), 0)
 
 
+class _Following(Objective):
+    """What objectives share whose targets are directions (n, channels), with a power."""
+
+    power: float
+
+    def __post_init__(self) -> None:
+        """Check the exponent."""
+        if not 0 <= self.power < math.inf:
+            raise ValueError(f"power: expected a number of at least 0, got {self.power}")
+
+    @property
+    def kind(self) -> str:
+        """Directions."""
+        return "directions"
+
+    def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
+        """Check directions (n, channels) and return them in float32."""
+        return _directions(targets, shape)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Direction(Objective):
+class Direction(_Following):
     """The dot product with a direction at the centre, times a power of the cosine.
 
     The article maximizes dot * cos^n. The power rewards pointing the right way over being
@@ -54,15 +74,6 @@ class Direction(Objective):
 
     power: float = 0.0
 
-    def __post_init__(self) -> None:
-        """Check the exponent."""
-        _check_power(self.power)
-
-    @property
-    def kind(self) -> str:
-        """Directions."""
-        return "directions"
-
     def __call__(self, seen: Seen, target: Array) -> Array:
         """Score the activation at the centre against a direction (channels,)."""
         activation = _center(seen.activation)
@@ -73,13 +84,9 @@ class Direction(Objective):
         aligned = dot / _norm(activation) / (jnp.linalg.norm(target) + _EPSILON)
         return dot * jnp.maximum(_COSINE_FLOOR, aligned) ** self.power
 
-    def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
-        """Check directions (n, channels) and return them in float32."""
-        return _directions(targets, shape)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LucidNotebook(Objective):
+class LucidNotebook(_Following):
     """The form that the atlas notebooks maximize, scaling and all.
 
     dot * max(0.1, dot / |activation|)^power with dot the mean over the channels, and without the
@@ -99,24 +106,11 @@ class LucidNotebook(Objective):
 
     power: float = 4.0
 
-    def __post_init__(self) -> None:
-        """Check the exponent."""
-        _check_power(self.power)
-
-    @property
-    def kind(self) -> str:
-        """Directions."""
-        return "directions"
-
     def __call__(self, seen: Seen, target: Array) -> Array:
         """Score the activation at the centre against a direction (channels,)."""
         activation = _center(seen.activation)
         dot = jnp.mean(activation * target)
         return dot * jnp.maximum(_COSINE_FLOOR, dot / _norm(activation)) ** self.power
-
-    def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
-        """Check directions (n, channels) and return them in float32."""
-        return _directions(targets, shape)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -213,11 +207,6 @@ def _center(activation: Array) -> Array:
 def _norm(activation: Array) -> Array:
     # lucid keeps both norms away from zero; the gradient stays finite on a dead start.
     return jnp.sqrt(jnp.sum(jnp.square(activation)) + _EPSILON**2) + _EPSILON
-
-
-def _check_power(power: float) -> None:
-    if not 0 <= power < math.inf:
-        raise ValueError(f"power: expected a number of at least 0, got {power}")
 
 
 def _directions(targets: Array | ArrayLike, shape: tuple[int, ...]) -> HostArray:

@@ -12,15 +12,13 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from tqdm import tqdm
 
-from jatlas.model.network import Network
+from jatlas.model.network import FEWEST, Network
 from jatlas.types import Array, HostArray, Key, Params
 from jatlas.visualize import chunks, step
+from jatlas.visualize.chunks import BLOCK
 from jatlas.visualize.config import RenderConfig as RenderConfig
 
 log = logging.getLogger(__name__)
-
-_BLOCK = 16
-"""Steps between two looks at the progress; on a GPU or TPU one program makes them all."""
 
 _REDIRECTED = 16
 """Steps for which an icon that is made again has redirected slopes (lucid)."""
@@ -241,7 +239,7 @@ def _optimize(
         made += now
         bar.update(plan.width * now)
         # Dispatch runs ahead of the device; the bar should not.
-        if made % _BLOCK == 0 or made == config.steps:
+        if made % BLOCK == 0 or made == config.steps:
             bar.set_postfix(cosine=f"{float(seen.cosines[:count].mean()):.3f}")
     judged = step.judge(job.network, params, state.params, aims, key=for_init, **common)
     return Icons(*(np.array(field[:count]) for field in judged))
@@ -265,7 +263,7 @@ def _plan(
         return _needs(job, targets, chunks.spread(icons, devices, unit=unit))
 
     icons = min(rows, chunks.first_guess(devices))
-    fewest = max(chunks.FEWEST, unit, config.attempts)
+    fewest = max(FEWEST, unit, config.attempts)
     fit, needed = chunks.fitting(icons, needs, device=devices[0], least=min(icons, fewest))
     log.debug("%d icons in a program of %.0f MB", fit, needed / 1e6)
     return chunks.spread(fit // config.attempts * config.attempts, devices, unit=unit)
@@ -280,25 +278,40 @@ def _needs(job: _Job, targets: HostArray, plan: chunks.Spread) -> int:
 
 
 def _at_once(job: _Job, plan: chunks.Spread) -> int:
-    return 1 if plan.mesh.devices.flat[0].platform == "cpu" else min(_BLOCK, job.config.steps)
+    return 1 if plan.mesh.devices.flat[0].platform == "cpu" else min(BLOCK, job.config.steps)
 
 
 def _advance(
     job: _Job, network: Network, targets: HostArray, plan: chunks.Spread, steps: int
 ) -> jax.stages.Compiled:
     """Return the program that moves a chunk by some steps, compiled once."""
+    return _compiled(*_signature(job, network, targets, plan, steps))
+
+
+def lowered_step(job: _Job, targets: HostArray, plan: chunks.Spread) -> jax.stages.Lowered:
+    """Lower the program that moves a chunk by one step, to count in."""
+    return _lowered(*_signature(job, job.network, targets, plan, 1))
+
+
+def _signature(
+    job: _Job, network: Network, targets: HostArray, plan: chunks.Spread, steps: int
+) -> tuple[Any, ...]:
+    """Return what a program hangs on, all of it hashable."""
     leaves, tree = jax.tree.flatten(job.params)
     shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
     aim = jax.ShapeDtypeStruct(targets.shape[1:], targets.dtype)
-    return _compiled(
-        network, job.layer, job.config, plan, tree, shapes, aim, steps, jax.random.key_impl(job.key)
-    )
+    impl = jax.random.key_impl(job.key)
+    return network, job.layer, job.config, plan, tree, shapes, aim, steps, impl
 
 
 # Compiled by hand, as the compiler is to say what the program needs before it runs. Jitted
 # functions would compile it a second time.
 @functools.lru_cache(maxsize=64)
-def _compiled(
+def _compiled(*signature: Any) -> jax.stages.Compiled:
+    return _lowered(*signature).compile()
+
+
+def _lowered(
     network: Network,
     layer: str,
     config: RenderConfig,
@@ -308,7 +321,7 @@ def _compiled(
     aim: jax.ShapeDtypeStruct,
     steps: int,
     key_impl: Any,
-) -> jax.stages.Compiled:
+) -> jax.stages.Lowered:
     each, all_ = NamedSharding(plan.mesh, P(step.CELLS)), NamedSharding(plan.mesh, P())
 
     def like(leaf: Any, sharding: NamedSharding) -> jax.ShapeDtypeStruct:
@@ -328,7 +341,7 @@ def _compiled(
         layer=layer,
         config=config,
         mesh=plan.mesh,
-    ).compile()
+    )
 
 
 def _check(

@@ -73,7 +73,7 @@ def begin(cells: Array, attempts: Array, *, key: Key, config: RenderConfig, mesh
     def one(cell: Array, attempt: Array) -> Any:
         first = jax.random.fold_in(key, cell)
         other = jax.random.fold_in(first, attempt)
-        for_icon = jax.tree.map(functools.partial(jnp.where, attempt > 0), other, first)
+        for_icon = jnp.where(attempt > 0, other, first)
         return config.parameterization.init(config.icon_size, key=for_icon)
 
     draw = jax.shard_map(jax.vmap(one), mesh=mesh, in_specs=P(CELLS), out_specs=P(CELLS))
