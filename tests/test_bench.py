@@ -20,6 +20,7 @@ from jatlas.bench.render import article, directions, whole
 from jatlas.commands import bench as command
 from jatlas.model import inception, weights
 from jatlas.model.network import Network
+from jatlas.visualize import chunks, program
 from jatlas.visualize.chain import LUCID_STANDARD
 from jatlas.visualize.config import RenderConfig
 from jatlas.visualize.objectives import Channel, Seen
@@ -46,6 +47,7 @@ def assert_positive(record: Any) -> None:
         assert value >= 0 if name in ("fixed_s", "compile_s", "umap_s") else value > 0, name
 
 
+@pytest.mark.slow
 def test_a_record_of_rendering_is_whole_and_its_numbers_agree(speed: bench.RenderSpeed) -> None:
     assert_positive(speed)
     assert speed.icons_in_program == 20 and speed.devices == 1
@@ -82,9 +84,9 @@ def test_the_operations_of_a_step_are_counted() -> None:
         network, params = dense_network(inputs, 64)
         config = dataclasses.replace(SMALL, steps=8)
         targets = directions(network, params, layer="dense", size=10, icons=16)
-        job = render.engine._Job(network, params, "dense", config, KEY)
-        plan = render.chunks.spread(16, jax.devices()[:1], unit=1)
-        counts.append(machine.flops(render.engine.lowered_step(job, targets, plan)) / 16)
+        job = program.Job(network, params, "dense", config, KEY)
+        plan = chunks.spread(16, jax.devices()[:1], unit=1)
+        counts.append(machine.flops(program.lowered(job, targets, plan)) / 16)
     products = 2 * 2 * 10 * 10 * 600 * 64
     tiling = 10 * 10 * 600
     assert counts[1] - counts[0] == pytest.approx(products, abs=3 * tiling)
@@ -194,6 +196,7 @@ def as_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_prepare", lambda shared=False: None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_command")
 def test_the_commands_print_a_table_and_write_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -100,6 +100,7 @@ def _split(views: View) -> list[View]:
     return [View(*each) for each in zip(*views, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power", [0, 2])
 def test_the_objective_rises(power: float) -> None:
     objective = Direction(power=power)
@@ -275,6 +276,7 @@ def test_equal_settings_are_one_static_argument() -> None:
     assert one != RenderConfig(objective=Direction(power=1))
 
 
+@pytest.mark.slow
 def test_of_several_attempts_the_best_is_kept(icons: Icons) -> None:
     config = dataclasses.replace(CONFIG, attempts=3)
     best = tiny_render(DIRECTIONS, key=KEY, config=config)
@@ -288,6 +290,7 @@ def test_of_several_attempts_the_best_is_kept(icons: Icons) -> None:
     assert (more.scores >= best.scores).all()
 
 
+@pytest.mark.slow
 def test_channels_get_an_icon_each() -> None:
     config = dataclasses.replace(CONFIG, objective=Channel(), steps=30)
     made = tiny_render([3, 0, 7], key=KEY, config=config)
@@ -298,6 +301,7 @@ def test_channels_get_an_icon_each() -> None:
         tiny_render([3, 12], key=KEY, config=config)
 
 
+@pytest.mark.slow
 def test_the_icons_of_a_group_become_different() -> None:
     """Of three icons of one direction; those of the next group have no say in it."""
     directions = DIRECTIONS[[0, 0, 0, 4, 4, 4]]
@@ -345,6 +349,7 @@ def dead_network() -> Network:
     return Network(stages=(("dense", blocked), ("mean", mean)), name="dead", redirected=twin)
 
 
+@pytest.mark.slow
 def test_an_icon_that_starts_dead_is_brought_to_life() -> None:
     # Grey gives 2.25 at most, so all is closed until an image is bright.
     params = {"kernel": jnp.eye(3) * 4.5}
@@ -361,6 +366,7 @@ def test_an_icon_that_starts_dead_is_brought_to_life() -> None:
     assert (alive.scores > 0.1).all() and (alive.cosines > 0.3).all()
 
 
+@pytest.mark.slow
 def test_what_lives_is_not_made_again(icons: Icons) -> None:
     """Only icons below the bar change, and only for the better."""
     again = tiny_render(DIRECTIONS, key=KEY, config=dataclasses.replace(CONFIG, retry_below=0.0))
@@ -370,6 +376,7 @@ def test_what_lives_is_not_made_again(icons: Icons) -> None:
     assert (again.scores >= icons.scores).all()
 
 
+@pytest.mark.slow
 def test_half_precision_leads_to_about_the_same_icons() -> None:
     config = dataclasses.replace(CONFIG, steps=40)
     full = tiny_render(DIRECTIONS, key=KEY, config=config)
@@ -381,6 +388,7 @@ def test_half_precision_leads_to_about_the_same_icons() -> None:
     assert half.scores.mean() == pytest.approx(full.scores.mean(), rel=0.03)
 
 
+@pytest.mark.slow
 def test_transparent_icons_have_four_channels() -> None:
     config = dataclasses.replace(CONFIG, parameterization=Alpha())
     made = tiny_render(DIRECTIONS[:3], key=KEY, config=config)
@@ -392,7 +400,7 @@ def test_a_block_of_steps_in_one_program_is_the_same_steps(
     icons: Icons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU or TPU: 10 steps as blocks of 4, 4 and 2."""
-    monkeypatch.setattr("jatlas.visualize.render._at_once", lambda job, plan: 4)
+    monkeypatch.setattr("jatlas.visualize.program.at_once", lambda job, plan: 4)
     found = tiny_render(DIRECTIONS, key=KEY)
     np.testing.assert_allclose(found.images, icons.images, rtol=0, atol=1e-5)
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ICONS, STEPS = 70, 4
 COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
@@ -30,7 +31,7 @@ def main() -> None:
             tiny_network(), tiny_params(), directions, layer="conv2", key=jax.random.key(0),
             config=config, devices=jax.devices()[:count], progress=False,
         )
-        for count in (1, 2, 3, 8)
+        for count in (1, 3, 8)
     }  # fmt: skip
     # Bitwise with JAX 0.10. JAX 0.12 rounds programs of other sizes differently: 6e-8 measured.
     tolerance = 0 if jax.__version_info__ < (0, 11) else 1e-6
@@ -56,6 +57,7 @@ def main() -> None:
         assert not found, found
 
 
+@pytest.mark.slow
 def test_icons_are_the_same_on_any_number_of_devices_and_nothing_is_exchanged() -> None:
     command = [sys.executable, Path(__file__).resolve()]
     done = subprocess.run(command, capture_output=True, text=True)

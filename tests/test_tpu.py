@@ -18,12 +18,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.sharding import SingleDeviceSharding
 
 from jatlas import samples
 from jatlas.model import inception
-from jatlas.visualize import chunks, render
+from jatlas.visualize import chunks, program
 from jatlas.visualize.config import RenderConfig
 
 MEMORY = 16e9  # of a v5e chip
@@ -64,19 +65,15 @@ def _render(devices: list[Any], precision: str) -> Any:
     """Compile 16 icons for each chip, by the renderer's own way to its programs."""
     config = RenderConfig(precision=precision)
     plan = chunks.spread(16 * len(devices), devices, unit=1)
-    leaves, tree = jax.tree.flatten(inception.abstract_params(inception.GOOGLENET_BVLC))
-    shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
-    return render._compiled(
+    job = program.Job(
         inception.network(inception.GOOGLENET_BVLC),
+        inception.abstract_params(inception.GOOGLENET_BVLC),
         LAYER,
         config,
-        plan,
-        tree,
-        shapes,
-        jax.ShapeDtypeStruct((CHANNELS,), jnp.float32),
-        STEPS,
-        jax.random.key_impl(jax.random.key(0)),
+        jax.random.key(0),
     )
+    targets = np.zeros((1, CHANNELS), np.float32)
+    return program.compiled(job, targets, plan, steps=STEPS)
 
 
 def _extract(devices: list[Any]) -> Any:
@@ -155,6 +152,7 @@ def test_rendering_compiles_for_a_tpu(topology: str, precision: str) -> None:
         assert not set(found["products"]) - {"bf16 x bf16"}, found["products"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", inception.CONFIGS.values(), ids=lambda each: each.name)
 def test_what_is_told_to_be_half_precise_is_so_in_every_layer(
     config: inception.InceptionConfig,

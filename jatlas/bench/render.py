@@ -11,9 +11,9 @@ from jatlas.bench import baselines
 from jatlas.bench import machine as on
 from jatlas.model.network import Network
 from jatlas.types import HostArray, Key, Params
-from jatlas.visualize import chunks
-from jatlas.visualize import render as engine
+from jatlas.visualize import chunks, program
 from jatlas.visualize.config import RenderConfig
+from jatlas.visualize.render import Icons, render
 from jatlas.visualize.transforms import RandomViews
 
 ARTICLE_CANVAS, ARTICLE_VIEW = 80, 48
@@ -144,8 +144,8 @@ def bench_render(
     devices = tuple(devices or jax.devices())
     targets = directions(network, params, layer=layer, size=config.views.size, icons=icons)
 
-    def run(steps: int) -> engine.Icons:
-        return engine.render(
+    def run(steps: int) -> Icons:
+        return render(
             network,
             params,
             targets,
@@ -159,8 +159,8 @@ def bench_render(
 
     found = _difference(run, config.steps, repeat=repeat)
     # After the runs: the renderer compiles a program once, and the first run is to count that.
-    job = engine._Job(network, params, layer, config, key)
-    plan = engine._plan(job, targets, chunk, devices)
+    job = program.Job(network, params, layer, config, key)
+    plan = program.plan(job, targets, chunk, devices)
     speed = _speed(found, job, targets, plan)
     if not with_baselines:
         return speed
@@ -194,11 +194,11 @@ def _difference(run: Callable[[int], Any], steps: int, *, repeat: int) -> _Diffe
 
 
 def _speed(
-    found: _Difference, job: engine._Job, targets: HostArray, plan: chunks.Spread
+    found: _Difference, job: program.Job, targets: HostArray, plan: chunks.Spread
 ) -> RenderSpeed:
-    program = engine._advance(job, job.network, targets, plan, engine._at_once(job, plan))
+    step = program.compiled(job, targets, plan, steps=program.at_once(job, plan))
     used = plan.mesh.devices.flatten().tolist()
-    flop = on.flops(engine.lowered_step(job, targets, plan)) / (plan.width // len(used))
+    flop = on.flops(program.lowered(job, targets, plan)) / (plan.width // len(used))
     rate = on.matmul_rate(used, precision=job.config.precision)
     icons = len(targets)
     per_second = icons / found.per_step.median
@@ -210,7 +210,7 @@ def _speed(
         flop_per_s=flop * per_second,
         matmul_flop_per_s=rate,
         share_of_matmul=flop * per_second / rate,
-        program_bytes=on.program_bytes(program),
+        program_bytes=on.program_bytes(step),
         peak_bytes=on.peak_bytes(used),
         compile_s=found.compile,
         fixed_s=found.fixed,
@@ -220,7 +220,7 @@ def _speed(
 
 
 def _with_baselines(
-    speed: RenderSpeed, job: engine._Job, targets: HostArray, device: jax.Device, *, repeat: int
+    speed: RenderSpeed, job: program.Job, targets: HostArray, device: jax.Device, *, repeat: int
 ) -> RenderSpeed:
     common: dict[str, Any] = {
         "layer": job.layer,

@@ -1,20 +1,18 @@
 """The batched optimisation: one step moves the icons of a whole chunk of cells."""
 
-import functools
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from tqdm import tqdm
 
-from jatlas.model.network import FEWEST, Network
+from jatlas.model.network import Network
 from jatlas.types import Array, HostArray, Key, Params
-from jatlas.visualize import chunks, step
+from jatlas.visualize import chunks, program, step
 from jatlas.visualize.chunks import BLOCK
 from jatlas.visualize.config import RenderConfig as RenderConfig
 
@@ -122,8 +120,8 @@ def render_each(
     table = config.objective.targets(targets, shape=shape)
     numbers = np.arange(len(table)) if cells is None else np.asarray(cells)
     _check(table, numbers, config, chunk=chunk)
-    job = _Job(network, params, layer, config, key)
-    plan = _plan(job, table, chunk, devices or jax.devices())
+    job = program.Job(network, params, layer, config, key)
+    plan = program.plan(job, table, chunk, devices or jax.devices())
     most = plan.width // config.attempts
     per_chunk = min(most, len(table)) if chunk is None else min(chunk, most)
     starts = range(0, len(table), per_chunk)
@@ -139,18 +137,8 @@ def render_each(
             yield part, _render_part(job, table[part], numbers[part], plan, bar=bar)
 
 
-class _Job(NamedTuple):
-    """What is the same for all chunks."""
-
-    network: Network
-    params: Params
-    layer: str
-    config: RenderConfig
-    key: Key
-
-
 def _render_part(
-    job: _Job, targets: HostArray, cells: HostArray, plan: chunks.Spread, *, bar: tqdm
+    job: program.Job, targets: HostArray, cells: HostArray, plan: chunks.Spread, *, bar: tqdm
 ) -> Icons:
     """Render some icons: all their attempts at once, and those that failed once more."""
     attempts = job.config.attempts
@@ -185,7 +173,7 @@ def _best(made: Icons, rows: HostArray) -> Icons:
 
 
 def _optimize(
-    job: _Job,
+    job: program.Job,
     targets: HostArray,
     cells: HostArray,
     rows: HostArray,
@@ -196,9 +184,6 @@ def _optimize(
     redirected: bool = False,
 ) -> Icons:
     """Optimize one program's icons to the end.
-
-    On a CPU steps are driven from Python: a loop inside the program makes the gradient of a
-    convolution up to 28 times slower there (jax issue 12868). Elsewhere a block is one program.
 
     Args:
       job: what is the same for all.
@@ -227,15 +212,15 @@ def _optimize(
     # The optimizer's counts are left wherever; the program wants them on every device.
     state = jax.device_put(state, jax.tree.map(lambda x: each if x.ndim else all_, state))
     common: dict[str, Any] = {"layer": job.layer, "config": config, "mesh": mesh}
-    at_once = _at_once(job, plan)
+    at_once = program.at_once(job, plan)
     first = job.network.redirected or job.network
     made = 0
     while made < config.steps:
         now = min(at_once, config.steps - made)
         network = first if redirected and made < _REDIRECTED else job.network
         keys = jax.device_put(_step_keys(for_views, np.arange(made, made + now)), all_)
-        program = _advance(job, network, targets, plan, now)
-        state, seen = program(params, state, aims, keys)
+        move = program.compiled(job, targets, plan, steps=now, network=network)
+        state, seen = move(params, state, aims, keys)
         made += now
         bar.update(plan.width * now)
         # Dispatch runs ahead of the device; the bar should not.
@@ -248,100 +233,6 @@ def _optimize(
 @jax.jit
 def _step_keys(key: Key, numbers: Array) -> Key:
     return jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
-
-
-def _plan(
-    job: _Job, targets: HostArray, chunk: int | None, devices: Sequence[jax.Device]
-) -> chunks.Spread:
-    """Choose how many icons go into a program: as told, or what the compiler says will fit."""
-    config = job.config
-    unit, rows = config.group, len(targets) * config.attempts
-    if chunk is not None:
-        return chunks.spread(min(chunk * config.attempts, rows), devices, unit=unit)
-
-    def needs(icons: int) -> int:
-        return _needs(job, targets, chunks.spread(icons, devices, unit=unit))
-
-    icons = min(rows, chunks.first_guess(devices))
-    fewest = max(FEWEST, unit, config.attempts)
-    fit, needed = chunks.fitting(icons, needs, device=devices[0], least=min(icons, fewest))
-    log.debug("%d icons in a program of %.0f MB", fit, needed / 1e6)
-    return chunks.spread(fit // config.attempts * config.attempts, devices, unit=unit)
-
-
-def _needs(job: _Job, targets: HostArray, plan: chunks.Spread) -> int:
-    """Compile the step for a chunk and return the bytes it needs on a device."""
-    found = _advance(job, job.network, targets, plan, _at_once(job, plan)).memory_analysis()
-    if found is None:  # a device that does not say; it will, if it lacks something
-        return 0
-    return found.temp_size_in_bytes + found.argument_size_in_bytes + found.output_size_in_bytes
-
-
-def _at_once(job: _Job, plan: chunks.Spread) -> int:
-    return 1 if plan.mesh.devices.flat[0].platform == "cpu" else min(BLOCK, job.config.steps)
-
-
-def _advance(
-    job: _Job, network: Network, targets: HostArray, plan: chunks.Spread, steps: int
-) -> jax.stages.Compiled:
-    """Return the program that moves a chunk by some steps, compiled once."""
-    return _compiled(*_signature(job, network, targets, plan, steps))
-
-
-def lowered_step(job: _Job, targets: HostArray, plan: chunks.Spread) -> jax.stages.Lowered:
-    """Lower the program that moves a chunk by one step, to count in."""
-    return _lowered(*_signature(job, job.network, targets, plan, 1))
-
-
-def _signature(
-    job: _Job, network: Network, targets: HostArray, plan: chunks.Spread, steps: int
-) -> tuple[Any, ...]:
-    """Return what a program hangs on, all of it hashable."""
-    leaves, tree = jax.tree.flatten(job.params)
-    shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
-    aim = jax.ShapeDtypeStruct(targets.shape[1:], targets.dtype)
-    impl = jax.random.key_impl(job.key)
-    return network, job.layer, job.config, plan, tree, shapes, aim, steps, impl
-
-
-# Compiled by hand, as the compiler is to say what the program needs before it runs. Jitted
-# functions would compile it a second time.
-@functools.lru_cache(maxsize=64)
-def _compiled(*signature: Any) -> jax.stages.Compiled:
-    return _lowered(*signature).compile()
-
-
-def _lowered(
-    network: Network,
-    layer: str,
-    config: RenderConfig,
-    plan: chunks.Spread,
-    tree: Any,
-    shapes: tuple[jax.ShapeDtypeStruct, ...],
-    aim: jax.ShapeDtypeStruct,
-    steps: int,
-    key_impl: Any,
-) -> jax.stages.Lowered:
-    each, all_ = NamedSharding(plan.mesh, P(step.CELLS)), NamedSharding(plan.mesh, P())
-
-    def like(leaf: Any, sharding: NamedSharding) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
-    numbers = jax.ShapeDtypeStruct((plan.width,), jnp.int32)
-    one_key = jax.eval_shape(lambda: jax.random.key(0, impl=key_impl))
-    begin = functools.partial(step.begin, config=config, mesh=plan.mesh)
-    state = jax.eval_shape(begin, numbers, numbers, key=one_key)
-    keys = jax.ShapeDtypeStruct((steps,), one_key.dtype, sharding=all_)
-    return step.advance.lower(
-        network,
-        jax.tree.unflatten(tree, [like(leaf, all_) for leaf in shapes]),
-        jax.tree.map(lambda leaf: like(leaf, each if leaf.ndim else all_), state),
-        jax.ShapeDtypeStruct((plan.width, *aim.shape), aim.dtype, sharding=each),
-        keys,
-        layer=layer,
-        config=config,
-        mesh=plan.mesh,
-    )
 
 
 def _check(
