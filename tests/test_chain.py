@@ -50,6 +50,7 @@ def simulated(chain: Chain, canvas: int, count: int, seed: int = 0) -> dict[str,
     return {name: np.array(values) for name, values in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAINS)
 @pytest.mark.parametrize("canvas", [80, 65])
 def test_windows_are_those_of_the_chain(name: str, canvas: int) -> None:

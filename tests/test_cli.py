@@ -274,7 +274,7 @@ def test_convert_then_build_with_the_real_weights(test_data: Path, tmp_path: Pat
     jatlas("weights", "convert", file, "--network", "googlenet_bvlc")
     jatlas(
         "build", test_data / "imagenet_sample", "--network", "googlenet_bvlc", "--layer",
-        "mixed5b", "--grid", "3", "--limit", "40", "--steps", "2", "--out", out,
+        "mixed4c", "--grid", "3", "--limit", "40", "--steps", "2", "--out", out,
     )  # fmt: skip
     info = json.loads((out / "atlas.json").read_text())
     (grid,) = info["maps"][0]["grids"]

@@ -133,8 +133,12 @@ def test_closing_the_iterator_stops_the_threads(
     real = images.decode
     monkeypatch.setattr(images, "decode", lambda *a, **k: calls.append(a) or real(*a, **k))
 
+    # Another test may have left an iterator that failed to the garbage collector.
+    others = set(threading.enumerate())
+
     def threads() -> list[str]:
-        return [t.name for t in threading.enumerate() if t.name.startswith("jatlas-images")]
+        new = set(threading.enumerate()) - others
+        return [t.name for t in new if t.name.startswith("jatlas-images")]
 
     stream = source.load(workers=2)
     assert not threads()

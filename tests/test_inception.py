@@ -101,6 +101,7 @@ def test_drawn_parameters_have_the_promised_structure() -> None:
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, expected)
 
 
+@pytest.mark.slow
 def test_parts_composed_equal_the_whole(untrained: tuple[Any, ...]) -> None:
     config, network, params = untrained
     run = jax.jit(network.run, static_argnames=("after", "until"))
@@ -110,6 +111,7 @@ def test_parts_composed_equal_the_whole(untrained: tuple[Any, ...]) -> None:
     assert_close(run(params, half, after="mixed4c"), whole)
 
 
+@pytest.mark.slow
 def test_one_image_equals_the_batch(untrained: tuple[Any, ...]) -> None:
     _, network, params = untrained
     run = jax.jit(lambda params, x: network.run(params, x, until="mixed3b"))
@@ -119,6 +121,7 @@ def test_one_image_equals_the_batch(untrained: tuple[Any, ...]) -> None:
     assert_close(jax.jit(jax.vmap(run, in_axes=(None, 0)))(params, IMAGES), batch)
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing(untrained: tuple[Any, ...]) -> None:
     _, network, params = untrained
     run = jax.jit(lambda params, x: network.run(params, x, until="mixed3a"))
@@ -130,6 +133,7 @@ def test_equal_configs_give_one_network() -> None:
     assert inception.network(INCEPTION5H) != inception.network(GOOGLENET_BVLC)
 
 
+@pytest.mark.slow
 def test_width_scales_every_convolution_to_multiples_of_four() -> None:
     full, narrow = (
         inception.abstract_params(dataclasses.replace(INCEPTION5H, width=width))

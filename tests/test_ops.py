@@ -36,6 +36,7 @@ def stand_in(x: np.ndarray, stride: int, caffe: bool) -> np.ndarray:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stride", "caffe", "height", "width"), SHAPES)
 def test_the_value_is_the_maximum_and_the_slope_that_of_the_stand_in(
     stride: int, caffe: bool, height: int, width: int

@@ -158,6 +158,7 @@ def test_any_parameterization_makes_images_in_range(each: Parameterization, size
         assert float(image.std()) > 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", ALL, ids=str)
 def test_each_parameterization_has_slopes_and_runs_under_jit_and_vmap(
     each: Parameterization,

@@ -77,6 +77,7 @@ def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
     return tree(out)
 
 
+@pytest.mark.slow
 def test_the_atlas_adds_up(images: Path) -> None:
     atlas = build(images, None)
     used = IMAGES - 1
@@ -122,6 +123,7 @@ def test_in_memory_and_on_disk_are_the_same(
     assert tree(tmp_path / "atlas") == {x: whole[x] for x in whole.keys() - page}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"batch_size": 3}, {"batch_size": 64}, {"chunk": 1}, {"chunk": 50}, {"workers": 5}],
@@ -134,6 +136,7 @@ def test_how_it_is_computed_does_not_matter(
     assert tree(tmp_path / "atlas") == whole
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_atlas(
     images: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:

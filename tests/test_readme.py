@@ -37,12 +37,13 @@ def test_a_command_is_understood(words: list[str]) -> None:
 
 
 def test_the_two_commands_are_those_that_are_checked() -> None:
-    """`.ci/run` makes the set-ups of the first two blocks and runs what they run."""
+    """`.ci/run` makes the set-up of the second and runs what both run; the demo from a wheel."""
     script = (ROOT / ".ci" / "run").read_text()
-    for block in blocks("sh")[:2]:
-        *setup, last = [part.strip() for part in block.split("&&")]
-        assert setup[0] == "python3.11 -m venv .venv"
-        assert last.split(" --out")[0] in script
+    demo, tests = blocks("sh")[:2]
+    for block in (demo, tests):
+        assert block.startswith("python3.11 -m venv .venv && .venv/bin/pip install -e ")
+    assert tests.strip().split(" && ")[-1] in script
+    assert "/bin/jatlas demo --out" in demo and "/bin/jatlas demo --out" in script
 
 
 def test_files_that_are_linked_are_there() -> None:

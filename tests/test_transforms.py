@@ -209,6 +209,7 @@ def test_the_method_draws_what_the_function_draws_for_any_canvas() -> None:
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "views",
     [RandomViews(), RandomViews(window=(1.2, 1.6)), RandomViews(pad=0.2), ATLAS_NOTEBOOK],
@@ -254,6 +255,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any], message: str) -> None
         RandomViews(**wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", [0.0, 1.0])
 def test_products_sample_as_picking_does(fill: float) -> None:
     """A TPU multiplies where others pick: the same pixels, outside of the canvas too."""
