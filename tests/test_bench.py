@@ -85,7 +85,7 @@ def test_the_operations_of_a_step_are_counted() -> None:
         config = dataclasses.replace(SMALL, steps=8)
         targets = directions(network, params, layer="dense", size=10, icons=16)
         job = program.Job(network, params, "dense", config, KEY)
-        plan = chunks.spread(16, jax.devices()[:1], unit=1)
+        plan = chunks.spread(16, jax.devices()[:1], unit=1, least=16)
         counts.append(machine.flops(program.lowered(job, targets, plan)) / 16)
     products = 2 * 2 * 10 * 10 * 600 * 64
     tiling = 10 * 10 * 600

@@ -14,7 +14,7 @@ DEVICES = jax.devices("cpu")[:1]
 def test_a_program_is_filled_to_sixteen_and_to_whole_groups(
     icons: int, unit: int, width: int
 ) -> None:
-    plan = chunks.spread(icons, DEVICES, unit=unit)
+    plan = chunks.spread(icons, DEVICES, unit=unit, least=16)
     assert plan.width == width and plan.mesh.devices.tolist() == DEVICES
 
 

@@ -1,5 +1,6 @@
 """Running a network from any stage to any stage."""
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable
@@ -87,6 +88,23 @@ def test_one_image_and_a_batch_agree(image: jax.Array) -> None:
         apart = jnp.stack([run(x) for x in batch])
         np.testing.assert_allclose(together, apart, rtol=1e-5, atol=1e-6, err_msg=layer)
         np.testing.assert_allclose(jax.vmap(run)(batch), apart, rtol=1e-5, atol=1e-6)
+
+
+def test_the_centre_is_that_of_the_whole_and_comes_from_a_stage_that_can(image: jax.Array) -> None:
+    params, network = tiny_params(), tiny_network()
+    for batch in (image, jnp.stack([image, image[::-1]])):
+        whole = network.run(params, batch, until="conv2")
+        height, width = whole.shape[-3:-1]
+        center = whole[..., height // 2, width // 2, :]
+        found = network.center(params, batch, until="conv2")
+        np.testing.assert_allclose(found[..., 0, 0, :], center, rtol=1e-5, atol=1e-6)
+    able = dataclasses.replace(network, centers=(("conv2", lambda params, x: x[:1, :1] * 0 + 7),))
+    assert set(np.unique(able.center(params, image, until="conv2"))) == {7}
+    np.testing.assert_array_equal(
+        able.center(params, image, until="conv1"), network.center(params, image, until="conv1")
+    )
+    with pytest.raises(ValueError, match="has no layer 'mixed9'"):
+        dataclasses.replace(network, centers=(("mixed9", lambda params, x: x),))
 
 
 def test_jit_agrees_and_equal_networks_are_traced_once(image: jax.Array) -> None:

@@ -332,3 +332,29 @@ def test_groups_of_many_targets_do_not_mix() -> None:
     acts = np.abs(draw(2, 3, 2, 2, 5))
     both = jax.vmap(diversity)(acts)
     np.testing.assert_allclose(both, [diversity(group) for group in acts], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("objective", "central"),
+    [
+        (Direction(power=0.5), True),
+        (LucidNotebook(), True),
+        (Neuron(), True),
+        (Neuron(position=(0, 1)), False),
+        (Channel(), False),
+        (Direction() - 0.1 * TotalVariation() + 2 * L1(), True),
+        (Neuron() - L1() + 0.5 * Channel(), False),
+    ],
+    ids=str,
+)
+def test_what_is_central_looks_at_the_centre_only(objective: Objective, central: bool) -> None:
+    rng = np.random.default_rng(0)
+    image = jnp.asarray(rng.random((12, 12, 3)), jnp.float32)
+    target = jnp.asarray(rng.standard_normal(5), jnp.float32)
+    target = target if objective.kind == "directions" else jnp.asarray(3)
+    whole, other = jnp.asarray(rng.standard_normal((2, 4, 3, 5)), jnp.float32)
+    other = other.at[2, 1].set(whole[2, 1])
+    scores = [float(objective(Seen(each, image), target)) for each in (whole, other)]
+    assert objective.central == central == (scores[0] == scores[1])
+    if central:
+        assert float(objective(Seen(whole[2:3, 1:2], image), target)) == scores[0]

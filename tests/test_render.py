@@ -160,9 +160,9 @@ def test_equal_configs_are_traced_once() -> None:
         config = dataclasses.replace(CONFIG, steps=3, views=RandomViews(size=12))
         made = functools.partial(render, network, tiny_params(), layer="conv2", progress=False)
         made(DIRECTIONS[: 5 + seed], key=jax.random.key(seed), config=config, chunk=2)
-        # Once for the shapes, at each call; once for the step and twice to judge the icons in
+        # Twice for the shapes, at each call; once for the step and twice to judge the icons in
         # their views and as they are, however many chunks and steps.
-        assert len(traces) == 4 + seed
+        assert len(traces) == 5 + 2 * seed
 
 
 def test_each_chunk_is_handed_out_when_it_is_done(icons: Icons) -> None:
@@ -183,9 +183,9 @@ def test_each_chunk_is_handed_out_when_it_is_done(icons: Icons) -> None:
 
 
 def test_the_progress_bar_counts_every_step(capsys: pytest.CaptureFixture[str]) -> None:
-    """Those of the filling too: a program has at least 16 icons."""
-    tiny_render(DIRECTIONS, key=KEY, progress=True)
-    assert f"{16 * CONFIG.steps}/{16 * CONFIG.steps}" in capsys.readouterr().err
+    """Those of the filling too: a program has at least 8 icons."""
+    tiny_render(DIRECTIONS[:5], key=KEY, progress=True)
+    assert f"{8.0 * CONFIG.steps}/{8.0 * CONFIG.steps}" in capsys.readouterr().err
     tiny_render(DIRECTIONS, key=KEY)
     assert capsys.readouterr().err == ""
 
@@ -423,3 +423,19 @@ def test_icons_of_a_real_network(googlenet: tuple[Network, Params]) -> None:
     tolerance = 0 if jax.__version_info__ < (0, 11) else 1e-6
     np.testing.assert_allclose(at_once.images, by_four.images, rtol=0, atol=tolerance)
     np.testing.assert_allclose(at_once.scores, by_four.scores, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_half_as_many_icons_do_for_larger_views(googlenet: tuple[Network, Params]) -> None:
+    network, params = googlenet
+    config = RenderConfig(icon_size=96, steps=2, views=RandomViews(size=96), retry_below=-1)
+    directions = np.random.default_rng(0).standard_normal((12, 512)).astype(np.float32)
+    by_eight, at_once = (
+        render(
+            network, params, directions, layer="mixed4c", key=KEY, config=config, chunk=chunk,
+            progress=False,
+        )
+        for chunk in (8, 12)
+    )  # fmt: skip
+    tolerance = 0 if jax.__version_info__ < (0, 11) else 1e-6
+    np.testing.assert_allclose(by_eight.images, at_once.images, rtol=0, atol=tolerance)

@@ -64,7 +64,7 @@ def _devices(topology: str) -> list[Any]:
 def _render(devices: list[Any], precision: str) -> Any:
     """Compile 16 icons for each chip, by the renderer's own way to its programs."""
     config = RenderConfig(precision=precision)
-    plan = chunks.spread(16 * len(devices), devices, unit=1)
+    plan = chunks.spread(16 * len(devices), devices, unit=1, least=16)
     job = program.Job(
         inception.network(inception.GOOGLENET_BVLC),
         inception.abstract_params(inception.GOOGLENET_BVLC),

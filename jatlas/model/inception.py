@@ -16,8 +16,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jatlas.model import labels
+from jatlas.model.block import REDIRECTED, RELAXED, TRUE, Block, Slopes
 from jatlas.model.network import Network, Stage
-from jatlas.model.ops import local_response_norm, max_pool, redirected_relu, relaxed_max_pool
+from jatlas.model.ops import local_response_norm
 from jatlas.types import Array, Params
 
 _STEM = (64, 64, 192)  # channels of conv2d0, conv2d1 and conv2d2
@@ -140,62 +141,10 @@ TEXTURES = InceptionConfig(
 CONFIGS = {config.name: config for config in (GOOGLENET_BVLC, INCEPTION5H, TEXTURES)}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Slopes:
-    """The operations that come in versions of equal value and another slope."""
-
-    relu: Callable[[Array], Array] = jax.nn.relu
-    pool: Callable[..., Array] = max_pool
-
-
-_TRUE = _Slopes()
-_RELAXED = _Slopes(pool=relaxed_max_pool)
-_REDIRECTED = _Slopes(relu=redirected_relu)
-
-
-class Block(nnx.Module):
-    """An inception block: four towers side by side, joined on the channels."""
-
-    def __init__(
-        self, channels: int, widths: tuple[int, ...], *, slopes: _Slopes = _TRUE, rngs: nnx.Rngs
-    ) -> None:
-        self.slopes = slopes
-        one, three_in, three, five_in, five, pool = widths
-        conv = functools.partial(nnx.Conv, rngs=rngs)
-        self.conv1x1 = conv(channels, one, (1, 1))
-        self.conv3x3_bottleneck = conv(channels, three_in, (1, 1))
-        self.conv3x3 = conv(three_in, three, (3, 3))
-        self.conv5x5_bottleneck = conv(channels, five_in, (1, 1))
-        self.conv5x5 = conv(five_in, five, (5, 5))
-        self.pool_reduce = conv(channels, pool, (1, 1))
-
-    def __call__(self, x: Array) -> Array:
-        """Map (..., h, w, channels) to (..., h, w, sum of the towers' widths)."""
-        one, three, five = self._pointwise(x)
-        pooled = self.slopes.pool(x, stride=1, caffe=False)
-        relu = self.slopes.relu
-        towers = (
-            one,
-            relu(self.conv3x3(three)),
-            relu(self.conv5x5(five)),
-            relu(self.pool_reduce(pooled)),
-        )
-        return jnp.concatenate(towers, axis=-1)
-
-    def _pointwise(self, x: Array) -> list[Array]:
-        # The three 1x1 convolutions that read the same input are one matrix product: on a CPU
-        # that takes 1-3 ms less of a rendering step than three.
-        convs = (self.conv1x1, self.conv3x3_bottleneck, self.conv5x5_bottleneck)
-        kernel = jnp.concatenate([conv.kernel[...][0, 0] for conv in convs], axis=-1)
-        bias = jnp.concatenate([conv.bias[...] for conv in convs if conv.bias is not None])
-        ends = [convs[0].out_features, convs[0].out_features + convs[1].out_features]
-        return [self.slopes.relu(part) for part in jnp.split(x @ kernel + bias, ends, axis=-1)]
-
-
 class InceptionV1(nnx.Module):
     """The learned parts of InceptionV1; `network` says in which order they are applied."""
 
-    def __init__(self, config: InceptionConfig, *, slopes: _Slopes = _TRUE, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: InceptionConfig, *, slopes: Slopes = TRUE, rngs: nnx.Rngs) -> None:
         first = 3 if config.caffe_padding else "SAME"
         one, two, channels = config.stem
         self.conv2d0 = nnx.Conv(3, one, (7, 7), strides=2, padding=first, rngs=rngs)
@@ -207,7 +156,7 @@ class InceptionV1(nnx.Module):
         self.logits = nnx.Linear(channels, config.classes, rngs=rngs)
 
 
-def _abstract(config: InceptionConfig, *, slopes: _Slopes = _TRUE) -> InceptionV1:
+def _abstract(config: InceptionConfig, *, slopes: Slopes = TRUE) -> InceptionV1:
     # Shapes only: nothing is drawn or allocated.
     return nnx.eval_shape(lambda: InceptionV1(config, slopes=slopes, rngs=nnx.Rngs(0)))
 
@@ -240,11 +189,11 @@ def network(config: InceptionConfig, *, relaxed: bool = False) -> Network:
       A network whose parameters have the structure of `abstract_params(config)`. It takes images
       of any size that leaves each pool something to look at (at least 32 px are safe).
     """
-    return _network(config, _RELAXED if relaxed else _TRUE)
+    return _network(config, RELAXED if relaxed else TRUE)
 
 
 @functools.cache
-def _network(config: InceptionConfig, slopes: _Slopes) -> Network:
+def _network(config: InceptionConfig, slopes: Slopes) -> Network:
     learned = _learned_stages(config, slopes=slopes)
     pool = _without_params(functools.partial(slopes.pool, stride=2, caffe=config.caffe_padding))
     norm = _without_params(functools.partial(_norm, config))
@@ -272,11 +221,12 @@ def _network(config: InceptionConfig, slopes: _Slopes) -> Network:
         name=config.name,
         classes=labels.names(config.name),
         input_size=config.input_size,
-        redirected=_network(config, _REDIRECTED) if slopes == _TRUE else None,
+        redirected=_network(config, REDIRECTED) if slopes == TRUE else None,
+        centers=_centers(config, slopes=slopes),
     )
 
 
-def _learned_stages(config: InceptionConfig, *, slopes: _Slopes) -> dict[str, Stage]:
+def _learned_stages(config: InceptionConfig, *, slopes: Slopes) -> dict[str, Stage]:
     model = _abstract(config, slopes=slopes)
     blocks = {name: _merged(getattr(model, name), name) for name in ("logits", *_WIDTHS)}
     convs = {
@@ -284,6 +234,16 @@ def _learned_stages(config: InceptionConfig, *, slopes: _Slopes) -> dict[str, St
         for name in ("conv2d0", "conv2d1", "conv2d2")
     }
     return blocks | convs
+
+
+def _centers(config: InceptionConfig, *, slopes: Slopes) -> tuple[tuple[str, Stage], ...]:
+    model = _abstract(config, slopes=slopes)
+
+    def stage_of(name: str) -> Stage:
+        graph, _ = nnx.split(getattr(model, name))
+        return lambda params, x: nnx.merge(graph, params[name]).center(x)
+
+    return tuple((name, stage_of(name)) for name in _WIDTHS)
 
 
 def _merged(module: nnx.Module, name: str, then: Callable[[Array], Array] = lambda x: x) -> Stage:

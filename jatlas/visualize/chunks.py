@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jatlas.model.network import FEWEST
 from jatlas.visualize.step import CELLS
 
 BLOCK = 16
@@ -34,18 +33,19 @@ class Spread(NamedTuple):
     width: int
 
 
-def spread(icons: int, devices: Sequence[jax.Device], *, unit: int) -> Spread:
+def spread(icons: int, devices: Sequence[jax.Device], *, unit: int, least: int) -> Spread:
     """Choose the devices for a chunk and the number of icons to fill them with.
 
     Args:
       icons: how many there are.
       devices: what may be used.
       unit: icons that have to lie on one device together.
+      least: fewest icons that a device is to have.
 
     Returns:
-      Spread; each device has a multiple of `unit` icons, and at least 16.
+      Spread; each device has a multiple of `unit` icons, and at least `least`.
     """
-    least = -(-FEWEST // unit) * unit
+    least = -(-least // unit) * unit
     used = min(len(devices), -(-icons // least))
     each = max(-(-icons // used), least)
     each = -(-each // unit) * unit

@@ -17,7 +17,8 @@ class Seen(NamedTuple):
     """What an objective judges an icon by.
 
     Attributes:
-      activation: (h, w, channels) of the layer, for the current view of the icon.
+      activation: (h, w, channels) of the layer, for the current view of the icon; (1, 1, channels)
+        of its centre for an objective that is `central`.
       image: (size, size, 3) the whole canvas of the icon, in [0, 1].
       alpha: (size, size) its opacity in [0, 1]; None for an icon that has none.
     """
@@ -41,6 +42,11 @@ class Objective(abc.ABC):
     @property
     def compares(self) -> bool:
         """Whether the icons of a group are looked at together, along the axis `GROUP`."""
+        return False
+
+    @property
+    def central(self) -> bool:
+        """Whether of the activation only the centre is looked at, which may spare the rest."""
         return False
 
     @abc.abstractmethod
@@ -122,6 +128,11 @@ class Sum(Objective):
         """Whether a part looks at the icons of a group together."""
         return any(part.compares for part in self.parts)
 
+    @property
+    def central(self) -> bool:
+        """Whether no part looks beyond the centre."""
+        return all(part.central for part in self.parts)
+
     def __call__(self, seen: Seen, target: Array) -> Array:
         """Add the scores of the parts."""
         scores = [part(seen, target) for part in self.parts]
@@ -159,6 +170,11 @@ class Scaled(Objective):
     def compares(self) -> bool:
         """Whether the objective looks at the icons of a group together."""
         return self.part.compares
+
+    @property
+    def central(self) -> bool:
+        """Whether the objective does not look beyond the centre."""
+        return self.part.central
 
     def __call__(self, seen: Seen, target: Array) -> Array:
         """Multiply the score."""

@@ -48,6 +48,11 @@ class _Following(Objective):
         """Directions."""
         return "directions"
 
+    @property
+    def central(self) -> bool:
+        """Only the centre is looked at."""
+        return True
+
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
         """Check directions (n, channels) and return them in float32."""
         return _directions(targets, shape)
@@ -145,6 +150,11 @@ class Neuron(Objective):
     def kind(self) -> str:
         """Channels."""
         return "channels"
+
+    @property
+    def central(self) -> bool:
+        """Whether no other position was asked for."""
+        return self.position is None
 
     def __call__(self, seen: Seen, target: Array) -> Array:
         """Return channel number `target` at the position."""

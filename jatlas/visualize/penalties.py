@@ -16,8 +16,17 @@ _L2_FLOOR = 1e-6
 _TO_CONSTANT = 0.8
 
 
+class _OfTheCanvas(Objective):
+    """What penalties share: the activation does not matter to them."""
+
+    @property
+    def central(self) -> bool:
+        """Not even the centre is looked at."""
+        return True
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class L1(Objective):
+class L1(_OfTheCanvas):
     """The sum of the distances of all pixels from a constant.
 
     Attributes:
@@ -33,7 +42,7 @@ class L1(Objective):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class L2(Objective):
+class L2(_OfTheCanvas):
     """The root of the sum of squared distances of all pixels from a constant.
 
     Attributes:
@@ -49,7 +58,7 @@ class L2(Objective):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TotalVariation(Objective):
+class TotalVariation(_OfTheCanvas):
     """The sum of the absolute differences of neighbouring pixels, down and to the right.
 
     Reference:
@@ -64,7 +73,7 @@ class TotalVariation(Objective):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Blur(Objective):
+class Blur(_OfTheCanvas):
     """Half the squared distance from the blurred image, which counts as fixed.
 
     A step down its slope moves the image towards its blur, as if it was blurred at each step.
@@ -81,7 +90,7 @@ class Blur(Objective):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BoundaryComplexity(Objective):
+class BoundaryComplexity(_OfTheCanvas):
     """How far a frame of the canvas is from smooth and from a constant.
 
     Squared distances from its 5 x 5 blur, plus 0.8 of those from the constant.
@@ -117,7 +126,7 @@ class BoundaryComplexity(Objective):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Opacity(Objective):
+class Opacity(_OfTheCanvas):
     """The mean opacity of an icon, in [0, 1]: less of it leaves only what matters."""
 
     def __call__(self, seen: Seen, target: Array) -> Array:

@@ -65,9 +65,10 @@ def render(
         on its cell number and target, not on the others or their order.
       chunk: icons that are optimized in one program. None asks the compiler what fits: 64 on a
         CPU, up to 1,024 for each other device. The last chunk is filled up with copies, so that
-        all have one shape, and no device has fewer than 16. On a CPU the icons of GoogLeNet were
-        bitwise the same for every chunk with JAX 0.10; with JAX 0.12 the rounding differs by 1e-7
-        in six steps, which hundreds can make visible.
+        all have one shape, and no device has fewer than 16, or 8 where the layer has at least 36
+        positions. On a CPU the icons of GoogLeNet were bitwise the same for every chunk with JAX
+        0.10; with JAX 0.12 the rounding differs by 1e-7 in six steps, which hundreds can make
+        visible.
       devices: what the icons of a program are spread over; None means all of `jax.devices()`.
       progress: whether to show a progress bar.
 

@@ -212,7 +212,9 @@ def _score(
     canvas = config.parameterization.image(icon, size=config.icon_size)
     image, alpha = _behind(canvas, key=key)
     window = resample(image, view, size=config.views.size, fill=config.views.fill)
-    activation = _activation(network, params, window, layer=layer, config=config)
+    activation = _activation(
+        network, params, window, layer=layer, config=config, center=config.objective.central
+    )
     return config.objective(Seen(activation, image, alpha), target), _cosine(
         activation, target, config
     )
@@ -223,22 +225,27 @@ def _cosine_as_it_is(
 ) -> Array:
     # Grey behind what is transparent; no window, no scaling.
     image = canvas if canvas.shape[-1] == 3 else _over(canvas, jnp.asarray(0.5))
-    activation = _activation(network, params, image, layer=layer, config=config)
+    activation = _activation(network, params, image, layer=layer, config=config, center=True)
     return _cosine(activation, target, config)
 
 
 def _activation(
-    network: Network, params: Params, image: Array, *, layer: str, config: RenderConfig
+    network: Network,
+    params: Params,
+    image: Array,
+    *,
+    layer: str,
+    config: RenderConfig,
+    center: bool,
 ) -> Array:
-    """Run the network in the precision of the settings; return float32."""
+    """Run the network in the precision of the settings; return all or the centre, float32."""
     precision = jnp.dtype(config.precision)
 
     def cast(leaf: Array) -> Array:
         return leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-    return network.run(jax.tree.map(cast, params), image.astype(precision), until=layer).astype(
-        jnp.float32
-    )
+    run = network.center if center else network.run
+    return run(jax.tree.map(cast, params), image.astype(precision), until=layer).astype(jnp.float32)
 
 
 def _cosine(activation: Array, target: Array, config: RenderConfig) -> Array:

@@ -1,0 +1,40 @@
+"""Inception blocks: the centre alone is the centre of the whole."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from jatlas.model.block import REDIRECTED, TRUE, Block, Slopes
+from jatlas.model.network import around_center
+
+CHANNELS = 6
+
+
+@pytest.mark.parametrize("slopes", [TRUE, REDIRECTED], ids=["true", "redirected"])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (4, 3), (5, 6), (7, 8)])
+def test_the_centre_alone_is_the_centre_of_the_whole(
+    shape: tuple[int, int], slopes: Slopes
+) -> None:
+    block = Block(CHANNELS, (4, 3, 5, 2, 3, 4), slopes=slopes, rngs=nnx.Rngs(0))
+    for name in ("conv1x1", "conv3x3", "conv5x5", "conv3x3_bottleneck", "conv5x5_bottleneck"):
+        bias = getattr(block, name).bias
+        bias.set_value(0.3 * jnp.ones_like(bias[...]))  # zero by default, which hides padding
+    x = jax.random.normal(jax.random.key(1), (2, *shape, CHANNELS))
+    weight = jax.random.normal(jax.random.key(2), (16,))
+
+    def whole(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        found = around_center(block(x), 0)
+        return (found * weight).sum(), found
+
+    def alone(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        found = block.center(x)
+        return (found * weight).sum(), found
+
+    (_, right), slope = jax.jit(jax.value_and_grad(whole, has_aux=True))(x)
+    (_, found), other = jax.jit(jax.value_and_grad(alone, has_aux=True))(x)
+    assert found.shape == (2, 1, 1, 16)
+    np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(other, slope, rtol=1e-4, atol=1e-5)
+    assert np.abs(slope).max() > 0.01
