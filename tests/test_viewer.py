@@ -65,7 +65,7 @@ class Seen:
 
     def wait(self, condition: str = STILL) -> None:
         # Not wait_for_function, which evaluates text in the page: its policy forbids that.
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while not self.page.evaluate(condition):
             assert time.monotonic() < end, f"still not: {condition}"
             self.page.wait_for_timeout(20)
@@ -187,6 +187,17 @@ def test_wheel_zooms_about_the_pointer_and_drag_moves(seen: Seen) -> None:
     assert seen("v.state.pinned") is None  # a drag is no click
 
 
+# In one go: events that come late, as on a busy machine, are a drag that came to rest.
+THROW = """(() => {
+  const send = (type, x) => v.canvas.dispatchEvent(new PointerEvent(type, {
+    pointerId: 1, pointerType: "mouse", button: 0, clientX: x, clientY: a[1], bubbles: true,
+  }));
+  send("pointerdown", a[0]);
+  for (let step = 1; step < 6; step++) send("pointermove", a[0] + 18 * step);
+  send("pointerup", a[0] + 90);
+})()"""
+
+
 def test_grids_cross_fade_and_a_throw_glides_to_rest(open_: Open, server: str) -> None:
     seen = open_(server, reduced_motion="no-preference")
     seen("v.camera.set(.5, .5, .45)")
@@ -207,14 +218,10 @@ def test_grids_cross_fade_and_a_throw_glides_to_rest(open_: Open, server: str) -
       v.camera.fly(.5, .5, 1.2, 200);
     })""")
     assert {(old, new) for old, new, _ in shares} == {(8, 16)}
-    assert sum(begun for *_, begun in shares) >= 3  # frames of the fade itself
+    assert sum(begun for *_, begun in shares) >= 2  # frames of the fade itself
     seen.wait()
     x, y = seen.cell(16, 8, 8)
-    seen.page.mouse.move(x, y)
-    seen.page.mouse.down()
-    for step in range(1, 6):
-        seen.page.mouse.move(x + 18 * step, y)
-    seen.page.mouse.up()
+    seen(THROW, [x, y])
     seen.wait()
     assert seen.cell(16, 8, 8)[0] > x + 90 + 5
     before = seen("[v.camera.x, v.camera.zoom]")
@@ -237,6 +244,7 @@ def test_hover_shows_the_cell_and_a_click_pins_it(seen: Seen, folder: Path) -> N
     for name, (_, wanted, _) in zip(names, cell["labels"], strict=True):
         assert wanted.startswith(name.rstrip("…"))
     assert f"Average of {cell['count']} activations" in card.inner_text()
+    assert "cosine 0.25" in card.inner_text()
     seen.page.mouse.click(x, y)
     panel = seen.page.locator(".j-details")
     panel.wait_for(state="visible")
@@ -286,6 +294,26 @@ def test_classes_are_found_with_a_slip_and_light_cells_up(seen: Seen) -> None:
     assert seen("v.state.lit") is None
 
 
+def test_search_is_explained_by_classes_of_the_atlas(seen: Seen) -> None:
+    seen.wait("document.querySelector('.j-input').placeholder.endsWith('…')")
+    hint = seen.page.locator(".j-input").get_attribute("placeholder")
+    names = hint.removesuffix("…").strip().split(", ")
+    assert names and set(names) <= {name.split(",")[0] for name in CLASSES}
+
+
+def test_the_small_map_shows_what_is_in_view(seen: Seen) -> None:
+    seen("v.camera.set(.3, .6, 4)")
+    seen.wait()
+    frame = seen.page.locator(".j-frame").bounding_box()
+    whole = seen.page.locator(".j-minimap canvas").bounding_box()
+    view = seen.page.locator(".j-canvas").bounding_box()
+    for start, side, middle in (("x", "width", 0.3), ("y", "height", 0.6)):
+        place = (frame[start] + frame[side] / 2 - whole[start]) / whole[side]
+        assert place == pytest.approx(middle, abs=0.02)
+        share = view[side] / seen("v.camera.scale")
+        assert frame[side] / whole[side] == pytest.approx(share, abs=0.02)
+
+
 def test_evidence_that_was_left_out_is_that_of_a_coarser_grid(
     open_: Open, folder: Path, tmp_path: Path
 ) -> None:
@@ -302,7 +330,10 @@ def test_evidence_that_was_left_out_is_that_of_a_coarser_grid(
     assert all(value == wanted for value, wanted in both)
 
 
-def test_a_link_shows_the_same_again(open_: Open, seen: Seen, server: str) -> None:
+@pytest.mark.parametrize("form", ["folder", "server"])
+def test_a_link_shows_the_same_again(form: str, open_: Open, folder: Path, server: str) -> None:
+    home = server if form == "server" else (folder / "index.html").as_uri()
+    seen = open_(home)
     seen("v.go(1)")
     seen("v.light(2, {against: true})")
     seen("v.camera.set(.31, .62, 4.5)")
@@ -311,13 +342,17 @@ def test_a_link_shows_the_same_again(open_: Open, seen: Seen, server: str) -> No
     seen.page.mouse.click(x, y)
     seen.wait("location.hash.includes('cell=16.9.5')")
     link = seen.page.url
-    assert link.startswith(server + "#map=mixed4d&at=0.3")
+    assert link.startswith(home + "#map=mixed4d&at=0.3")
     again = open_(link)
     state = (
         "[v.state.map, v.state.lit.cls, v.state.lit.against, v.camera.x, v.camera.y, v.camera.zoom]"
     )
     assert again(state) == pytest.approx(seen(state), abs=1e-3)
     assert again("v.cell(v.state.pinned)") == seen("v.cell(v.state.pinned)")
+    small = open_(link, size=(900, 600))  # where the panel would hide the cell, the map moves
+    assert small("[v.state.map, v.camera.y, v.camera.zoom]") == pytest.approx([1, 0.62, 4.5])
+    assert small("v.cell(v.state.pinned)") == seen("v.cell(v.state.pinned)")
+    assert small.cell(16, 9, 5)[0] < small.page.locator(".j-details").bounding_box()["x"]
     again("location.hash = '#map=mixed4c&at=0.5,0.5,2'")
     again.wait("jatlasViewer.state.map === 0 && jatlasViewer.state.lit === null")
     assert again("v.state.pinned") is None
@@ -362,6 +397,9 @@ def test_the_keyboard_walks_and_pins(seen: Seen) -> None:
     assert seen("[v.state.pinned.grid.size, v.state.pinned.i === v.state.cursor]") == [8, True]
     press("ArrowDown")
     assert seen("v.cell(v.state.pinned).row") == row + 1
+    seen.page.mouse.click(*seen.cell(8, 2, 2))
+    press("ArrowRight")
+    assert seen("[v.cell(v.state.pinned).row, v.cell(v.state.pinned).col]") == [2, 3]
     press("Escape")
     assert seen("v.state.pinned") is None
     for _ in range(12):
@@ -535,33 +573,105 @@ def test_tiles_are_loaded_as_they_come_into_view_and_few_are_kept(
     assert seen("v.tiles.drawn.size <= v.tiles.most && v.tiles.pictures.size <= 32")
 
 
-@pytest.mark.slow
-def test_160_by_160_cells_pan_smoothly(open_: Open, tmp_path: Path) -> None:
-    path = viewer_atlas.make(tmp_path / "atlas", sizes=(160,), layers=1, count=200_000)
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Beside it, the same as one file."""
+    path = tmp_path_factory.mktemp("large") / "atlas"
+    sizes = (20, 40, 80, 160)
+    viewer_atlas.make(path, sizes=sizes, layers=1, count=300_000, px=40, busy=True)
     export.export_folder(path)
-    seen = open_((path / "index.html").as_uri())
-    assert seen("v.stage.current.grid.cell.length") > 15_000
-    print(f"\nfirst picture after {seen('v.stage.stats.first'):.0f} ms")
-    for zoom in (1, 3, 8):
-        seen(f"v.camera.set(.4, .4, {zoom})")
+    export.export_html(path, path.with_name("one.html"))
+    return path
+
+
+FRAMES = """(move) => new Promise((done) => {
+  const [gaps, start] = [[], performance.now()];
+  let last = start;
+  const step = (now) => {
+    gaps.push(now - last);
+    last = now;
+    move(now - start);
+    if (now - start < 1200) requestAnimationFrame(step);
+    else done(gaps.slice(2).sort((a, b) => a - b));
+  };
+  requestAnimationFrame(step);
+})"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["folder", "server", "file"])
+def test_160_by_160_cells_pan_and_zoom_smoothly(form: str, open_: Open, large: Path) -> None:
+    """With -s it prints the figures."""
+    with serving(large) as served:
+        files = {"folder": large / "index.html", "file": large.with_name("one.html")}
+        seen = open_(files[form].as_uri() if form in files else served)
+        seen("v.set({grid: 160})")
         seen.wait()
-        gaps = seen("""new Promise((done) => {
-          const [gaps, start] = [[], performance.now()];
-          let last = start;
-          const step = (now) => {
-            gaps.push(now - last);
-            last = now;
-            v.camera.panBy(Math.sin(now / 300) * 7, 4);
-            if (now - start < 1500) requestAnimationFrame(step);
-            else done(gaps.slice(2).sort((a, b) => a - b));
-          };
-          requestAnimationFrame(step);
-        })""")
-        middle, late = gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.95)]
-        mb = seen("v.tiles.bytes / 1e6")
-        print(f"zoom {zoom}: frame {middle:.1f} ms, 95 % {late:.1f} ms, tiles {mb:.0f} MB")
-        assert middle < 40  # 16.7 on a quiet machine without a GPU; others may be at work here
-        assert mb < 120
+        assert seen("v.stage.current.grid.cell.length") > 15_000
+        print(f"\n{form}: first picture after {seen('v.stage.stats.first'):.0f} ms")
+        seen("v.set({grid: 'auto'})")
+        pan = "() => v.camera.panBy(Math.sin(performance.now() / 300) * 7, 4)"
+        zoom = "(t) => v.camera.set(.45, .55, 2 ** (2 + 2 * Math.sin(t / 480 - 1.57)))"
+        for what, at, move in (
+            ("pan the whole map", 1, pan),
+            ("pan, zoomed 3 times", 3, pan),
+            ("pan, zoomed 8 times", 8, pan),
+            ("zoom in, from 1 to 12 times", 1, zoom),
+        ):
+            seen(f"v.camera.set(.4, .4, {at})")
+            seen.wait()
+            gaps = seen(f"({FRAMES})({move})")
+            middle, late = gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.95)]
+            mb = seen("v.tiles.bytes / 1e6")
+            print(f"  {what}: frame {middle:.1f} ms, 95 % {late:.1f} ms; bitmaps {mb:.0f} MB")
+            assert middle < 50  # 16.7 on a quiet machine without a GPU; others may work here
+            assert mb < 180
+            seen.wait()
+
+
+@pytest.mark.slow
+def test_memory_levels_off(browser: Any, open_: Open, large: Path) -> None:
+    seen = open_((large / "index.html").as_uri())
+    debugger = seen.page.context.new_cdp_session(seen.page)
+    jump = """new Promise((done) => {
+      let left = 30;
+      const still = () => !v.dirty && v.stage.still;
+      const next = () => {
+        if (!still()) return setTimeout(next, 5);
+        if (!left--) return done();
+        v.camera.set(Math.random(), Math.random(), [1, 2, 4, 8, 12][left % 5]);
+        setTimeout(next, 5);
+      };
+      next();
+    })"""
+    heap, held, resident = [], [], []
+    for _ in range(4):
+        seen(jump)
+        debugger.send("HeapProfiler.collectGarbage")
+        heap.append(debugger.send("Runtime.getHeapUsage")["usedSize"] / 1e6)
+        held.append(seen("v.tiles.bytes / 1e6"))
+        resident.append(_largest_renderer_mb(browser))
+        print(f"heap {heap[-1]:.1f} MB, bitmaps {held[-1]:.0f} MB, process {resident[-1]:.0f} MB")
+    # After the first round, which fills what is kept.
+    assert heap[-1] < heap[1] + 1
+    assert max(held) < 150  # 270 after the first round where nothing is let go
+    assert max(resident) < 600
+    assert resident[-1] < resident[1] + 90
+
+
+def _largest_renderer_mb(browser: Any) -> float:
+    """Resident memory of the process of the page, 0 where the system does not tell."""
+    session = browser.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    status = [Path(f"/proc/{each['id']}/status") for each in processes]
+    renderers = [
+        path.read_text()
+        for path, each in zip(status, processes, strict=True)
+        if each["type"] == "renderer" and path.exists()
+    ]
+    kb = [int(match[1]) for text in renderers if (match := re.search(r"VmRSS:\s+(\d+)", text))]
+    return max(kb, default=0) / 1000
 
 
 def test_a_missing_part_is_no_end(open_: Open, folder: Path, tmp_path: Path) -> None:
@@ -617,6 +727,7 @@ def test_the_widget_asks_the_kernel_and_tells_what_is_pinned(browser: Any, folde
     )
     page.wait_for_selector(".j-map[aria-pressed=true]")
     page.wait_for_timeout(700)
+    assert page.get_by_role("button", name="Copy a link").count() == 0  # it has no address
     box = page.locator(".j-canvas").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2 - 40, box["y"] + box["height"] / 2)
     page.wait_for_function("window.traits.selection !== null")

@@ -22,16 +22,25 @@ CLASSES = ("tabby cat", "tiger cat", "seashore, coast", "wok", "Crème brûlée"
 
 
 def make(
-    path: Path, *, sizes: tuple[int, ...] = (4, 8, 16), layers: int = 2, count: int = 1200
+    path: Path,
+    *,
+    sizes: tuple[int, ...] = (4, 8, 16),
+    layers: int = 2,
+    count: int = 1200,
+    px: int = PX,
+    busy: bool = False,
 ) -> Path:
-    """Save an atlas whose samples lie in a disc, mirrored in the second layer."""
+    """Save an atlas whose samples lie in a disc, mirrored in the second layer.
+
+    With `busy`, icons have details, as real ones do, and take as long to decode.
+    """
     rng = np.random.default_rng(3)
     radius, angle = np.sqrt(rng.random(count)) * 0.46, rng.random(count) * 2 * np.pi
     points = 0.5 + np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
     maps = []
     for number in range(layers):
         here = (points if number % 2 == 0 else 1 - points).astype(np.float32)
-        maps.append(_map(f"mixed4{'cdefg'[number]}", here, sizes))
+        maps.append(_map(f"mixed4{'cdefg'[number]}", here, sizes, px, busy))
     info = {
         "network": "tiny",
         "seed": [0, 0],
@@ -44,13 +53,13 @@ def make(
     return Atlas(tuple(maps), images, CLASSES, info).save(path)
 
 
-def _map(layer: str, points: np.ndarray, sizes: tuple[int, ...]) -> Map:
+def _map(layer: str, points: np.ndarray, sizes: tuple[int, ...], px: int, busy: bool) -> Map:
     # Class i is found in direction i: the same samples speak for it in every layer.
     angles = np.linspace(0, 2 * np.pi, len(CLASSES), endpoint=False)
     ways = np.stack([np.cos(angles), np.sin(angles)])
     sign = 1 if layer == "mixed4c" else -1
     evidence = (sign * (points - 0.5) @ ways).astype(np.float32)
-    grids = tuple(_grid(points, evidence, size) for size in sizes)
+    grids = tuple(_grid(points, evidence, size, px, busy) for size in sizes)
     return Map(
         layer=layer,
         vectors=np.zeros((len(points), 2), np.float32),
@@ -62,7 +71,7 @@ def _map(layer: str, points: np.ndarray, sizes: tuple[int, ...]) -> Map:
     )
 
 
-def _grid(points: np.ndarray, evidence: np.ndarray, size: int) -> Grid:
+def _grid(points: np.ndarray, evidence: np.ndarray, size: int, px: int, busy: bool) -> Grid:
     index = np.asarray(cell_index(points, size=size))
     count = np.bincount(index, minlength=size * size).astype(np.int32)
     total = np.zeros((size * size, evidence.shape[1]), np.float32)
@@ -74,17 +83,24 @@ def _grid(points: np.ndarray, evidence: np.ndarray, size: int) -> Grid:
         count=count.reshape(size, size),
         evidence=(total / np.maximum(count, 1)[:, None]).reshape(size, size, -1),
         cells=cells,
-        icons=np.stack([icon(int(cell), size) for cell in cells]),
+        icons=np.stack([icon(int(cell), size, px=px) for cell in cells])
+        + (_details(px) if busy else np.uint8(0)),
         scores=np.ones(len(cells), np.float32),
         cosines=np.full(len(cells), 0.5, np.float32),
     )
 
 
-def icon(cell: int, size: int) -> np.ndarray:
-    """One plain colour per cell, (PX, PX, 3) uint8: red tells the row, green the column."""
+def icon(cell: int, size: int, *, px: int = PX) -> np.ndarray:
+    """One plain colour per cell, (px, px, 3) uint8: red tells the row, green the column."""
     row, column = divmod(cell, size)
     colour = (40 + 200 * row // size, 40 + 200 * column // size, 90)
-    return np.full((PX, PX, 3), colour, np.uint8)
+    return np.full((px, px, 3), colour, np.uint8)
+
+
+def _details(px: int) -> np.ndarray:
+    coarse = np.random.default_rng(5).integers(0, 256, (px // 4, px // 4, 3), np.uint8)
+    fine = Image.fromarray(coarse).resize((px, px), Image.Resampling.BICUBIC)
+    return np.asarray(fine) // 4
 
 
 def add_exemplars(folder: Path, *, layer: str, size: int, per_cell: int = 3, px: int = 8) -> None:

@@ -56,22 +56,21 @@ function digits(most) {
   return Math.max(0, Math.min(5, 1 - Math.floor(Math.log10(most || 1))));
 }
 
-/** How well the icon reaches what it was made for, if the atlas says so. */
+/** How well the icon reaches what it was made for; null if the atlas does not say. */
 export function reached(grid, i) {
   const cosine = grid.data.cosine?.[i];
+  if (cosine == null) return null;
+  const bar = h("i");
+  bar.style.width = `${Math.max(0, Math.min(1, cosine)) * 100}%`;
+  return h("p", { class: "j-count", title: "Cosine between what the icon excites and the cell's direction" },
+    h("span", {}, `On target: cosine ${cosine.toFixed(2)}`),
+    h("span", { class: "j-meter", "aria-hidden": "true" }, bar));
+}
+
+/** The value of the objective, which tells icons of one map apart and no more. */
+export function scored(grid, i) {
   const score = grid.data.score?.[i];
-  const lines = [];
-  if (cosine != null) {
-    const bar = h("i");
-    bar.style.width = `${Math.max(0, Math.min(1, cosine)) * 100}%`;
-    lines.push(h("p", { class: "j-count", title: "Cosine between what the icon excites and the cell's direction" },
-      h("span", {}, `Reaches its target: cosine ${cosine.toFixed(2)}`),
-      h("span", { class: "j-meter", "aria-hidden": "true" }, bar)));
-  }
-  if (score != null) {
-    lines.push(h("p", { class: "j-count" }, h("span", {}, `Objective of the icon: ${Number(score.toPrecision(3))}`)));
-  }
-  return lines;
+  return score == null ? null : h("p", { class: "j-count" }, `Objective of the icon: ${Number(score.toPrecision(3))}`);
 }
 
 /** The real places that fell into the cell, if the atlas has them. */

@@ -1,6 +1,6 @@
 // The panel of the pinned cell.
 
-import { bars, bigIcon, counted, exemplars, reached } from "./cellview.js";
+import { bars, bigIcon, counted, exemplars, reached, scored } from "./cellview.js";
 import { ICONS, h, iconButton, put, shortName, text } from "./dom.js";
 import { drawThumb } from "./thumbs.js";
 
@@ -28,7 +28,7 @@ export class Details {
         ` · row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`),
       h("h2", { class: "j-cell-title" }, text(shortName(name, 60))),
       h("div", { class: "j-card-icon" }, bigIcon(app, grid, i, 296)),
-      counted(grid, i), ...reached(grid, i),
+      counted(grid, i), reached(grid, i), scored(grid, i),
       real && h("h3", {}, "Where they come from"), real,
       h("h3", {}, "Speaks for"), bars(app, grid.labels(i), pick),
       against.length > 0 && h("h3", {}, "Speaks against"),
@@ -50,10 +50,14 @@ export class Details {
       const button = h("button", { type: "button", class: "j-map", onclick: () => app.go(other) },
         canvas, text(app.model.maps[other].title.slice(0, 80), { class: "j-map-name" }));
       line.append(button);
-      Promise.all([app.tiles.load(`m${other}-thumb`, "png"), trail?.on(other)])
-        .then(([picture, points]) => drawThumb(canvas, 92, picture, app.state.colours, { points }))
-        .catch(() => {});
+      this.#dotted(canvas, other, trail).catch(() => {});
     }
     return [h("h3", {}, "The same places in other layers"), line];
+  }
+
+  async #dotted(canvas, map, trail) {
+    const points = await trail?.on(map);
+    const picture = await this.app.tiles.load(`m${map}-thumb`, "png");
+    drawThumb(canvas, 92, picture, this.app.state.colours, { points });
   }
 }

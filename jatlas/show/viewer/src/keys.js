@@ -40,17 +40,19 @@ function pin(app) {
   app.pin(here ? null : { grid, i: state.cursor });
 }
 
-/** Step to the nearest cell that way; the first step only shows where one stands. */
+/** Step to the nearest cell that way, from where one stands or from the pinned cell; else enter. */
 function walk(app, dx, dy) {
   const { state, camera } = app;
   const grid = app.stage.current?.grid;
   if (!grid) return;
+  let [owner, at] = [state.cursorGrid, state.cursor];
+  if (at < 0 && state.pinned?.map === state.map) [owner, at] = [state.pinned.grid, state.pinned.i];
   let to;
-  if (state.cursor < 0 || state.cursorGrid !== grid) {
-    const from = state.cursor >= 0 ? state.cursorGrid.centre(state.cursor) : [camera.x, camera.y];
+  if (at < 0 || owner !== grid) {
+    const from = at >= 0 ? owner.centre(at) : [camera.x, camera.y];
     to = nearest(grid, (column, row) => Math.hypot(column - from[0] * grid.size + 0.5, row - from[1] * grid.size + 0.5));
   } else {
-    const [column, row] = [grid.column(state.cursor), grid.row(state.cursor)];
+    const [column, row] = [grid.column(at), grid.row(at)];
     to = nearest(grid, (c, r) => {
       const along = (c - column) * dx + (r - row) * dy;
       const across = Math.abs((c - column) * dy) + Math.abs((r - row) * dx);

@@ -76,7 +76,7 @@ export class Labels {
     let made = this.sprites.get(key);
     if (!made) {
       made = drawName(this.model.name(id), most < 130 ? Math.floor(most / 8) * 8 : Infinity, dpr);
-      if (this.sprites.size > 3000) this.sprites.clear();
+      if (this.sprites.size > 1000) this.sprites.clear();
       this.sprites.set(key, made);
     }
     return made;

@@ -10,7 +10,8 @@ export class Minimap {
     this.app = app;
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.frame = h("i", { class: "j-frame" });
-    this.element = h("div", { class: "j-minimap", "aria-hidden": "true" }, this.canvas, this.frame);
+    this.element = h("div", { class: "j-minimap", "aria-hidden": "true" },
+      h("div", { class: "j-minimap-map" }, this.canvas, this.frame));
     const move = (event) => {
       const box = this.canvas.getBoundingClientRect();
       const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];

@@ -83,6 +83,8 @@ function pairs(ids, values, per, i) {
   return found;
 }
 
+const MOST_HEATS = 40; // classes whose evidence is kept at hand, per cell a number each
+
 export class Model {
   constructor(manifest, source) {
     this.manifest = manifest;
@@ -90,6 +92,7 @@ export class Model {
     this.maps = manifest.maps;
     this.classes = manifest.classes;
     this.kept = new Map();
+    this.heats = new Set(); // names, oldest first
   }
 
   name(index) {
@@ -113,7 +116,15 @@ export class Model {
 
   /** Evidence of every cell of a grid for one class: {values, high, low}. */
   heat(grid, index) {
-    return this.#once(`${grid.prefix}-class${index}`, async () => {
+    const name = `${grid.prefix}-class${index}`;
+    this.heats.delete(name);
+    this.heats.add(name);
+    for (const old of this.heats) {
+      if (this.heats.size <= MOST_HEATS) break;
+      this.heats.delete(old);
+      this.kept.delete(old);
+    }
+    return this.#once(name, async () => {
       const values = await this.#evidence(grid, index);
       let high = 0;
       let low = 0;

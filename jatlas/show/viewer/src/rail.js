@@ -47,7 +47,7 @@ export class Rail {
     const { app } = this;
     this.list = h("ul", { class: "j-results", role: "listbox", id: `${app.id}-results`, "aria-label": "Classes", hidden: true });
     this.input = h("input", {
-      type: "search", class: "j-input", placeholder: "tabby cat, wok, seashore …", autocomplete: "off",
+      type: "search", class: "j-input", placeholder: "Name of a class", autocomplete: "off",
       spellcheck: "false", role: "combobox", "aria-label": "Find a class", "aria-expanded": "false",
       "aria-autocomplete": "list", "aria-controls": `${app.id}-results`,
       oninput: () => this.#suggest(),
@@ -56,7 +56,22 @@ export class Rail {
       onkeydown: (event) => this.#searchKey(event),
     });
     this.results = [];
+    this.#exemplify().catch(() => {});
     return h("div", { class: "j-search" }, this.input, this.list);
+  }
+
+  /** Say what may be searched for, by classes that the map shows. */
+  async #exemplify() {
+    const { model } = this.app;
+    const grid = await model.grid(0, model.maps[0].grids[0].size);
+    const times = new Map();
+    for (const i of grid.cell.keys()) {
+      const name = grid.labels(i)[0] && shortName(model.name(grid.labels(i)[0][0]), 60);
+      if (name?.length <= 14) times.set(name, (times.get(name) ?? 0) + 1);
+    }
+    const names = [...times.keys()].sort((a, b) => times.get(b) - times.get(a)).slice(0, 3);
+    while (names.join(", ").length > 26) names.pop();
+    if (names.length) this.input.placeholder = `${names.join(", ")} …`;
   }
 
   #suggest() {
@@ -109,6 +124,7 @@ export class Rail {
     this.#suggested([]);
     this.app.light(index);
     this.app.drawer(false);
+    this.app.canvas.focus({ preventScroll: true }); // keys are for the map again, and a phone's go away
   }
 
   #drawing() {
@@ -132,7 +148,7 @@ export class Rail {
     const { app } = this;
     return h("footer", {},
       iconButton("Light or dark (B)", ICONS.theme, () => app.toggleTheme()),
-      iconButton("Copy a link to this view", ICONS.link, () => app.links.copy()),
+      app.options.links && iconButton("Copy a link to this view", ICONS.link, () => app.links.copy()),
       iconButton("Help and keys (?)", ICONS.help, () => app.help.open()),
       h("span", { class: "j-made" }, "made with jatlas"));
   }
@@ -188,7 +204,6 @@ export class Rail {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     if (app.model.maps.length < 2) return;
     await Promise.all(this.buttons.map(async ({ canvas }, i) => {
-      const picture = await app.tiles.load(`m${i}-thumb`, "png");
       const marks = {};
       if (lit) {
         marks.grid = await app.model.grid(i, thumbSize(app.model.maps[i]));
@@ -196,6 +211,8 @@ export class Rail {
         marks.against = lit.against;
       }
       if (trail) marks.points = await trail.on(i);
+      // Last, as a picture that others push out meanwhile can be drawn no more.
+      const picture = await app.tiles.load(`m${i}-thumb`, "png");
       if (turn === this.turn) drawThumb(canvas, THUMB, picture, colours, marks);
     })).catch(() => {});
   }

@@ -1,4 +1,7 @@
-// Where the parts of an atlas come from. Each source has json(name) and picture(name).
+// Where the parts of an atlas come from. Each source has json(name), forget(name) and
+// picture(name, kind), which gives an address or a Blob.
+
+import { bytes } from "./dom.js";
 
 /** Parts as files in a folder. Data are scripts: a page on file:// may not fetch. */
 export class FolderSource {
@@ -63,7 +66,7 @@ export class InlineSource {
 
   async picture(name) {
     const element = this.#find(name);
-    return `data:${element.type};base64,${element.textContent}`;
+    return new Blob([bytes(element.textContent)], { type: element.type });
   }
 
   #find(name) {
@@ -78,7 +81,6 @@ export class KernelSource {
   constructor(model) {
     this.model = model;
     this.waiting = new Map();
-    this.urls = new Map();
     this.listener = (message, buffers) => this.#take(message, buffers);
     model.on("msg:custom", this.listener);
   }
@@ -90,16 +92,12 @@ export class KernelSource {
   forget() {}
 
   async picture(name, kind) {
-    if (!this.urls.has(name)) {
-      const type = kind === "png" ? "image/png" : "image/jpeg";
-      this.urls.set(name, URL.createObjectURL(new Blob([await this.#ask(name)], { type })));
-    }
-    return this.urls.get(name);
+    const type = kind === "png" ? "image/png" : "image/jpeg";
+    return new Blob([await this.#ask(name)], { type });
   }
 
   close() {
     this.model.off("msg:custom", this.listener);
-    for (const url of this.urls.values()) URL.revokeObjectURL(url);
   }
 
   #ask(name) {

@@ -187,6 +187,7 @@ export class Viewer {
     if (!grid) return;
     const i = grid.find(...this.camera.toMap(px, py));
     const { pinned } = this.state;
+    this.state.cursor = -1; // arrows go on from what is pinned
     if (i < 0 || (pinned?.grid === grid && pinned.i === i)) this.pin(null);
     else this.pin({ grid, i });
   }
