@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from jatlas import collect
+from jatlas.collect.source import Rereadable
 
 RNG = np.random.default_rng(0)
 SHAPES = [(40, 60, 3), (33, 20, 3), (25, 25, 1), (30, 31)]
@@ -43,6 +44,46 @@ def test_what_is_no_image_is_named_and_passed_over() -> None:
         list(collect.records(CONTENT, image="img").load())
     with pytest.raises(ValueError, match="content: expected records, got none"):
         collect.records([])
+
+
+def test_records_are_read_again() -> None:
+    source = collect.records(CONTENT, size=8)
+    first = list(source.load())
+    assert isinstance(source, Rereadable)
+    for item, index in zip(source.reload([0, 3]), (0, 3), strict=True):
+        assert item.index == index
+        np.testing.assert_array_equal(item.image, first[index].image)
+
+
+def test_a_prepared_data_set_of_tfds_is_read(tmp_path: Path) -> None:
+    """Real files of TFDS, written here; skipped without the extra."""
+    datasets = pytest.importorskip("tensorflow_datasets")
+    pixels = [np.atleast_3d(record["image"]) for record in CONTENT[:2]]
+
+    class Things(datasets.core.GeneratorBasedBuilder):
+        VERSION = datasets.core.Version("1.0.0")
+        pkg_dir_path = tmp_path
+
+        def _info(self) -> Any:
+            features = datasets.features.FeaturesDict({"picture": datasets.features.Image()})
+            return datasets.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, manager: Any) -> Any:
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self) -> Any:
+            for number, image in enumerate(pixels):
+                yield number, {"picture": Image.fromarray(image)}
+
+    Things(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+    options: Any = {"size": 16, "image": "picture", "data_dir": str(tmp_path)}
+    source = collect.tfds("things", split="train", **options)
+    assert source.count == 2
+    # TFDS shuffles what it writes.
+    expected = list(collect.records([{"image": image} for image in pixels], size=16).load())
+    for item in source.load():
+        assert any(np.array_equal(item.image, other.image) for other in expected)
+    assert collect.tfds("things", split="train[:50%]", **options).count == 1
 
 
 def test_tfds_is_asked_for_a_data_source(monkeypatch: pytest.MonkeyPatch) -> None:

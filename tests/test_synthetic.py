@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jatlas import synthetic
-from jatlas.synthetic import palettes
+from jatlas.synthetic import canvas, compose, palettes
 
 KEY = jax.random.key(5)
 SIZE = 32
@@ -200,6 +200,18 @@ def test_a_fingerprint_tells_sources_apart() -> None:
         synthetic.Synthetic(9, key=KEY, size=SIZE, classes=FEW),
     )
     assert all(other.fingerprint() != make().fingerprint() for other in others)
+
+
+def test_the_noise_behind_objects_is_the_other_turned() -> None:
+    values = jax.random.uniform(KEY, (canvas.lattice_count(),))
+    noise = canvas.smooth_noise(values, SIZE)
+    for plane, other in zip(noise, canvas.smooth_noise(values, SIZE, turned=True), strict=True):
+        np.testing.assert_allclose(plane.T, other, atol=1e-5)
+
+
+def test_the_quick_sine_is_the_sine() -> None:
+    x = np.linspace(-30, 30, 2001, dtype=np.float32)
+    np.testing.assert_allclose(compose._sine(x), np.sin(x.astype(float)), atol=5e-6)
 
 
 def test_palettes_are_colours() -> None:

@@ -1,7 +1,7 @@
 """Take the images of a data set that hands out records by number: TFDS, Grain, Hugging Face."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -46,8 +46,13 @@ class Records:
         return f"{self.title}/{index}"
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the data set's name and the preprocessing."""
-        return {"records": self.title, "preprocess": dataclasses.asdict(self.preprocess)}
+        """Return the data set's name, what is taken of its records, and the preprocessing."""
+        return {
+            "records": self.title,
+            "count": self.count,
+            "image": self.image,
+            "preprocess": dataclasses.asdict(self.preprocess),
+        }
 
     def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
         """Yield every image from index `start` on, in order.
@@ -66,7 +71,13 @@ class Records:
         check_load(start, workers)
         return (self._load_one(index) for index in range(start, len(self.content)))
 
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded]:
+        """Yield the images of some indices, in their order."""
+        del workers
+        return (self._load_one(index) for index in indices)
+
     def _load_one(self, index: int) -> Loaded:
+        """Take the image out of one record."""
         record = self.content[index]
         if self.image not in record:
             raise ValueError(f"image: expected one of {sorted(record)}, got {self.image!r}")
@@ -117,9 +128,10 @@ def tfds(
     image: str = "image",
     data_dir: str | None = None,
 ) -> Records:
-    """Take the images of a TensorFlow Dataset, such as "imagenet_v2"; TensorFlow is not needed.
+    """Take the images of a TensorFlow Dataset, such as "imagenet_v2".
 
-    Needs the extra `tfds`. The data set is downloaded and prepared if it is not there.
+    Needs the extra `tfds`. The data set is downloaded and prepared if it is not there, as
+    array_record files. To read them takes no TensorFlow; to prepare some data sets does.
 
     Args:
       name: of the data set, as TFDS has it.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import tempfile
 import time
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 
+from jatlas import drawing
 from jatlas.arrange.layout import UMAPConfig
 from jatlas.commands.session import use_all_cores
 from jatlas.model import weights
@@ -61,16 +64,17 @@ class Demo:
         network, params = weights.load(NETWORK)
         for_images, for_atlas = jax.random.split(jax.random.key(self.seed))
         out = self.out or Path(tempfile.mkdtemp(prefix="jatlas-")) / "atlas"
-        atlas = build(
-            network,
-            params,
-            Synthetic(IMAGES, key=for_images, size=network.input_size),
-            layers=(LAYER, *MORE_LAYERS) if self.full else (LAYER,),
-            grids=(GRID, *MORE_GRIDS) if self.full else (GRID,),
-            key=for_atlas,
-            config=CONFIG,
-            out=out,
-        )
+        with _stages() as took:
+            atlas = build(
+                network,
+                params,
+                Synthetic(IMAGES, key=for_images, size=network.input_size),
+                layers=(LAYER, *MORE_LAYERS) if self.full else (LAYER,),
+                grids=(GRID, *MORE_GRIDS) if self.full else (GRID,),
+                key=for_atlas,
+                config=CONFIG,
+                out=out,
+            )
         print(
             f"{IMAGES} images of {len(CLASSES)} kinds, {CONFIG.per_image} places of each, through "
             f"the network {network.name!r}:"
@@ -81,9 +85,28 @@ class Demo:
                     f"  {each.layer} {grid.size} x {grid.size}: {len(grid.cells)} cells, mean "
                     f"cosine of icon and cell {float(grid.cosines.mean()):.2f}"
                 )
-        print(f"{time.perf_counter() - begin:.0f} s. Open {out / export.PAGE}")
+        print(*took, sep="\n", end="\n" if took else "")
+        print(f"{time.perf_counter() - begin:.0f} s in all. Open {out / export.PAGE}")
         if self.browser:
             _open(out / export.PAGE)
+
+
+@contextlib.contextmanager
+def _stages() -> Iterator[list[str]]:
+    """Gather the lines in which the stages of a build say how long they took."""
+    lines: list[str] = []
+
+    class Gather(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.funcName == drawing.timed.__name__:
+                lines.append(f"  {record.getMessage()}")
+
+    gather = Gather()
+    drawing.log.addHandler(gather)
+    try:
+        yield lines
+    finally:
+        drawing.log.removeHandler(gather)
 
 
 def _open(page: Path) -> None:

@@ -95,12 +95,13 @@ def lattice_count() -> int:
     return sum(n * n for n in _LATTICE)
 
 
-def smooth_noise(values: Array, size: int) -> tuple[Array, ...]:
+def smooth_noise(values: Array, size: int, *, turned: bool = False) -> tuple[Array, ...]:
     """Spread random numbers over a plane by cubic splines: two matrix products, no gathers.
 
     Args:
       values: (lattice_count(),) uniform in [0, 1).
       size: side of the plane.
+      turned: whether rows and columns are exchanged.
 
     Returns:
       Noise by frequency, low to high, of about unit spread.
@@ -109,7 +110,7 @@ def smooth_noise(values: Array, size: int) -> tuple[Array, ...]:
     for nodes in _LATTICE:
         spread = jnp.asarray(_spline(nodes, size))
         knots = 7 * (values[first : first + nodes * nodes] - 0.5).reshape(nodes, nodes)
-        planes.append(spread @ knots @ spread.T * 0.45)
+        planes.append(spread @ (knots.T if turned else knots) @ spread.T * 0.45)
         first += nodes * nodes
     return tuple(planes)
 

@@ -61,11 +61,22 @@ class Ranges(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """What becomes of planes after they are painted: colours (1 + LAYERS, 3), and draws."""
+    """What becomes of planes after they are painted.
+
+    Attributes:
+      colors: (1 + LAYERS, 3) of the ground and of each layer.
+      ground: (2, 3) colours behind an object.
+      light: direction of the light, in radians.
+      blots: (size, size) smooth noise that mixes the colours behind an object.
+      grain: (size, size) fine noise that lies on the whole image.
+      drawn: uniform numbers.
+    """
 
     colors: Array
     ground: Array
     light: Array
+    blots: Array
+    grain: Array
     drawn: Array
 
 
@@ -83,6 +94,8 @@ def set_up(ranges: Ranges, *, key: Key, size: int) -> tuple[Canvas, Factors, Fin
     across, down = places[None, :] - x, places[:, None] - y
     cos, sin = jnp.cos(orientation), jnp.sin(orientation)
     low, mid, high = smooth_noise(knots, size)
+    # Other noise than the class has: the same, turned. To transpose planes would be slower.
+    far, near, grain = smooth_noise(knots, size, turned=True)
     canvas = Canvas(
         u=(cos * across + sin * down) / scale,
         v=(cos * down - sin * across) / scale,
@@ -95,7 +108,8 @@ def set_up(ranges: Ranges, *, key: Key, size: int) -> tuple[Canvas, Factors, Fin
     )
     colors = inks[ranges.inks]
     factors = Factors(orientation, scale, y, x, hue(inks[0]), light)
-    return canvas, factors, Finish(colors, _ground(colors[0], r), light, r)
+    blots = 0.5 * far + 0.25 * near
+    return canvas, factors, Finish(colors, _ground(colors[0], r), light, blots, grain, r)
 
 
 def _inks(palette: Array, r: Array) -> Array:
@@ -127,12 +141,11 @@ def hue(color: Array) -> Array:
     return (angle / (2 * math.pi)) % 1.0
 
 
-def develop(planes: Array, canvas: Canvas, finish: Finish) -> Array:
+def develop(planes: Array, finish: Finish) -> Array:
     """Turn painted planes into pixels.
 
     Args:
       planes: (3 + LAYERS, size, size), as `painting` stacks them.
-      canvas: of the image.
       finish: of the image.
 
     Returns:
@@ -145,9 +158,9 @@ def develop(planes: Array, canvas: Canvas, finish: Finish) -> Array:
     distance, shade = planes[0], planes[2] * _relief(planes[1], finish.light)
     cover = jnp.clip(0.5 - distance, 0, 1)
     halo = 1 - 0.45 * jnp.exp(-jnp.maximum(distance, 0) / (_HALO * size))
-    behind = _behind(canvas, places, r)
+    behind = _behind(finish.blots, places, r)
     bright = 1 - (0.1 + 0.12 * r[14]) * toward
-    grain = (0.006 + 0.012 * r[15]) * canvas.high.T
+    grain = (0.006 + 0.012 * r[15]) * finish.grain
     contrast, lift = 0.92 + 0.2 * r[16], 0.06 * (2 * r[17] - 1)
     channels = []
     for channel in range(3):
@@ -169,11 +182,20 @@ def _relief(height: Array, light: Array) -> Array:
     return 1 + jnp.clip(_SLOPE * (jnp.cos(light) * across + jnp.sin(light) * down), -0.45, 0.5)
 
 
-def _behind(canvas: Canvas, places: Array, r: Array) -> Array:
+def _behind(blots: Array, places: Array, r: Array) -> Array:
     """Return the mixture of two colours behind an object: blots, a gradient or faint stripes."""
     angle = 2 * math.pi * r[18]
     along = jnp.cos(angle) * places[None, :] + jnp.sin(angle) * places[:, None]
-    stripes = jnp.clip(4 * jnp.sin((6 + 14 * r[19]) * along), -1, 1)
-    blots = 0.5 * canvas.low.T + 0.25 * canvas.mid.T
+    stripes = jnp.clip(4 * _sine((6 + 14 * r[19]) * along), -1, 1)
     mixed = 0.5 + 0.35 * along * r[20] + 0.5 * blots * r[21] + 0.3 * stripes * (r[22] < 0.35)
     return jnp.clip(mixed, 0, 1)
+
+
+def _sine(x: Array) -> Array:
+    """Return the sine of a few turns to 1e-6: on a CPU XLA's own takes one number at a time."""
+    half_turns = jnp.round(x * (1 / math.pi))
+    y = x - half_turns * math.pi
+    z = y * y
+    wave = y * (1 + z * (-1 / 6 + z * (1 / 120 + z * (-1 / 5040 + z / 362880))))
+    odd = half_turns - 2 * jnp.floor(half_turns / 2)
+    return wave * (1 - 2 * odd)

@@ -1,4 +1,4 @@
-"""One image of a class, or the same number of each class in one program."""
+"""One image of a class, or the same number of each class at once."""
 
 import functools
 import math
@@ -102,12 +102,15 @@ def draw(name: int | str, *, key: Key, size: int) -> Image:
     canvas, factors, finish = set_up(ranges, key=key, size=size)
     if spec.field is not None:
         canvas = canvas._replace(field=spec.field(canvas))
-    return Image(develop(spec.paint(canvas), canvas, finish), factors)
+    return Image(develop(spec.paint(canvas), finish), factors)
 
 
+# Three programs, not one: XLA would fuse them, and compute every plane several times over.
 @functools.partial(jax.jit, static_argnames=("per_class", "size", "classes"))
-def _batch(key: Key, first: Array, *, per_class: int, size: int, classes: tuple[int, ...]) -> Batch:
-    """Draw a batch; images are (number, class) until the end."""
+def _start(
+    key: Key, first: Array, *, per_class: int, size: int, classes: tuple[int, ...]
+) -> tuple[Canvas, Factors, Finish]:
+    """Set up a batch; everything is (number, class, ...)."""
     labels = jnp.array(classes, jnp.int32)
     numbers = first + jnp.arange(per_class)
 
@@ -116,13 +119,20 @@ def _batch(key: Key, first: Array, *, per_class: int, size: int, classes: tuple[
 
     over_classes = jax.vmap(start, in_axes=(None, 0, 0))
     ranges = jax.tree.map(lambda x: jnp.asarray(x[list(classes)]), _ranges())
-    canvas, factors, finish = jax.vmap(over_classes, in_axes=(0, None, None))(
-        numbers, labels, ranges
-    )
-    planes = _painted(canvas, [SPECS[index] for index in classes])
-    pixels = jax.vmap(jax.vmap(develop))(planes, canvas, finish)
-    pixels, factors = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (pixels, factors))
-    return Batch(pixels, jnp.tile(labels, per_class), factors)
+    return jax.vmap(over_classes, in_axes=(0, None, None))(numbers, labels, ranges)
+
+
+@functools.partial(jax.jit, static_argnames="classes")
+def _paint(canvas: Canvas, *, classes: tuple[int, ...]) -> Array:
+    """Paint each class on its canvases: (number, class, 3 + LAYERS, size, size)."""
+    return _painted(canvas, [SPECS[index] for index in classes])
+
+
+@jax.jit
+def _develop(planes: Array, finish: Finish) -> Array:
+    """Turn all planes into pixels (n, size, size, 3)."""
+    pixels = jax.vmap(jax.vmap(develop))(planes, finish)
+    return pixels.reshape(-1, *pixels.shape[2:])
 
 
 def _painted(canvas: Canvas, specs: list[Spec]) -> Array:
@@ -166,7 +176,7 @@ def batch(
     first: int | Array = 0,
     classes: Sequence[int | str] = CLASSES,
 ) -> Batch:
-    """Draw the same number of images of every class, in one program.
+    """Draw the same number of images of every class at once.
 
     Image `first + i` of a class is `draw(class, key=image_key(...), size=size)`, whatever else is
     in the batch, up to the rounding of another compiled program. All classes take about 20 s to
@@ -190,6 +200,9 @@ def batch(
         raise ValueError(f"per_class: expected at least 1, got {per_class}")
     check_size(size)
     chosen = class_indices(classes)
-    return _batch(
+    canvas, factors, finish = _start(
         key, jnp.asarray(first, jnp.int32), per_class=per_class, size=size, classes=chosen
     )
+    pixels = _develop(_paint(canvas, classes=chosen), finish)
+    labels = jnp.tile(jnp.array(chosen, jnp.int32), per_class)
+    return Batch(pixels, labels, jax.tree.map(jnp.ravel, factors))
