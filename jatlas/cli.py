@@ -15,6 +15,7 @@ from tyro.conf import subcommand
 from jatlas.commands.bench import Bench
 from jatlas.commands.build import Build
 from jatlas.commands.demo import Demo
+from jatlas.commands.look import Look, Walk
 from jatlas.commands.maps import Class, Compare
 from jatlas.commands.patch import Patch
 from jatlas.commands.render import Render
@@ -31,6 +32,8 @@ _Command = (
     | Annotated[Class, subcommand("class")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Patch, subcommand("patch")]
+    | Annotated[Look, subcommand("look")]
+    | Annotated[Walk, subcommand("walk")]
     | Annotated[Render, subcommand("render")]
     | Annotated[View, subcommand("view")]
     | Annotated[Export, subcommand("export")]

@@ -9,7 +9,8 @@ from tqdm import tqdm
 from jatlas.atlas import Atlas
 from jatlas.collect.sample import to_float
 from jatlas.collect.source import ImageSource, batches
-from jatlas.explain.classes import ComparisonConfig, comparison_map
+from jatlas.explain.choice import ComparisonConfig
+from jatlas.explain.classes import comparison_map
 from jatlas.explain.patches import classify
 from jatlas.explain.reading import read_patches
 from jatlas.maps import check_network, layer_map

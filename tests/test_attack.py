@@ -73,6 +73,18 @@ def test_of_places_with_as_many_successes_the_more_probable_counts() -> None:
     assert np.isnan([none.static, none.dynamic]).all()
 
 
+def test_the_best_place_of_an_image_is_one_that_succeeds_if_there_is_any() -> None:
+    # 0.45 is not enough at the first place, where another class has more; 0.4 is at the second.
+    target = np.array([[[0.45], [0.4]]])
+    found = rates(Attack(np.array([True]), np.array([0.1]), target, np.array([[[False], [True]]])))
+    assert (found.static, found.dynamic, found.dynamic_target) == (1, 1, 0.4)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        target, flipped = rng.random((6, 3, 4)), rng.random((6, 3, 4)) < 0.3
+        found = rates(Attack(np.ones(6, bool), np.zeros(6), target, flipped))
+        assert found.dynamic == flipped.any((1, 2)).mean() >= found.static
+
+
 def test_no_images_and_no_such_size_are_refused() -> None:
     arguments = (tiny_network(), tiny_params())
     with pytest.raises(ValueError, match="images: expected at least one"):

@@ -170,7 +170,8 @@ def test_evidence_ranks_the_classes_of_real_images_as_ablation_does(
     for image in images:
         estimate, truth = (np.asarray(x) for x in both(jnp.asarray(image / 255, jnp.float32)))
         ranks = [np.argsort(np.argsort(x)) for x in (estimate, truth)]
-        assert np.corrcoef(*ranks)[0, 1] > 0.5  # Spearman's; 0.74 on average over 64 images
+        # Spearman's; 0.81 on average at mixed4c, see examples/07_evidence.py.
+        assert np.corrcoef(*ranks)[0, 1] > 0.5
 
 
 def test_an_unknown_layer_is_refused(activation: jax.Array) -> None:

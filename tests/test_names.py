@@ -19,8 +19,19 @@ def test_every_name_that_is_no_other_classes_is_found() -> None:
     shared = {name for name in lower if lower.count(name) > 1}
     assert shared == {"crane", "maillot", "cardigan"}  # the dog has a capital letter
     for index, name in enumerate(NAMES):
-        if name.lower() not in shared:
+        if NAMES.count(name) == 1:
             assert find_class(name, NAMES) == index
+
+
+def test_a_name_as_it_is_listed_comes_before_all_others() -> None:
+    assert NAMES[find_class("Cardigan", NAMES)] == "Cardigan"
+    assert NAMES[find_class("cardigan", NAMES)] == "cardigan"
+    with pytest.raises(ValueError, match=r"264 \(Cardigan, .*\), 474 \(cardigan, "):
+        find_class("CARDIGAN", NAMES)
+    names = ("crane", "crane, derrick", "Crane, heron")
+    assert find_class("crane", names) == 0  # the others have a longer name to go by
+    with pytest.raises(ValueError, match=r"'Crane' can be several.*: 0 .*, 1 .*, 2 "):
+        find_class("Crane", names)
 
 
 def test_synonyms_are_found_and_the_whole_list_too() -> None:
@@ -30,13 +41,15 @@ def test_synonyms_are_found_and_the_whole_list_too() -> None:
     assert find_class("wok pan", names) == 2
     with pytest.raises(ValueError, match=r"several.*: 0 \(tench, Tinca tinca, .*\), 2 \(pan, "):
         find_class("tench", names)
+    with pytest.raises(ValueError, match=r"0 \(wok\), 1 \(wok\)"):
+        find_class("wok", ("wok", "wok"))
 
 
 @pytest.mark.parametrize(
     ("name", "choices"),
     [
         ("crane", r"134 \(crane, listed beside bittern\), 517 \(crane, listed beside "),
-        ("Maillot", r"638 \(maillot, .*\), 639 \(maillot, "),
+        ("Maillot", r"638 \(maillot, .*mailbox\), 639 \(maillot, listed beside manhole cover\)"),
     ],
 )
 def test_an_ambiguous_name_is_asked_back_with_the_choices(name: str, choices: str) -> None:
@@ -46,7 +59,11 @@ def test_an_ambiguous_name_is_asked_back_with_the_choices(name: str, choices: st
 
 @pytest.mark.parametrize(
     ("wrong", "right"),
-    [("fyring pan", r"'frying pan' \(567\)"), ("red foxx", r"'red fox' \(277\)")],
+    [
+        ("fyring pan", r"'frying pan' \(567\)"),
+        ("red foxx", r"'red fox' \(277\)"),
+        ("cranne", r"'crane' \(134 or 517\)"),
+    ],
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(wrong: str, right: str) -> None:
     with pytest.raises(ValueError, match=f"there is no {wrong!r}; did you mean .*{right}"):

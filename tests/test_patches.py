@@ -93,6 +93,8 @@ def test_a_second_sweep_of_the_same_shape_compiles_nothing() -> None:
         image = scale * as_float(IMAGE)
         sweep(network, tiny_params(), image, as_float(PATCH), sizes=(scale, 0.2))
     assert len(traces) == 1
+    sweep(network, tiny_params(), image, as_float(PATCH)[1:], sizes=(1.0, 0.2))
+    assert len(traces) == 1  # nor does the network for a patch of another shape
 
 
 def test_noise_is_seeded_and_of_any_size() -> None:

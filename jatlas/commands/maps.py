@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
@@ -12,10 +13,15 @@ from jatlas.commands.names import names_of
 from jatlas.commands.options import IconOptions
 from jatlas.commands.session import use_all_cores
 from jatlas.drawing import DrawConfig
-from jatlas.explain.classes import ClassConfig, ComparisonConfig, Rule
+from jatlas.explain.choice import ClassConfig, ComparisonConfig, Rule
 from jatlas.explain.names import find_class
-from jatlas.maps import MapConfig, add_map
+from jatlas.explain.tsne import TSNEConfig
+from jatlas.maps import RIDGE, MapConfig, add_map, drawing_for
 from jatlas.model import weights
+from jatlas.model.network import Network
+from jatlas.types import Params
+from jatlas.visualize.config import RenderConfig
+from jatlas.visualize.transforms import RandomViews
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,30 +29,35 @@ class MapOptions:
     """What the maps of one and of two classes have in common.
 
     Attributes:
-      layer: whose samples are used. Without it, the only layer of the atlas.
+      layer: whose samples are used; the evidence of late ones, mixed5b say, means most. Without
+        it, the only layer of the atlas.
       rule: which samples matter for a class: "winner", those that speak for it more than for any
         other; "magnitude", those that speak for it most; "either".
       rank: a winner has the class among its first this many.
-      most: by magnitude, at most this many samples.
+      most: by magnitude, at most this many samples. Without it, 3 in 100 of all there are, but no
+        fewer than fill the cells and no more than 2000.
       min_count: samples a cell must hold to get an icon.
+      layout: what lays the samples out; "tsne" spreads few samples over more cells.
       seed: seeds the layout and the icons.
       overwrite: whether such a map that is there may be replaced.
       whiten: whether icons follow whitened directions, as the article's do.
       ridge: steadies the whitening: share of the mean activation energy added to each channel.
       exemplars: real places kept with each cell, to check its icon against; 0 for none.
-      icons: settings of the icons.
+      icons: settings of the icons. The views of a late layer are larger, unless --view-size is
+        given.
       chunk: icons that are optimized at once, no matter for the result. Without it, what fits.
     """
 
     layer: str | None = None
     rule: Rule = ClassConfig.rule
     rank: int = ClassConfig.rank
-    most: int = ClassConfig.most
+    most: int | None = ClassConfig.most
     min_count: int = ClassConfig.min_count
+    layout: Literal["umap", "tsne"] = "umap"
     seed: int = 0
     overwrite: bool = False
     whiten: bool = DrawConfig.whiten
-    ridge: float = DrawConfig.ridge
+    ridge: float = RIDGE
     exemplars: int = DrawConfig.exemplars
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
     chunk: int | None = None
@@ -76,6 +87,7 @@ class Class(MapOptions):
             most=self.most,
             size=self.size,
             min_count=self.min_count,
+            layout=ClassConfig.layout if self.layout == "umap" else TSNEConfig(),
         )
         _add(self.atlas, (self.name,), choice, self)
 
@@ -92,13 +104,14 @@ class Compare(MapOptions):
       right: the class on the right.
       size: cells along each side.
       percentile: the difference of evidence at this percentile of its size reaches the edge.
+        Without it, the one that moves as many samples to the edges as fill one column.
     """
 
     atlas: Positional[Path]
     left: Positional[str]
     right: Positional[str]
     size: int = ComparisonConfig.size
-    percentile: float = ComparisonConfig.percentile
+    percentile: float | None = ComparisonConfig.percentile
 
     def run(self) -> None:
         """Make the map and say where it is."""
@@ -108,6 +121,7 @@ class Compare(MapOptions):
             most=self.most,
             size=self.size,
             min_count=self.min_count,
+            layout=ComparisonConfig.layout if self.layout == "umap" else TSNEConfig(),
             percentile=self.percentile,
         )
         _add(self.atlas, (self.left, self.right), choice, self)
@@ -125,11 +139,13 @@ def _add(
     info = read_info(atlas)
     network, params = weights.load(info["network"])
     names = names_of(network, params, known=info["classes"])
+    layers = [entry["layer"] for entry in info["maps"] if entry["kind"] == "layer"]
+    layer = layers[0] if options.layer is None else options.layer
+    icons = options.icons.config()
+    if layer in layers:  # else what is wrong with it is said below
+        icons = icons_for(options.icons, network, params, layer=layer)
     drawing = DrawConfig(
-        whiten=options.whiten,
-        ridge=options.ridge,
-        exemplars=options.exemplars,
-        render=options.icons.config(),
+        whiten=options.whiten, ridge=options.ridge, exemplars=options.exemplars, render=icons
     )
     config = MapConfig(
         classes=tuple(find_class(name, names) for name in wanted),
@@ -149,4 +165,23 @@ def _add(
     (grid,) = made.grids
     picture = atlas / made.path / f"overview-{grid.size}.png"
     shown = int(grid.count.ravel()[grid.cells].sum())
-    print(f"{picture}: {len(grid.cells)} icons of {shown} of {len(made.points)} samples")
+    who = " or ".join(f"{names[index]} ({index})" for index in made.classes)
+    print(
+        f"{picture}: {len(grid.cells)} icons of {shown} of {len(made.points)} samples that matter "
+        f"for {who}"
+    )
+
+
+def icons_for(
+    options: IconOptions, network: Network, params: Params, *, layer: str
+) -> RenderConfig:
+    """Return settings of icons, with views as `drawing_for` the layer unless their size is given.
+
+    The chain of the paper is left as it is.
+    """
+    icons = options.config()
+    fitted = drawing_for(network, params, layer=layer).render.views
+    if options.view_size is not None or not isinstance(icons.views, RandomViews):
+        return icons
+    assert isinstance(fitted, RandomViews)
+    return dataclasses.replace(icons, views=dataclasses.replace(icons.views, size=fitted.size))

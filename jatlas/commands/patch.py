@@ -18,7 +18,7 @@ from jatlas.collect.images import folder
 from jatlas.commands.names import names_of
 from jatlas.commands.session import use_all_cores
 from jatlas.explain.attack import Attack, Rates, attack, rates
-from jatlas.explain.classes import ComparisonConfig
+from jatlas.explain.choice import ComparisonConfig
 from jatlas.explain.names import find_class
 from jatlas.explain.patches import CORNERS, SIZES, noise_patch, plot_sweep, sweep
 from jatlas.model import weights
@@ -51,7 +51,8 @@ class Patch:
       sizes: sides of the patch to try, as shares of the image's.
       corners: where to try it.
       count: patches to read off the atlas, at most.
-      most: samples of each class that are compared to find them, at most.
+      most: samples of each class that are compared to find them, at most. Without it, as many as
+        the map of two classes shows.
       control: whether to try a patch of noise too.
       seed: seeds the noise, and the layout of the comparison.
       plot: picture to draw of what the best patch does, size by size.
@@ -69,7 +70,7 @@ class Patch:
     sizes: tuple[float, ...] = SIZES
     corners: tuple[Place, ...] = _PLACES
     count: int = 5
-    most: int = ComparisonConfig.most
+    most: int | None = ComparisonConfig.most
     control: bool = True
     seed: int = 0
     plot: Path | None = None
@@ -216,8 +217,8 @@ class _Test:
         )  # fmt: skip
 
     def curve(self, patch: HostArray, found: Attack) -> tuple[list[float], HostArray]:
-        """Return sizes and the mean probabilities (sizes, classes) at the best corner for all."""
-        sizes = np.linspace(min(self._sizes), max(self._sizes), 21).round(3).tolist()
+        """Return sizes from none on, and mean probabilities there (sizes, classes), best corner."""
+        sizes = np.linspace(0, max(self._sizes), 21).round(3).tolist()
         corner = self._corners[rates(found).place[1]]
         known = [image for image, fine in zip(self._images, found.correct, strict=True) if fine]
         tables = [

@@ -21,7 +21,12 @@ def evidence(
 
     The derivative of the max-pools after the layer is the network's own: hand in
     `jatlas.model.inception.network(config, relaxed=True)` for the relaxed one of the article,
-    with the same parameters and activations.
+    with the same parameters and activations. It is not the default, as it says something else than
+    its name and gains little: of 1760 places of 88 ImageNet images, at mixed4c, the image's class
+    came first for 4.6 % in place of 4.3, among the first five for 13.5 % in place of 11.5, and a
+    cell's label was that of 2.3 % of its samples in place of 2.2. The true one agrees as well with
+    what removing the vector does to the logits, `ablation`: the ranks of the classes correlate by
+    0.81, those of the relaxed one by 0.80 (examples/07_evidence.py).
 
     Args:
       network: the network; its last stage gives the logits.

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 def find_class(wanted: str | int, names: Sequence[str]) -> int:
     """Find the class that a person means.
 
+    The name of one class exactly as it is listed means that class: names that jatlas prints can be
+    given back to it, "Cardigan" for the dog and "cardigan" for the garment. Any other wording that
+    several classes answer to is asked back rather than guessed.
+
     Args:
       wanted: A name, upper or lower case, or one of the synonyms where a name is several set
         apart by commas; or an index, as a number or in digits.
@@ -27,6 +31,9 @@ def find_class(wanted: str | int, names: Sequence[str]) -> int:
         if not 0 <= int(text) < len(names):
             raise ValueError(f"class: expected an index from 0 to {len(names) - 1}, got {text}")
         return int(text)
+    exactly = [index for index, name in enumerate(names) if name == text]
+    if len(exactly) == 1:
+        return exactly[0]
     called: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         for synonym in {_plain(part) for part in (name, *name.split(","))}:
@@ -37,16 +44,19 @@ def find_class(wanted: str | int, names: Sequence[str]) -> int:
         raise ValueError(f"class: {text!r} can be several, name one by its index: {choices}")
     if not found:
         near = difflib.get_close_matches(_plain(text), called, n=3)
-        choices = ", ".join(f"{synonym!r} ({called[synonym][0]})" for synonym in near)
+        choices = ", ".join(
+            f"{synonym!r} ({' or '.join(map(str, called[synonym]))})" for synonym in near
+        )
         hint = f"did you mean {choices}?" if near else "no name is like it"
         raise ValueError(f"class: there is no {text!r}; {hint}")
     return found[0]
 
 
 def _told_apart(index: int, names: Sequence[str]) -> str:
-    # Of the same name: a neighbour, in lists that are in some order, says which is which.
-    neighbour = names[index - 1] if index else names[1]
-    return f"{index} ({names[index]}, listed beside {neighbour})"
+    # A neighbour of another name, in lists that are in some order, says which is which.
+    around = [names[i] for i in (index - 1, index + 1) if 0 <= i < len(names)]
+    others = [name for name in around if _plain(name) != _plain(names[index])]
+    return f"{index} ({names[index]}" + (f", listed beside {others[0]})" if others else ")")
 
 
 def _plain(name: str) -> str:

@@ -143,18 +143,18 @@ def sweep(
     check_places(sizes, corners)
     places = [(size, *corner) for size in sizes for corner in corners]
     pixels, stamp = (jnp.asarray(x, jnp.float32) for x in (image, patch))
-    look = functools.partial(_sweep, network, params, pixels, stamp)
+
+    def look(places: Array) -> Array:
+        # Two programs: patches are of many shapes, and the network is the one slow to compile.
+        return _classify(network, params, _pasted(pixels, stamp, places))
+
     found = _in_batches(look, jnp.asarray(places, jnp.float32), batch_size)
     return found.reshape(len(sizes), len(corners), -1)
 
 
-@functools.partial(jax.jit, static_argnames=("network",))
-def _sweep(network: Network, params: Params, image: Array, patch: Array, places: Array) -> Array:
-    def one(place: Array) -> Array:
-        pasted = composite(image, patch, size=place[0], corner=place[1:])
-        return jax.nn.softmax(network.run(params, pasted))
-
-    return jax.vmap(one)(places)
+@jax.jit
+def _pasted(image: Array, patch: Array, places: Array) -> Array:
+    return jax.vmap(lambda place: composite(image, patch, size=place[0], corner=place[1:]))(places)
 
 
 def plot_sweep(
