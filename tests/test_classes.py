@@ -36,6 +36,7 @@ def clusters() -> tuple[np.ndarray, np.ndarray]:
     return vectors, evidence.astype(np.float16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS, ids=("umap", "tsne"))
 def test_a_class_map_lies_in_the_unit_square_and_a_key_repeats_it(
     clusters: tuple[np.ndarray, np.ndarray], layout: UMAPConfig | TSNEConfig

@@ -199,6 +199,7 @@ def test_weights_list_and_where(
 ICONS = ["--layer", "conv2", "--steps", "2", "--icon-size", "12", "--view-size", "10"]
 
 
+@pytest.mark.slow
 def test_maps_are_added_drawn_anew_and_read(
     images: Path, out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ def atlas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "atlas"
 
 
+@pytest.mark.slow
 def test_an_image_is_a_grid_of_icons_as_large_as_it_is_active(atlas: Path, tmp_path: Path) -> None:
     photograph, out = tmp_path / "images" / "00.png", tmp_path / "seen"
     Look(atlas=atlas, image=photograph, out=out, icons=ICONS).run()
@@ -48,6 +49,7 @@ def test_an_image_is_a_grid_of_icons_as_large_as_it_is_active(atlas: Path, tmp_p
     assert Image.open(out / "places.png").size == (2 * whole + grid.icons.shape[1] // 2, whole)
 
 
+@pytest.mark.slow
 def test_a_walk_is_a_row_of_icons(
     atlas: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

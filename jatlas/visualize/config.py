@@ -30,7 +30,7 @@ class Ascent:
       cooldown: share of the steps, at the end, in which the rate falls to a tenth.
     """
 
-    learning_rate: float = 0.06
+    learning_rate: float = 0.08
     momentum: float = 0.8
     nesterov: bool = True
     cooldown: float = 0.25
@@ -80,7 +80,7 @@ class RenderConfig:
     icon_size: int = 80
     steps: int = 128
     ascent: Ascent = Ascent()
-    parameterization: Parameterization = Fourier(decay=1.5)
+    parameterization: Parameterization = Fourier(decay=1.25)
     views: Views = RandomViews()
     objective: Objective = Direction(power=0.5)
     attempts: int = 1
