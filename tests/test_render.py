@@ -45,8 +45,10 @@ def icons() -> Icons:
 
 
 def assert_same(found: Icons, expected: Icons, which: Any = slice(None)) -> None:
-    np.testing.assert_array_equal(found.images, expected.images[which])
-    np.testing.assert_array_equal(found.scores, expected.scores[which])
+    # Bitwise with JAX 0.10. JAX 0.12 rounds programs of other sizes differently: 6e-8 measured.
+    tolerance = 0 if jax.__version_info__ < (0, 11) else 1e-6
+    np.testing.assert_allclose(found.images, expected.images[which], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(found.scores, expected.scores[which], rtol=tolerance, atol=tolerance)
 
 
 def test_icons_are_images(icons: Icons) -> None:
