@@ -194,7 +194,8 @@ def network(config: InceptionConfig, *, relaxed: bool = False) -> Network:
 
 @functools.cache
 def _network(config: InceptionConfig, slopes: Slopes) -> Network:
-    learned = _learned_stages(config, slopes=slopes)
+    model = _abstract(config, slopes=slopes)
+    learned = _learned_stages(model, slopes=slopes)
     pool = _without_params(functools.partial(slopes.pool, stride=2, caffe=config.caffe_padding))
     norm = _without_params(functools.partial(_norm, config))
     order: dict[str, Stage] = {
@@ -222,35 +223,27 @@ def _network(config: InceptionConfig, slopes: Slopes) -> Network:
         classes=labels.names(config.name),
         input_size=config.input_size,
         redirected=_network(config, REDIRECTED) if slopes == TRUE else None,
-        centers=_centers(config, slopes=slopes),
+        centers=tuple((name, _merged(model, name, Block.center)) for name in _WIDTHS),
     )
 
 
-def _learned_stages(config: InceptionConfig, *, slopes: Slopes) -> dict[str, Stage]:
-    model = _abstract(config, slopes=slopes)
-    blocks = {name: _merged(getattr(model, name), name) for name in ("logits", *_WIDTHS)}
-    convs = {
-        name: _merged(getattr(model, name), name, slopes.relu)
-        for name in ("conv2d0", "conv2d1", "conv2d2")
-    }
+def _learned_stages(model: InceptionV1, *, slopes: Slopes) -> dict[str, Stage]:
+    def then_relu(conv: nnx.Conv, x: Array) -> Array:
+        return slopes.relu(conv(x))
+
+    blocks = {name: _merged(model, name) for name in ("logits", *_WIDTHS)}
+    convs = {name: _merged(model, name, then_relu) for name in ("conv2d0", "conv2d1", "conv2d2")}
     return blocks | convs
 
 
-def _centers(config: InceptionConfig, *, slopes: Slopes) -> tuple[tuple[str, Stage], ...]:
-    model = _abstract(config, slopes=slopes)
-
-    def stage_of(name: str) -> Stage:
-        graph, _ = nnx.split(getattr(model, name))
-        return lambda params, x: nnx.merge(graph, params[name]).center(x)
-
-    return tuple((name, stage_of(name)) for name in _WIDTHS)
-
-
-def _merged(module: nnx.Module, name: str, then: Callable[[Array], Array] = lambda x: x) -> Stage:
-    graph, _ = nnx.split(module)
+def _merged(
+    model: InceptionV1, name: str, apply: Callable[..., Array] = lambda module, x: module(x)
+) -> Stage:
+    """Return the stage that applies a part of the model, with the parameters of its name."""
+    graph, _ = nnx.split(getattr(model, name))
 
     def stage(params: Params, x: Array) -> Array:
-        return then(nnx.merge(graph, params[name])(x))
+        return apply(nnx.merge(graph, params[name]), x)
 
     return stage
 
