@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 
 from jatlas.model.network import around_center
-from jatlas.model.ops import max_pool, redirected_relu, relaxed_max_pool
+from jatlas.model.ops import conv_small_map, max_pool, redirected_relu, relaxed_max_pool
 from jatlas.types import Array
 
 
@@ -51,8 +51,8 @@ class Block(nnx.Module):
         relu = self.slopes.relu
         towers = (
             one,
-            relu(self.conv3x3(three)),
-            relu(self.conv5x5(five)),
+            relu(_everywhere(self.conv3x3, three)),
+            relu(_everywhere(self.conv5x5, five)),
             relu(self.pool_reduce(pooled)),
         )
         return jnp.concatenate(towers, axis=-1)
@@ -82,6 +82,14 @@ class Block(nnx.Module):
         return [self.slopes.relu(part) for part in jnp.split(x @ kernel + bias, ends, axis=-1)]
 
 
+def _everywhere(conv: nnx.Conv, x: Array) -> Array:
+    """Apply a convolution to a map of any size, (..., h, w, c)."""
+    kernel = conv.kernel[...]
+    if max(x.shape[-3:-1]) >= min(kernel.shape[:2]):
+        return conv(x)
+    return _biased(conv, conv_small_map(x, kernel))
+
+
 def _at_center(conv: nnx.Conv, x: Array) -> Array:
     """Apply a convolution at the centre of what it reaches, (..., h, w, c), as one product."""
     height, width = x.shape[-3:-1]
@@ -90,5 +98,8 @@ def _at_center(conv: nnx.Conv, x: Array) -> Array:
     top, left = kernel.shape[0] // 2 - height // 2, kernel.shape[1] // 2 - width // 2
     part = kernel[top : top + height, left : left + width]
     flat = x.reshape(*x.shape[:-3], 1, 1, -1)
-    found = flat @ part.reshape(-1, part.shape[-1])
-    return found if conv.bias is None else found + conv.bias[...]
+    return _biased(conv, flat @ part.reshape(-1, part.shape[-1]))
+
+
+def _biased(conv: nnx.Conv, x: Array) -> Array:
+    return x if conv.bias is None else x + conv.bias[...]
