@@ -22,11 +22,11 @@ from jatlas.visualize.render import render
 
 ROWS = {
     "the article's settings, 512 steps": paper(),
-    "default, 128 steps": RenderConfig(),
+    "default, 96 steps": RenderConfig(),
     "spectrum as lucid has it": RenderConfig(parameterization=Fourier()),
     "MACO: phases alone": RenderConfig(parameterization=MACO()),
     "pixels": RenderConfig(parameterization=Pixels()),
-    "with opacity": RenderConfig(parameterization=Alpha(color=Fourier(decay=1.25))),
+    "with opacity": RenderConfig(parameterization=Alpha(color=RenderConfig.parameterization)),
 }
 ICONS = 12
 

@@ -1,4 +1,4 @@
-"""The relaxed max-pool: the value of one pool, the gradient of another."""
+"""The operations that are our own: their values, and their slopes both ways."""
 
 import functools
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jatlas.model import inception
-from jatlas.model.ops import max_pool, relaxed_max_pool
+from jatlas.model.ops import conv_small_map, local_response_norm, max_pool, relaxed_max_pool
 
 SHAPES = [(1, False, 7, 6), (2, False, 7, 8), (2, True, 7, 8), (2, True, 8, 5)]
 
@@ -101,3 +101,46 @@ def test_a_relaxed_network_computes_the_same_and_explains_differently() -> None:
     plain, relaxed = explain(False), explain(True)
     np.testing.assert_allclose(plain[0], relaxed[0], rtol=1e-5, atol=1e-7)
     assert float(jnp.abs(plain[1] - relaxed[1]).max()) > 1e-3 * float(jnp.abs(plain[1]).max())
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (3, 3), (4, 4), (4, 2)])
+@pytest.mark.parametrize("side", [3, 5])
+def test_a_small_map_is_convolved_as_any_other(shape: tuple[int, int], side: int) -> None:
+    rng = np.random.default_rng(3)
+    x = jnp.asarray(rng.standard_normal((2, *shape, 4)), jnp.float32)
+    kernel = jnp.asarray(rng.standard_normal((side, side, 4, 6)), jnp.float32)
+    weight = jnp.asarray(rng.standard_normal((2, *shape, 6)), jnp.float32)
+
+    def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        form = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=form)
+
+    def slopes(conv: Callable[..., jax.Array]) -> tuple[jax.Array, ...]:
+        return jax.grad(lambda x, kernel: (weight * conv(x, kernel)).sum(), (0, 1))(x, kernel)
+
+    found, right = conv_small_map(x, kernel), conv(x, kernel)
+    np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(conv_small_map(x[0], kernel), right[0], rtol=1e-5, atol=1e-5)
+    for one, other in zip(slopes(conv_small_map), slopes(conv), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("radius", "beta"), [(2, 0.75), (5, 0.5), (1, 0.6)])
+def test_the_slope_of_the_normalisation_forwards_and_backwards(radius: int, beta: float) -> None:
+    rng = np.random.default_rng(4)
+    x, change, cotangent = rng.standard_normal((3, 3, 12))
+
+    def norm(x: np.ndarray) -> np.ndarray:
+        around = np.abs(np.arange(12)[:, None] - np.arange(12)) <= radius
+        return x / (1.5 + 0.3 * x**2 @ around) ** beta
+
+    def ours(x: jax.Array) -> jax.Array:
+        return local_response_norm(x, radius=radius, bias=1.5, alpha=0.3, beta=beta)
+
+    along = (norm(x + 1e-6 * change) - norm(x - 1e-6 * change)) / 2e-6
+    at, tangent, back = (jnp.asarray(each, jnp.float32) for each in (x, change, cotangent))
+    value, slope = jax.jvp(ours, (at,), (tangent,))
+    np.testing.assert_allclose(value, norm(x), rtol=1e-5)
+    np.testing.assert_allclose(slope, along, rtol=1e-4, atol=1e-5)
+    (found,) = jax.vjp(ours, at)[1](back)
+    assert float(jnp.vdot(found, tangent)) == pytest.approx(float((cotangent * along).sum()), 1e-4)

@@ -162,9 +162,9 @@ def test_equal_configs_are_traced_once() -> None:
         config = dataclasses.replace(CONFIG, steps=3, views=RandomViews(size=12))
         made = functools.partial(render, network, tiny_params(), layer="conv2", progress=False)
         made(DIRECTIONS[: 5 + seed], key=jax.random.key(seed), config=config, chunk=2)
-        # Twice for the shapes, at each call; once for the step and twice to judge the icons in
-        # their views and as they are, however many chunks and steps.
-        assert len(traces) == 5 + 2 * seed
+        # Once for the shapes, once for the step and twice to judge the icons in their views and
+        # as they are, however many calls, chunks and steps.
+        assert len(traces) == 4
 
 
 def test_each_chunk_is_handed_out_when_it_is_done(icons: Icons) -> None:
@@ -264,6 +264,8 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any], message: str) -> None
         ({"learning_rate": float("nan")}, "learning_rate: expected above 0, got nan"),
         ({"learning_rate": float("inf")}, "learning_rate: expected above 0, got inf"),
         ({"momentum": 1.0}, "momentum: expected at least 0, below 1, got 1.0"),
+        ({"memory": 0.0}, "memory: expected above 0, below 1, got 0.0"),
+        ({"memory": 1.0}, "memory: expected above 0, below 1, got 1.0"),
         ({"cooldown": 1.5}, r"cooldown: expected a share in \[0, 1\], got 1.5"),
     ],
 )
@@ -387,7 +389,8 @@ def test_half_precision_leads_to_about_the_same_icons() -> None:
     )
     assert half.images.dtype == half.scores.dtype == np.float32
     assert np.abs(half.images - full.images).max() > 0
-    assert half.scores.mean() == pytest.approx(full.scores.mean(), rel=0.03)
+    # One or another may climb another hill from the first rounding on; most do not.
+    assert np.median(np.abs(half.scores / full.scores - 1)) < 0.03
 
 
 @pytest.mark.slow

@@ -167,7 +167,8 @@ def _draw_theta(config: RenderConfig, rng: np.random.Generator) -> HostArray:
     assert isinstance(views, RandomViews)
     side = rng.uniform(*views.window)
     angle = math.radians(views.rotate * rng.uniform(-0.5, 0.5, 2).sum())
-    center = 0.5 + max(1 + 2 * views.pad - side, 0) * rng.uniform(-0.5, 0.5, 2)
+    places = rng.uniform(-0.5, 0.5, (views.draws, 2))
+    center = 0.5 + max(1 + 2 * views.pad - side, 0) * places.mean(0)
     return theta(center, side, angle)
 
 

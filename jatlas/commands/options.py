@@ -18,7 +18,7 @@ class IconOptions:
     """Settings of the icons; what is not given is as the preset has it.
 
     Attributes:
-      preset: "fast" reaches the article's quality in a quarter of the steps; "paper" is what the
+      preset: "fast" reaches the article's quality in a fifth of the steps; "paper" is what the
         article's notebooks do.
       icon_size: side of an icon in pixels.
       steps: optimization steps per icon.

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -85,8 +85,9 @@ class Network:
         Raises:
           ValueError: if the layer is unknown or has no positions, or the image is too small.
         """
-        abstract = jax.ShapeDtypeStruct((*image, 3), jnp.float32)
-        shape = jax.eval_shape(functools.partial(self.run, until=layer), params, abstract).shape
+        leaves, tree = jax.tree.flatten(params)
+        abstract = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
+        shape = _shape(self, tree, abstract, image, layer)
         if len(shape) != 3:
             raise ValueError(f"layer: {layer!r} has no positions (its shape is {shape})")
         return shape
@@ -148,6 +149,20 @@ class Network:
         if last < first:
             raise ValueError(f"until={until!r} must come after={after!r} in {self.name}")
         return iter(self.stages[first : last + 1])
+
+
+@functools.lru_cache(maxsize=256)  # every render asks, and tracing GoogLeNet takes 0.3 s
+def _shape(
+    network: Network,
+    tree: Any,
+    leaves: tuple[jax.ShapeDtypeStruct, ...],
+    image: tuple[int, int],
+    layer: str,
+) -> tuple[int, ...]:
+    """Return the shape of a layer for an image of (height, width) pixels."""
+    params = jax.tree.unflatten(tree, leaves)
+    abstract = jax.ShapeDtypeStruct((*image, 3), jnp.float32)
+    return jax.eval_shape(functools.partial(network.run, until=layer), params, abstract).shape
 
 
 def around_center(x: Array, reach: int) -> Array:

@@ -95,9 +95,13 @@ class Chain:
         return View(0.5 + moved / canvas_size, self.size / zoom / canvas_size, angle)
 
     def typical(self, canvas_size: int) -> tuple[float, float]:
-        """Return the mean side and how far the centres of windows vary."""
-        side = float((self.size / self._zooms(canvas_size)).mean()) / canvas_size
-        return side, sum(self.jitter) / canvas_size
+        """Return the mean side and the centres' standard deviation, as shares of the canvas."""
+        zooms = self._zooms(canvas_size)
+        # Of an even draw among 0 to n the variance is n (n + 2) / 12.
+        before = sum(most * (most + 2) for most in self.jitter) / 12
+        after = self.jitter_after * (self.jitter_after + 2) / 12 * np.mean(zooms**-2.0)
+        side = float((self.size / zooms).mean())
+        return side / canvas_size, math.sqrt(before + after) / canvas_size
 
     def _part(self, canvas_size: int) -> int:
         """Return the side in pixels of what padding and jitter leave."""

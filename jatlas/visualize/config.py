@@ -19,19 +19,22 @@ Precision = Literal["float32", "bfloat16"]
 class Ascent:
     """How the parameters of an icon climb: Adam, with what makes it arrive sooner.
 
-    Little momentum, looked ahead (Nesterov), suits a slope that changes with every random view:
-    with GoogLeNet's mixed4c it reached in 128 steps the mean cosine that plain Adam (0.9, no
-    look-ahead) reaches in 512. The rate falls in the end, which takes the grain out.
+    Little momentum, looked ahead (Nesterov), suits a slope that changes with every random view,
+    and a short memory of its size one that grows as an icon takes shape. With GoogLeNet's mixed4c
+    it reached in 96 steps a higher mean cosine than plain Adam (0.9, 0.999, no look-ahead, 0.05)
+    does in 512. The rate falls in the end, which takes the grain out.
 
     Attributes:
       learning_rate: the step size.
       momentum: decay of the mean of the slopes.
-      nesterov: whether to look ahead along that mean.
+      memory: decay of the mean of their squares.
+      nesterov: whether to look ahead along the mean of the slopes.
       cooldown: share of the steps, at the end, in which the rate falls to a tenth.
     """
 
-    learning_rate: float = 0.08
-    momentum: float = 0.8
+    learning_rate: float = 0.12
+    momentum: float = 0.6
+    memory: float = 0.95
     nesterov: bool = True
     cooldown: float = 0.25
 
@@ -41,6 +44,8 @@ class Ascent:
             raise ValueError(f"learning_rate: expected above 0, got {self.learning_rate}")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum: expected at least 0, below 1, got {self.momentum}")
+        if not 0 < self.memory < 1:
+            raise ValueError(f"memory: expected above 0, below 1, got {self.memory}")
         if not 0 <= self.cooldown <= 1:
             raise ValueError(f"cooldown: expected a share in [0, 1], got {self.cooldown}")
 
@@ -50,7 +55,7 @@ class Ascent:
         full = optax.constant_schedule(self.learning_rate)
         fall = optax.linear_schedule(self.learning_rate, self.learning_rate / 10, last)
         rate = optax.join_schedules([full, fall], [steps - last]) if last else self.learning_rate
-        return optax.adam(rate, b1=self.momentum, nesterov=self.nesterov)
+        return optax.adam(rate, b1=self.momentum, b2=self.memory, nesterov=self.nesterov)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,9 +83,9 @@ class RenderConfig:
     """
 
     icon_size: int = 80
-    steps: int = 128
+    steps: int = 96
     ascent: Ascent = Ascent()
-    parameterization: Parameterization = Fourier(decay=1.25)
+    parameterization: Parameterization = Fourier(decay=1.1)
     views: Views = RandomViews()
     objective: Objective = Direction(power=0.5)
     attempts: int = 1
@@ -104,7 +109,7 @@ class RenderConfig:
 
 
 def paper() -> RenderConfig:
-    """Return the settings of the article's notebooks, four times the work of the default.
+    """Return the settings of the article's notebooks, five times the steps of the default.
 
     80 px, 512 steps of Adam at 0.05, lucid's spectrum, the notebooks' chain of transforms, and
     the plain dot product, which is what their objective amounts to with whitened directions.
@@ -114,7 +119,7 @@ def paper() -> RenderConfig:
     """
     return RenderConfig(
         steps=512,
-        ascent=Ascent(learning_rate=0.05, momentum=0.9, nesterov=False, cooldown=0.0),
+        ascent=Ascent(learning_rate=0.05, momentum=0.9, memory=0.999, nesterov=False, cooldown=0.0),
         parameterization=Fourier(),
         views=ATLAS_NOTEBOOK,
         objective=Direction(),

@@ -226,7 +226,7 @@ def _optimize(
         bar.update(plan.width * now)
         # Dispatch runs ahead of the device; the bar should not.
         if made % BLOCK == 0 or made == config.steps:
-            bar.set_postfix(cosine=f"{float(seen.cosines[:count].mean()):.3f}")
+            bar.set_postfix(cosine=f"{np.asarray(seen.cosines)[:count].mean():.3f}")
     judged = step.judge(job.network, params, state.params, aims, key=for_init, **common)
     return Icons(*(np.array(field[:count]) for field in judged))
 

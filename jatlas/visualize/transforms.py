@@ -38,7 +38,10 @@ class Views(Protocol):
         """Draw the window of one step on a canvas of `canvas_size` pixels."""
 
     def typical(self, canvas_size: int) -> tuple[float, float]:
-        """Return a window's mean side and how far centres vary, as shares of the canvas."""
+        """Return a window's mean side and its centre's standard deviation along each axis.
+
+        Both are shares of the canvas.
+        """
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,9 @@ class RandomViews:
       window: smallest and largest side of the window, as a share of the canvas' side.
       rotate: largest rotation to either side, in degrees.
       pad: how far beyond the canvas a window may reach, as a share of the canvas' side.
+      draws: how many even draws a window's place is the mean of. With 1 all places are alike;
+        several keep it near the middle, as the jitters of the article do, and what is shown
+        gathers there.
       fill: grey value outside the canvas, in [0, 1].
     """
 
@@ -61,12 +67,15 @@ class RandomViews:
     window: tuple[float, float] = (0.55, 0.75)
     rotate: float = 15.0
     pad: float = 0.025
+    draws: int = 4
     fill: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.size < 1:
             raise ValueError(f"size: expected at least 1 pixel, got {self.size}")
+        if self.draws < 1:
+            raise ValueError(f"draws: expected at least 1, got {self.draws}")
         low, high = self.window
         if not 0 < low <= high < math.inf:
             raise ValueError(f"window: expected 0 < smallest <= largest, got {self.window}")
@@ -81,10 +90,11 @@ class RandomViews:
         return draw_view(self, key=key)
 
     def typical(self, canvas_size: int) -> tuple[float, float]:
-        """Return the mean side and how far the centres of such windows vary."""
+        """Return the mean side and the centres' standard deviation, as shares of the canvas."""
         del canvas_size
         side = sum(self.window) / 2
-        return side, max(1 + 2 * self.pad - side, 0)
+        # Of an even draw it is the range over the root of 12, of a mean of n less by their root.
+        return side, max(1 + 2 * self.pad - side, 0) / math.sqrt(12 * self.draws)
 
 
 def draw_view(config: RandomViews, *, key: Key) -> View:
@@ -94,7 +104,8 @@ def draw_view(config: RandomViews, *, key: Key) -> View:
     # The sum of two uniform draws: like the article's lists, small angles are likelier.
     angle = config.rotate * jax.random.uniform(for_angle, (2,), minval=-0.5, maxval=0.5).sum()
     room = jnp.maximum(1 + 2 * config.pad - side, 0)
-    center = 0.5 + room * jax.random.uniform(for_center, (2,), minval=-0.5, maxval=0.5)
+    places = jax.random.uniform(for_center, (config.draws, 2), minval=-0.5, maxval=0.5)
+    center = 0.5 + room * places.mean(0)
     return View(center, side, jnp.deg2rad(angle))
 
 
@@ -104,9 +115,10 @@ def whole_view() -> View:
 
 
 def fixed_views(views: Views, *, canvas_size: int) -> View:
-    """Return five views to judge icons by: the centre, and half way to the four corners.
+    """Return five views to judge icons by: the centre, and as far from it as most are.
 
-    They are upright and have the mean side.
+    The others lie to its four corners, a standard deviation away along each axis. They are
+    upright and have the mean side.
 
     Args:
       views: what varied while the icons were optimized.
@@ -115,9 +127,9 @@ def fixed_views(views: Views, *, canvas_size: int) -> View:
     Returns:
       View of five: center (5, 2), side (5,), angle (5,).
     """
-    side, room = views.typical(canvas_size)
+    side, spread = views.typical(canvas_size)
     places = jnp.array([(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)], jnp.float32)
-    return View(0.5 + room / 4 * places, jnp.full((5,), side), jnp.zeros(5))
+    return View(0.5 + spread * places, jnp.full((5,), side), jnp.zeros(5))
 
 
 def resample(image: Array, view: View, *, size: int, fill: float) -> Array:
