@@ -85,7 +85,7 @@ class RenderConfig:
     icon_size: int = 80
     steps: int = 96
     ascent: Ascent = Ascent()
-    parameterization: Parameterization = Fourier(decay=1.1)
+    parameterization: Parameterization = Fourier(decay=1.25)
     views: Views = RandomViews()
     objective: Objective = Direction(power=0.5)
     attempts: int = 1
