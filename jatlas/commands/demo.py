@@ -18,8 +18,9 @@ from jatlas.model import weights
 from jatlas.pipeline import BuildConfig, build
 from jatlas.show import export
 from jatlas.synthetic import CLASSES, Synthetic
-from jatlas.visualize.config import RenderConfig
+from jatlas.visualize.config import Ascent, RenderConfig
 from jatlas.visualize.objectives import Direction
+from jatlas.visualize.transforms import RandomViews
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,19 @@ IMAGES = 1_920
 # Whitened, the icons of this narrow network show what tells a cell from all others, which is mostly
 # noise. Not whitened, and close to their direction, they show what the images look like.
 # The classes are islands to the layout; a large distance within them fills the plane.
+# The images are full of what they show, to the edges, and so are icons whose views go anywhere: for
+# 86 % of 213 the network had what their cell is of most among five guesses, for 81 % with views near
+# the middle.
 CONFIG = BuildConfig(
     per_image=4,
     min_count=3,
     whiten=False,
     layout=UMAPConfig(n_neighbors=60, min_dist=0.9),
-    render=RenderConfig(objective=Direction(power=4)),
+    render=RenderConfig(
+        objective=Direction(power=4),
+        views=RandomViews(draws=1),
+        ascent=Ascent(learning_rate=0.08),
+    ),
 )
 
 
