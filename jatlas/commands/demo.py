@@ -31,9 +31,9 @@ IMAGES = 1_920
 # Whitened, the icons of this narrow network show what tells a cell from all others, which is mostly
 # noise. Not whitened, and close to their direction, they show what the images look like.
 # The classes are islands to the layout; a large distance within them fills the plane.
-# The images are full of what they show, to the edges, and so are icons whose views go anywhere: for
-# 86 % of 213 the network had what their cell is of most among five guesses, for 81 % with views near
-# the middle.
+# The images are full of what they show, to the edges, and so are icons whose views go anywhere:
+# for 86 % of 213 the network had what their cell is of most among five guesses, for 81 % with
+# views near the middle.
 CONFIG = BuildConfig(
     per_image=4,
     min_count=3,
