@@ -382,15 +382,14 @@ def test_what_lives_is_not_made_again(icons: Icons) -> None:
 
 @pytest.mark.slow
 def test_half_precision_leads_to_about_the_same_icons() -> None:
-    config = dataclasses.replace(CONFIG, steps=40)
+    config = dataclasses.replace(CONFIG, steps=40, views=RandomViews(size=12, draws=1))
     full = tiny_render(DIRECTIONS, key=KEY, config=config)
     half = tiny_render(
         DIRECTIONS, key=KEY, config=dataclasses.replace(config, precision="bfloat16")
     )
     assert half.images.dtype == half.scores.dtype == np.float32
     assert np.abs(half.images - full.images).max() > 0
-    # One or another may climb another hill from the first rounding on; most do not.
-    assert np.median(np.abs(half.scores / full.scores - 1)) < 0.03
+    assert half.scores.mean() == pytest.approx(full.scores.mean(), rel=0.03)
 
 
 @pytest.mark.slow

@@ -166,8 +166,7 @@ def conv_small_map(x: Array, kernel: Array) -> Array:
     """Convolve a map that is smaller than the kernel, as one matrix product.
 
     Equal to a convolution with zeros around the map, which on a CPU takes eight times as long
-    there, gradient included (64 icons of 3 x 3 places, kernels of 5 x 5): a tenth of a rendering
-    step.
+    there, gradient included (64 icons of 3 x 3 places, kernels of 5 x 5): 8 % of a rendering step.
 
     Args:
       x: (..., h, w, channels).
