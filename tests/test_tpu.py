@@ -170,8 +170,10 @@ def test_what_is_told_to_be_half_precise_is_so_in_every_layer(
 
 
 @pytest.mark.slow
-def test_extraction_compiles_for_a_tpu() -> None:
-    (found,) = compile_for("extract,v5e:2x2")
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_extraction_compiles_for_a_tpu(topology: str) -> None:
+    (found,) = compile_for(f"extract,{topology}")
+    assert found["devices"] == TOPOLOGIES[topology]
     assert 64 * 224 * 224 * 3 < found["bytes"] < MEMORY
     assert found["collectives"] == []
 
