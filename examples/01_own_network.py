@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jatlas
-from jatlas.arrange.layout import UMAPConfig
-from jatlas.model.network import Network
-from jatlas.visualize.render import RenderConfig
-from jatlas.visualize.transforms import RandomViews
+from jatlas.arrange import UMAP
+from jatlas.model import Network
+from jatlas.visualize import RandomViews, RenderConfig
 
 
 def convolve(name, stride):
@@ -66,11 +65,11 @@ def main():
         key=jax.random.key(1),
         config=jatlas.BuildConfig(
             per_image=4,
-            layout=UMAPConfig(n_neighbors=15),
+            layout=UMAP(n_neighbors=15),
             render=RenderConfig(icon_size=32, steps=20, views=RandomViews(size=24)),
         ),
     )
-    print(atlas.save(sys.argv[1]))
+    print(jatlas.save(atlas, sys.argv[1]))
 
 
 if __name__ == "__main__":

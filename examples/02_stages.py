@@ -12,19 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 
 import jatlas
-from jatlas.arrange import whiten
-from jatlas.arrange.neighbors import nearest_neighbors
-from jatlas.collect import sample
-from jatlas.explain.attribution import evidence
-from jatlas.files import write_image
-from jatlas.show import plot
-from jatlas.visualize.render import RenderConfig, render
+from jatlas import pixels
+from jatlas.arrange import _whiten as whiten
+from jatlas.arrange import nearest_neighbors
+from jatlas.collect import _sample as sample
+from jatlas.explain import evidence
+from jatlas.storage._files import write_image
+from jatlas.visualize import RenderConfig, render
 
 LAYER = "mixed4c"
 
 
 def main():
-    network, params = jatlas.load("googlenet_bvlc")
+    network, params = jatlas.load_network("googlenet_bvlc")
     loaded = jatlas.collect.folder(sys.argv[1], limit=16).load()
     images = jnp.stack([item.image for item in loaded if item.image is not None]) / 255
 
@@ -62,7 +62,7 @@ def main():
         config=RenderConfig(steps=16),
         chunk=16,
     )
-    sheet = plot.sprite(plot.to_uint8(icons.images), np.arange(len(directions)), size=4)
+    sheet = pixels.sprite(pixels.to_uint8(icons.images), np.arange(len(directions)), size=4)
     write_image(Path(sys.argv[2]), sheet)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from jatlas import synthetic
-from jatlas.show.plot import to_uint8
+from jatlas.pixels import to_uint8
 
 EACH, SIDE, GAP, NAME = 2, 64, 6, 14  # images of each class; the rest in pixels
 COLUMNS = 8

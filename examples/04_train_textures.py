@@ -33,7 +33,8 @@ import tyro
 from tqdm import tqdm
 
 from jatlas import synthetic
-from jatlas.model import checkpoint, inception
+from jatlas.model import TEXTURES, abstract_params, inception_v1
+from jatlas.model import _checkpoint as checkpoint
 
 SMALL = 64  # side in pixels of the first images
 DECAY, SMOOTHING, KEEP = 0.03, 0.05, 0.998  # of the weights, of the labels, of the average
@@ -64,7 +65,7 @@ class Options:
     batches: int = 900
     batch: int = 64
     seed: int = 0
-    width: float = inception.TEXTURES.width
+    width: float = TEXTURES.width
     small: float = 0.8
     rate: float = 3e-3
     push: float = 1.0
@@ -79,7 +80,7 @@ def keys_of(options):
 
 def initial(config, *, key):
     """Draw what is trained: kernels and biases, and a gain for each channel of a convolution."""
-    flat, tree = jax.tree.flatten_with_path(inception.abstract_params(config))
+    flat, tree = jax.tree.flatten_with_path(abstract_params(config))
     leaves, gains = [], {}
     for (path, leaf), each in zip(flat, jax.random.split(key, len(flat)), strict=True):
         spread = {4: np.sqrt(2 / np.prod(leaf.shape[:-1])), 2: 0.01, 1: 0.0}[len(leaf.shape)]
@@ -186,11 +187,11 @@ def train(config, options):
     optimizer = make_optimizer(2 * options.batches, options.rate)
     trained = jax.jit(functools.partial(initial, config))(key=for_weights)
     if options.start:
-        expected = inception.abstract_params(config)
+        expected = abstract_params(config)
         trained = go_on(checkpoint.read(options.start, expected=expected))
     copy = jax.tree.map(jnp.copy, trained)
     state = (trained, copy, optimizer.init(trained), jnp.zeros((), jnp.int32))
-    step = make_step(inception.network(config), optimizer)
+    step = make_step(inception_v1(config), optimizer)
     each = options.batch // config.classes
     losses = []
     progress = tqdm(range(options.batches), unit="batch", mininterval=5)
@@ -209,7 +210,7 @@ def train(config, options):
 
 def accuracy(config, params, *, key, count):
     """Return the share of `count` new images that the network names right, class by class."""
-    network = inception.network(config)
+    network = inception_v1(config)
     classify = jax.jit(lambda params, x: network.run(params, x).argmax(-1))
     right = []
     for number in tqdm(range(-(-count // config.classes)), desc="test", unit="batch"):
@@ -228,7 +229,7 @@ def commit():
 
 
 def main(options):
-    config = dataclasses.replace(inception.TEXTURES, width=options.width)
+    config = dataclasses.replace(TEXTURES, width=options.width)
     start = time.perf_counter()
     params = train(config, options)
     seconds = time.perf_counter() - start

@@ -8,20 +8,20 @@ import sys
 import numpy as np
 
 import jatlas
-from jatlas.arrange.grid import cell_index
-from jatlas.explain import metrics
+from jatlas.arrange import cell_index
+from jatlas.explain import _metrics as metrics
 from jatlas.synthetic import CLASSES
 
 
 def main(folder: str) -> None:
-    atlas = jatlas.Atlas.load(folder)
-    network, params = jatlas.load(atlas.info["network"])
+    atlas = jatlas.load(folder)
+    network, params = jatlas.load_network(atlas.info["network"])
     # Image i of `jatlas demo` is of class i modulo the number of classes.
     assert atlas.info["source"]["kind"] == "synthetic"
     for each in atlas.maps:
-        image = each.source[:, 0]
+        image = each.samples.source[:, 0]
         truth = image % len(CLASSES)
-        near = metrics.agreement(each.points, each.vectors, truth, image)
+        near = metrics.agreement(each.points, each.samples.vectors, truth, image)
         print(f"{each.layer}: {len(truth)} samples of {len(np.unique(image))} images")
         print(f"  nearest 10 of the same class: {near.points:.1%} on the map, "
               f"{near.vectors:.1%} among the vectors, {near.chance:.1%} by chance")  # fmt: skip
@@ -40,7 +40,7 @@ def main(folder: str) -> None:
             most = np.array([np.bincount(truth[cell == number]).argmax() for number in grid.cells])
             for what, classes in (("label", top), ("majority class", most)):
                 one, five = (
-                    metrics.recognized(network, params, grid.icons, classes, top=k).mean()
+                    metrics.recognized(network, params, grid.icons.images, classes, top=k).mean()
                     for k in (1, 5)
                 )
                 print(f"  icons taken for their {what}: first guess {one:.1%}, of five {five:.1%}")

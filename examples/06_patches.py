@@ -17,12 +17,11 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageEnhance
 
 import jatlas
-from jatlas.collect.decode import Preprocess, decode
-from jatlas.explain.attack import attack, rates
-from jatlas.explain.names import find_class
-from jatlas.explain.patches import CORNERS, SIZES, sweep
-from jatlas.files import write_image
-from jatlas.patching import read_off
+from jatlas.build import read_off
+from jatlas.collect import Preprocess, decode
+from jatlas.explain import CORNERS, SIZES, attack, rates, sweep
+from jatlas.model import find_class
+from jatlas.storage._files import write_image
 
 PAIRS = (  # source, target, patches
     ("snorkel", "scuba diver", "train"),
@@ -163,12 +162,12 @@ def quantify(network, params, images, patches, out, atlas, pair, published):
 
 
 def main(images, patches, out, atlas=None):
-    network, params = jatlas.load("googlenet_bvlc")
+    network, params = jatlas.load_network("googlenet_bvlc")
     out.mkdir(parents=True, exist_ok=True)
     singles(network, params, patches)
     plots(network, params, patches, out)
     print(f"\nSizes tried: {SIZES}. Static is the best size and corner for all, dynamic for each.")
-    known = None if atlas is None else jatlas.Atlas.load(atlas)
+    known = None if atlas is None else jatlas.load(atlas)
     for pair, published in zip(PAIRS, RATES, strict=True):
         quantify(network, params, images, patches, out, known, pair, published)
 

@@ -15,12 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import jatlas
-from jatlas.arrange.grid import average, cell_index
-from jatlas.explain.attribution import ablation, evidence
-from jatlas.explain.metrics import purity
-from jatlas.maps import layer_map
-from jatlas.model import inception, labels
-from jatlas.originals import images_of
+from jatlas.arrange import average, cell_index
+from jatlas.build import images_of, layer_map
+from jatlas.explain import ablation, evidence, purity
+from jatlas.model import CONFIGS, inception_v1
+from jatlas.model import _labels as labels
 
 ABLATED = 4  # places of each image whose vector is removed, to see what the logits really lose
 SIZE, LEAST = 10, 4  # of the grid, and samples a cell must hold
@@ -34,9 +33,9 @@ def spearman(one, other):
 
 
 def main(folder, layer, every="1"):
-    atlas = jatlas.Atlas.load(folder)
-    true, params = jatlas.load(atlas.info["network"])
-    relaxed = inception.network(inception.CONFIGS[true.name], relaxed=True)
+    atlas = jatlas.load(folder)
+    true, params = jatlas.load_network(atlas.info["network"])
+    relaxed = inception_v1(CONFIGS[true.name], relaxed=True)
     index = {wnid: i for i, wnid in enumerate(labels.wnids(true.name))}
     classes = np.array([index[name.split("/")[-1].split("_")[0]] for name in atlas.images])
     owner = layer_map(atlas, layer)
@@ -57,12 +56,12 @@ def main(folder, layer, every="1"):
             at(ablation, true, few),
         )
 
-    used = np.unique(owner.source[:, 0])[:: int(every)]
-    rows = [np.flatnonzero(owner.source[:, 0] == i) for i in used]
+    used = np.unique(owner.samples.source[:, 0])[:: int(every)]
+    rows = [np.flatnonzero(owner.samples.source[:, 0] == i) for i in used]
     images = images_of(atlas.info, atlas.images).reload(used.tolist())
     found = [
         [np.asarray(x) for x in look(jnp.asarray(item.image / np.float32(255)),
-                                     owner.source[where, 1:])]
+                                     owner.samples.source[where, 1:])]
         for item, where in zip(images, rows, strict=True)
     ]  # fmt: skip
     tables = {
@@ -71,7 +70,7 @@ def main(folder, layer, every="1"):
     lost = np.concatenate([x[2] for x in found])
     ablated = np.concatenate([np.arange(ABLATED) + k * len(rows[0]) for k in range(len(rows))])
     rows = np.concatenate(rows)
-    truth, points = classes[owner.source[rows, 0]], owner.points[rows]
+    truth, points = classes[owner.samples.source[rows, 0]], owner.points[rows]
     cell = np.asarray(cell_index(points, size=SIZE))
     full = np.flatnonzero(np.bincount(cell, minlength=SIZE**2) >= LEAST)
     print(f"{layer}: {len(rows)} samples of {len(used)} images, {len(full)} cells of {SIZE} x "

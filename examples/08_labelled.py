@@ -24,7 +24,7 @@ def fitting(text, font, width):
 
 
 def main(folder, path, out):
-    atlas = jatlas.Atlas.load(folder)
+    atlas = jatlas.load(folder)
     owner = atlas.find(path)
     grid = owner.grids[0]
     side = grid.size * PX
@@ -39,7 +39,7 @@ def main(folder, path, out):
     for i, cell in enumerate(grid.cells.tolist()):
         row, column = divmod(cell, grid.size)
         x, y = column * PX, row * PX + MARGIN
-        icon = Image.fromarray(grid.icons[i]).resize((PX, PX), Image.Resampling.LANCZOS)
+        icon = Image.fromarray(grid.icons.images[i]).resize((PX, PX), Image.Resampling.LANCZOS)
         sheet.paste(icon, (x, y))
         if grid.crops is not None:
             real = Image.fromarray(grid.crops[i, 0]).resize(

@@ -12,13 +12,10 @@ import jax
 import numpy as np
 
 import jatlas
-from jatlas.drawing import DrawConfig, directions
-from jatlas.files import write_image
-from jatlas.show import plot
-from jatlas.visualize.config import RenderConfig, paper
-from jatlas.visualize.maco import MACO
-from jatlas.visualize.parameterize import Alpha, Fourier, Pixels
-from jatlas.visualize.render import render
+from jatlas import pixels
+from jatlas.build import DrawConfig, directions
+from jatlas.storage._files import write_image
+from jatlas.visualize import MACO, Alpha, Fourier, Pixels, RenderConfig, paper, render
 
 ROWS = {
     "the article's settings, 512 steps": paper(),
@@ -42,13 +39,13 @@ def on_checks(icons):
 
 
 def main(folder, picture):
-    atlas = jatlas.Atlas.load(folder)
-    network, params = jatlas.load(atlas.info["network"])
+    atlas = jatlas.load(folder)
+    network, params = jatlas.load_network(atlas.info["network"])
     each = atlas.maps[0]
     grid = each.grids[0]
     chosen = grid.cells[np.linspace(0, len(grid.cells) - 1, ICONS).round().astype(int)]
     means = grid.mean.reshape(-1, grid.mean.shape[-1])[chosen]
-    aims = directions(means, each.moment, config=DrawConfig())
+    aims = directions(means, each.samples.moment, config=DrawConfig())
     rows = []
     for name, config in ROWS.items():
         start = time.perf_counter()
@@ -57,7 +54,7 @@ def main(folder, picture):
         )
         seconds = time.perf_counter() - start
         print(f"{name}: mean cosine {icons.cosines.mean():.3f}, {seconds:.0f} s with compiling")
-        rows.append(plot.to_uint8(on_checks(icons.images)))
+        rows.append(pixels.to_uint8(on_checks(icons.images)))
     px = rows[0].shape[1]
     sheet = np.stack(rows).transpose(0, 2, 1, 3, 4).reshape(len(rows) * px, ICONS * px, 3)
     write_image(Path(picture), sheet)

@@ -12,10 +12,9 @@ import jax
 import numpy as np
 
 import jatlas
-from jatlas.commands.session import use_all_cores
-from jatlas.drawing import DrawConfig, directions
-from jatlas.visualize.config import RenderConfig, paper
-from jatlas.visualize.render import render
+from jatlas.build import DrawConfig, directions
+from jatlas.cli._session import use_all_cores
+from jatlas.visualize import RenderConfig, paper, render
 
 ICONS = 64
 STEPS = (48, 64, 80, 96, 128)
@@ -23,13 +22,13 @@ STEPS = (48, 64, 80, 96, 128)
 
 def main(folder):
     use_all_cores()
-    atlas = jatlas.Atlas.load(folder)
-    network, params = jatlas.load(atlas.info["network"])
+    atlas = jatlas.load(folder)
+    network, params = jatlas.load_network(atlas.info["network"])
     each = atlas.maps[0]
     grid = each.grids[0]
     cells = grid.cells[:ICONS]
     means = grid.mean.reshape(-1, grid.mean.shape[-1])[cells]
-    aims = directions(means, each.moment, config=DrawConfig())
+    aims = directions(means, each.samples.moment, config=DrawConfig())
 
     def measure(config):
         """Return the mean cosine, and the seconds of a first and a second time."""

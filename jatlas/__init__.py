@@ -1,14 +1,88 @@
-"""jatlas: Activation Atlases in JAX."""
+"""jatlas: Activation Atlases in JAX.
 
-from jatlas import arrange as arrange
-from jatlas import collect as collect
-from jatlas import explain as explain
-from jatlas import model as model
-from jatlas import show as show
-from jatlas import visualize as visualize
-from jatlas.atlas import Atlas as Atlas
-from jatlas.model.weights import load as load
-from jatlas.pipeline import BuildConfig as BuildConfig
-from jatlas.pipeline import build as build
+The everyday names are here; each comes from the package of its stage, which has the rest:
+`jatlas.model`, `jatlas.collect`, `jatlas.arrange`, `jatlas.visualize`, `jatlas.explain`,
+`jatlas.build`, `jatlas.show`, `jatlas.storage`, `jatlas.synthetic` and `jatlas.bench`.
+"""
+
+import importlib
+import sys
+import types as _types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jatlas.arrange import TSNE as TSNE
+    from jatlas.arrange import UMAP as UMAP
+    from jatlas.arrange import umap as umap
+    from jatlas.build import BuildConfig as BuildConfig
+    from jatlas.build import build as build
+    from jatlas.collect import arrays as arrays
+    from jatlas.collect import folder as folder
+    from jatlas.collect import tfds as tfds
+    from jatlas.explain import evidence as evidence
+    from jatlas.explain import exemplars as exemplars
+    from jatlas.model import Network as Network
+    from jatlas.model import find_class as find_class
+    from jatlas.model import load_network as load_network
+    from jatlas.records import Atlas as Atlas
+    from jatlas.records import Grid as Grid
+    from jatlas.records import Icons as Icons
+    from jatlas.records import Map as Map
+    from jatlas.records import Samples as Samples
+    from jatlas.storage import load as load
+    from jatlas.storage import save as save
+    from jatlas.synthetic import Synthetic as Synthetic
+    from jatlas.types import Run as Run
+    from jatlas.visualize import MACO as MACO
+    from jatlas.visualize import Channel as Channel
+    from jatlas.visualize import Direction as Direction
+    from jatlas.visualize import Fourier as Fourier
+    from jatlas.visualize import Neuron as Neuron
+    from jatlas.visualize import RandomViews as RandomViews
+    from jatlas.visualize import RenderConfig as RenderConfig
+    from jatlas.visualize import TotalVariation as TotalVariation
+    from jatlas.visualize import paper as paper
+    from jatlas.visualize import render as render
 
 __version__ = "0.1.0"
+
+# Imported when they are first asked for: JAX, Flax and Optax take two seconds together.
+_NAMES = {
+    "arrange": "TSNE UMAP umap",
+    "build": "BuildConfig build",
+    "collect": "arrays folder tfds",
+    "explain": "evidence exemplars",
+    "model": "Network find_class load_network",
+    "records": "Atlas Grid Icons Map Samples",
+    "storage": "load save",
+    "synthetic": "Synthetic",
+    "types": "Run",
+    "visualize": "Channel Direction Fourier MACO Neuron RandomViews RenderConfig TotalVariation "
+    "paper render",
+}
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'jatlas' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"jatlas.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+class _Package(_types.ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        # `jatlas.build` is the function, also after its package was imported, which Python would
+        # put in its place: `from jatlas.build import ...` finds the package all the same.
+        if not (name in _HOMES and isinstance(value, _types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

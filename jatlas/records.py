@@ -1,17 +1,96 @@
-"""What an atlas is made of: maps, and the grids over them."""
+"""What an atlas is made of: samples, icons, grids, maps. Nothing here draws or reads files.
+
+All records are frozen dataclasses and PyTrees: `jax.tree.map(jnp.asarray, atlas)` moves an atlas to
+the device. They are compared by identity, as arrays have no single truth value.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from jatlas.show import plot
+import jax
+
 from jatlas.types import HostArray
 
 Kind = Literal["layer", "class", "comparison"]
+"""What the samples of a map have in common."""
+
+_STATIC = {"static": True}
 
 
-@dataclasses.dataclass(frozen=True)
+class Info(dict[str, Any]):
+    """JSON values by name; hashable, so that a record that holds them may pass through `jax.jit`.
+
+    Example:
+      >>> hash(Info(seed=[0, 1])) == hash(Info(seed=[0, 1]))
+      True
+    """
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(json.dumps(self, sort_keys=True))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Activation vectors of one layer.
+
+    Attributes:
+      vectors: (n, channels) float32 activation vectors.
+      source: (n, 3) int32 of image index, row and column of the activation.
+      evidence: (n, classes) float16 linear class evidence of each vector.
+      moment: (channels, channels) float32 second moment of the layer, over all positions off its
+        border, for whitening.
+    """
+
+    vectors: HostArray
+    source: HostArray
+    evidence: HostArray
+    moment: HostArray
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, rows: HostArray) -> Samples:
+        """Return some of the samples, of the same layer.
+
+        Args:
+          rows: (m,) int.
+        """
+        return dataclasses.replace(
+            self,
+            vectors=self.vectors[rows],
+            source=self.source[rows],
+            evidence=self.evidence[rows],
+        )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Icons:
+    """Pictures made by feature visualization.
+
+    Attributes:
+      images: (n, px, px, 3) RGB, 4 channels with opacity: float32 in [0, 1] as they are rendered,
+        uint8 in an atlas.
+      scores: (n,) float32, the objective, mean over fixed views; not finite where rendering failed.
+      cosines: (n,) float32, cosine between the direction of an icon and what the layer makes of
+        the icon as it is, without any transform.
+    """
+
+    images: HostArray
+    scores: HostArray
+    cosines: HostArray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Grid:
     """One grid of cells over a map.
 
@@ -21,68 +100,128 @@ class Grid:
       count: (size, size) int32 samples per cell; the counts add up to the samples.
       evidence: (size, size, classes) float32 average class evidence.
       cells: (m,) int32 row-major numbers of the cells that have an icon, ascending.
-      icons: (m, px, px, 3) uint8.
-      scores: (m,) float32 what the objective reached, mean over fixed views.
-      cosines: (m,) float32 how well each icon, as it is, points the way of its cell's direction.
+      icons: m icons, uint8.
       exemplars: (m, k) int32 rows of the map's samples that are nearest to each cell, nearest
         first, each of another image; -1 where there are no more. None if they were not looked for.
-      crops: (m, k, px, px, 3) uint8 of what those samples look at; None if the images could not
-        be read again.
-      settings: how the icons were made where that is not as the map's settings say; JSON values.
+      crops: (m, k, px, px, 3) uint8 of the receptive fields of those samples; None if the images
+        could not be read again.
+      settings: how the icons were made, where it differs from the map's settings.
     """
 
-    size: int
+    size: int = dataclasses.field(metadata=_STATIC)
     mean: HostArray
     count: HostArray
     evidence: HostArray
     cells: HostArray
-    icons: HostArray
-    scores: HostArray
-    cosines: HostArray
+    icons: Icons
     exemplars: HostArray | None = None
     crops: HostArray | None = None
-    settings: dict[str, Any] | None = None
-
-    def sprite(self) -> HostArray:
-        """Return all icons in one picture, (size * px, size * px, 3) uint8."""
-        return plot.sprite(self.icons, self.cells, size=self.size)
+    settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)
 
 
-@dataclasses.dataclass(frozen=True)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Map:
     """Samples of one layer laid out: all of them, or those that matter for one or two classes.
 
     Attributes:
       layer: name of the layer.
-      vectors: (n, channels) float32 activation vectors.
+      samples: the samples.
       points: (n, 2) float32 of x to the right and y down, in the unit square.
-      source: (n, 3) int32 of image index, row and column of the activation.
-      evidence: (n, classes) float16 class evidence of each vector.
-      moment: (channels, channels) float32 second moment of the layer.
       grids: grids over the points.
-      kind: "layer" holds all samples of the layer; "class" those that matter for a class;
-        "comparison" those that matter for two, from left to right.
+      kind: "layer" for all samples of the layer, "class" for those that matter for a class,
+        "comparison" for those that matter for two, from left to right.
       classes: indices of those classes.
-      rows: (n,) int64 which rows of the layer's own map the samples are; None for all of them.
+      rows: (n,) int64 rows of the samples in the layer's own map; None for all of them.
       axes: by "x" and "y" what a direction means: its name, or a pair of names for its two ends.
-      settings: how it was made where that is not as the atlas's `info` says; JSON values.
+      settings: how the map was made, where it differs from the atlas's `info`.
     """
 
-    layer: str
-    vectors: HostArray
+    layer: str = dataclasses.field(metadata=_STATIC)
+    samples: Samples
     points: HostArray
-    source: HostArray
-    evidence: HostArray
-    moment: HostArray
     grids: tuple[Grid, ...]
-    kind: Kind = "layer"
-    classes: tuple[int, ...] = ()
+    kind: Kind = dataclasses.field(default="layer", metadata=_STATIC)
+    classes: tuple[int, ...] = dataclasses.field(default=(), metadata=_STATIC)
     rows: HostArray | None = None
-    axes: dict[str, str | list[str]] | None = None
-    settings: dict[str, Any] | None = None
+    axes: Info | None = dataclasses.field(default=None, metadata=_STATIC)
+    settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)
 
     @property
     def path(self) -> str:
-        """Name of the map in its atlas, and of its folder there, such as mixed4c-class-277."""
+        """Name of the map in its atlas, such as mixed4c-class-277."""
         words = {"layer": (), "class": ("class",), "comparison": ("compare",)}[self.kind]
         return "-".join((self.layer, *words, *map(str, self.classes)))
+
+    def grid(self, size: int) -> Grid:
+        """Return the grid with so many cells along each side.
+
+        Raises:
+          ValueError: if there is none; the message lists the sizes there are.
+        """
+        for grid in self.grids:
+            if grid.size == size:
+                return grid
+        known = ", ".join(str(grid.size) for grid in self.grids)
+        raise ValueError(f"grid: expected one of {known} for the map {self.path}, got {size}")
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Atlas:
+    """An activation atlas.
+
+    Attributes:
+      maps: of layers, and of classes at a layer. Sample i of every layer's map is the same place
+        of the same image; the other maps hold some of them, see `Map.rows`.
+      images: name of every image that was offered, by index.
+      classes: name of each class; empty if unknown.
+      info: JSON values: network, weights_sha256, seed, settings, versions, source, skipped.
+    """
+
+    maps: tuple[Map, ...]
+    images: tuple[str, ...] = dataclasses.field(metadata=_STATIC)
+    classes: tuple[str, ...] = dataclasses.field(metadata=_STATIC)
+    info: Info = dataclasses.field(metadata=_STATIC)
+
+    def find(self, path: str) -> Map:
+        """Return the map of a name, `Map.path`.
+
+        Raises:
+          ValueError: if there is none; the message lists the names there are.
+        """
+        for atlas_map in self.maps:
+            if atlas_map.path == path:
+                return atlas_map
+        known = ", ".join(atlas_map.path for atlas_map in self.maps)
+        raise ValueError(f"map: expected one of {known}, got {path!r}")
+
+    def layer(self, name: str | None = None) -> Map:
+        """Return the map of all samples of a layer.
+
+        Args:
+          name: of the layer; None for the only one.
+
+        Raises:
+          ValueError: if there is no such layer, or several to choose from.
+        """
+        known = {each.layer: each for each in self.maps if each.kind == "layer"}
+        if name is None and len(known) == 1:
+            return next(iter(known.values()))
+        if name not in known:
+            raise ValueError(f"layer: expected one of {', '.join(known)}, got {name}")
+        return known[name]
+
+    def class_name(self, index: int) -> str:
+        """Return the name of a class; "class 7" if class 7 has no name."""
+        return class_name(index, self.classes)
+
+
+def class_name(index: int, classes: Sequence[str]) -> str:
+    """Return the name of a class; "class 7" if class 7 has no name.
+
+    Example:
+      >>> class_name(1, ("cat", "dog")), class_name(7, ("cat", "dog"))
+      ('dog', 'class 7')
+    """
+    return classes[index] if index < len(classes) else f"class {index}"

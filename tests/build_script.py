@@ -8,7 +8,7 @@ from pathlib import Path
 
 from test_pipeline import build
 
-from jatlas import samples
+from jatlas.collect import _extract as samples
 
 if __name__ == "__main__":
     samples.SEGMENT = 10

@@ -10,9 +10,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jatlas.model import inception
-from jatlas.model.convert import convert
-from jatlas.model.network import Network
+from jatlas.model import GOOGLENET_BVLC, Network, inception_v1
+from jatlas.model._convert import convert
 from jatlas.types import Params
 
 
@@ -28,6 +27,6 @@ def test_data() -> Path:
 @pytest.fixture(scope="session")
 def googlenet(test_data: Path) -> tuple[Network, Params]:
     """BVLC GoogLeNet with its real weights."""
-    config = inception.GOOGLENET_BVLC
+    config = GOOGLENET_BVLC
     file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
-    return inception.network(config), jax.tree.map(jnp.asarray, convert(file, config=config))
+    return inception_v1(config), jax.tree.map(jnp.asarray, convert(file, config=config))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.model.network import Network, Stage
+from jatlas.model import Network, Stage
 
 CLASSES = 5
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from jatlas.collect.arrays import arrays
+from jatlas.collect import arrays
 
 
 def test_a_single_array_is_a_source() -> None:

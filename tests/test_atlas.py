@@ -1,16 +1,18 @@
 """The folder of format jatlas/1, and that saving is whole or not at all."""
 
-import dataclasses
 import json
 import os
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from jatlas import Atlas, atlas
-from jatlas.atlas import Grid, Map
+from jatlas import Atlas
+from jatlas.records import Grid, Icons, Info, Map, Samples
+from jatlas.storage import _format as atlas
+from jatlas.storage import load, save
 
 SIZE, PX, CHANNELS, CLASSES, SAMPLES = 3, 4, 5, 7, 11
 
@@ -26,34 +28,36 @@ def make_atlas(seed: int = 0) -> Atlas:
         count=count,
         evidence=rng.random((SIZE, SIZE, CLASSES), np.float32),
         cells=cells,
-        icons=rng.integers(0, 255, (3, PX, PX, 3), np.uint8),
-        scores=rng.random(3, np.float32),
-        cosines=np.array([0.25, np.nan, -0.5], np.float32),
+        icons=Icons(
+            images=rng.integers(0, 255, (3, PX, PX, 3), np.uint8),
+            scores=rng.random(3, np.float32),
+            cosines=np.array([0.25, np.nan, -0.5], np.float32),
+        ),
     )
     layer = Map(
         layer="mixed4c",
-        vectors=rng.random((SAMPLES, CHANNELS), np.float32),
+        samples=Samples(
+            vectors=rng.random((SAMPLES, CHANNELS), np.float32),
+            source=rng.integers(0, 9, (SAMPLES, 3)).astype(np.int32),
+            evidence=rng.random((SAMPLES, CLASSES)).astype(np.float16),
+            moment=np.eye(CHANNELS, dtype=np.float32),
+        ),
         points=rng.random((SAMPLES, 2), np.float32),
-        source=rng.integers(0, 9, (SAMPLES, 3)).astype(np.int32),
-        evidence=rng.random((SAMPLES, CLASSES)).astype(np.float16),
-        moment=np.eye(CHANNELS, dtype=np.float32),
         grids=(grid,),
     )
     info = {"network": "net", "seed": [0, 0], "skipped": [["b.jpg", "empty file"]]}
-    return Atlas((layer,), ("a.jpg", "dir/ü b.jpg"), ("tench", "goldfish"), info)
+    return Atlas(
+        maps=(layer,),
+        images=("a.jpg", "dir/ü b.jpg"),
+        classes=("tench", "goldfish"),
+        info=Info(info),
+    )
 
 
 def assert_equal(a: Atlas, b: Atlas) -> None:
-    assert (a.images, a.classes, a.info, len(a.maps)) == (b.images, b.classes, b.info, len(b.maps))
-    for left, right in zip(a.maps, b.maps, strict=True):
-        for field in dataclasses.fields(Map):
-            if field.name != "grids":
-                x, y = getattr(left, field.name), getattr(right, field.name)
-                np.testing.assert_array_equal(x, y)
-        for x, y in zip(left.grids, right.grids, strict=True):
-            for field in dataclasses.fields(Grid):
-                u, v = getattr(x, field.name), getattr(y, field.name)
-                np.testing.assert_array_equal(u, v)
+    # The structure holds everything that is no array: names, sizes, settings.
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -63,11 +67,11 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     made = make_atlas()
-    assert_equal(Atlas.load(made.save(tmp_path / "deep" / "atlas")), made)
+    assert_equal(load(save(made, tmp_path / "deep" / "atlas")), made)
 
 
 def test_the_folder_has_the_files_of_the_format(tmp_path: Path) -> None:
-    folder = make_atlas().save(tmp_path / "atlas")
+    folder = save(make_atlas(), tmp_path / "atlas")
     assert set(tree(folder)) == {
         "atlas.json",
         "images.txt",
@@ -88,10 +92,10 @@ def test_the_folder_has_the_files_of_the_format(tmp_path: Path) -> None:
 
 def test_a_cell_is_where_the_format_says_in_the_sprite(tmp_path: Path) -> None:
     made = make_atlas()
-    folder = made.save(tmp_path / "atlas")
+    folder = save(made, tmp_path / "atlas")
     pixels = np.asarray(Image.open(folder / "mixed4c/icons-3.png"))
     grid = made.maps[0].grids[0]
-    for cell, icon in zip(grid.cells, grid.icons, strict=True):
+    for cell, icon in zip(grid.cells, grid.icons.images, strict=True):
         row, column = divmod(int(cell), SIZE)
         y, x = row * PX, column * PX
         np.testing.assert_array_equal(pixels[y : y + PX, x : x + PX], icon)
@@ -99,9 +103,9 @@ def test_a_cell_is_where_the_format_says_in_the_sprite(tmp_path: Path) -> None:
 
 
 def test_equal_atlases_are_saved_as_equal_bytes(tmp_path: Path) -> None:
-    first = tree(make_atlas().save(tmp_path / "a"))
-    assert first == tree(make_atlas().save(tmp_path / "b"))
-    assert first != tree(make_atlas(1).save(tmp_path / "c"))
+    first = tree(save(make_atlas(), tmp_path / "a"))
+    assert first == tree(save(make_atlas(), tmp_path / "b"))
+    assert first != tree(save(make_atlas(1), tmp_path / "c"))
 
 
 def test_labels_are_the_classes_with_most_evidence() -> None:
@@ -117,7 +121,7 @@ def test_labels_are_the_classes_with_most_evidence() -> None:
 
 def test_an_empty_folder_is_filled_and_permissions_are_ordinary(tmp_path: Path) -> None:
     (tmp_path / "atlas").mkdir()
-    folder = make_atlas().save(tmp_path / "atlas")
+    folder = save(make_atlas(), tmp_path / "atlas")
     assert folder.stat().st_mode & 0o777 == 0o755
     assert sorted(path.name for path in tmp_path.iterdir()) == ["atlas"]
 
@@ -126,20 +130,20 @@ def test_something_else_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     for overwrite in (False, True):
         with pytest.raises(ValueError, match="holds something else"):
-            make_atlas().save(tmp_path, overwrite=overwrite)
+            save(make_atlas(), tmp_path, overwrite=overwrite)
     with pytest.raises(ValueError, match="is a file"):
-        make_atlas().save(tmp_path / "thesis.tex")
+        save(make_atlas(), tmp_path / "thesis.tex")
     assert tree(tmp_path) == {"thesis.tex": b"years of work"}
 
 
 def test_an_atlas_is_replaced_only_on_demand(tmp_path: Path) -> None:
-    folder = make_atlas().save(tmp_path / "atlas")
+    folder = save(make_atlas(), tmp_path / "atlas")
     before = tree(folder)
     with pytest.raises(ValueError, match="holds an atlas already"):
-        make_atlas(1).save(folder)
+        save(make_atlas(1), folder)
     assert tree(folder) == before
-    make_atlas(1).save(folder, overwrite=True)
-    assert_equal(Atlas.load(folder), make_atlas(1))
+    save(make_atlas(1), folder, overwrite=True)
+    assert_equal(load(folder), make_atlas(1))
     assert [path.name for path in tmp_path.iterdir()] == ["atlas"]
 
 
@@ -147,31 +151,31 @@ def test_an_atlas_is_replaced_only_on_demand(tmp_path: Path) -> None:
 def test_a_failure_on_the_way_leaves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    folder = make_atlas().save(tmp_path / "atlas")
+    folder = save(make_atlas(), tmp_path / "atlas")
     before = tree(tmp_path)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(f"jatlas.files.{call}", fail)
+    monkeypatch.setattr(f"jatlas.storage._files.{call}", fail)
     with pytest.raises(OSError, match="No space left"):
-        make_atlas(1).save(folder, overwrite=True)
+        save(make_atlas(1), folder, overwrite=True)
     with pytest.raises(OSError, match="No space left"):
-        make_atlas(1).save(tmp_path / "other")
+        save(make_atlas(1), tmp_path / "other")
     assert tree(tmp_path) == before
     assert os.listdir(tmp_path) == ["atlas"]
 
 
 def test_what_is_no_atlas_is_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is no atlas: it has no atlas\.json"):
-        Atlas.load(tmp_path)
+        load(tmp_path)
     (tmp_path / "atlas.json").write_text("{")
     with pytest.raises(ValueError, match="is damaged"):
-        Atlas.load(tmp_path)
+        load(tmp_path)
     for text in ('{"format": "jatlas/2"}', "[]", "null"):
         (tmp_path / "atlas.json").write_text(text)
         with pytest.raises(ValueError, match="expected format 'jatlas/1'"):
-            Atlas.load(tmp_path)
+            load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -181,23 +185,23 @@ def test_what_is_no_atlas_is_not_loaded(tmp_path: Path) -> None:
 def test_a_missing_or_cut_file_is_a_damaged_atlas(
     tmp_path: Path, name: str, keep: int | None
 ) -> None:
-    folder = make_atlas().save(tmp_path / "atlas")
+    folder = save(make_atlas(), tmp_path / "atlas")
     path = folder / name
     content = path.read_bytes()
     path.unlink()
     if keep is not None and name != "images.txt":
         path.write_bytes(content[:keep])
     with pytest.raises(ValueError, match="is a damaged atlas"):
-        Atlas.load(folder)
+        load(folder)
 
 
 def test_pickles_and_paths_that_lead_out_are_refused(tmp_path: Path) -> None:
-    folder = make_atlas().save(tmp_path / "atlas")
+    folder = save(make_atlas(), tmp_path / "atlas")
     np.save(folder / "mixed4c/points.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="is a damaged atlas"):
-        Atlas.load(folder)
+        load(folder)
     info = json.loads((folder / "atlas.json").read_text())
     info["maps"][0]["path"] = "../elsewhere"
     (folder / "atlas.json").write_text(json.dumps(info))
     with pytest.raises(ValueError, match="leads out of the folder"):
-        Atlas.load(folder)
+        load(folder)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from helpers import CLASSES, tiny_network, tiny_params
 
-from jatlas.explain.attack import Attack, attack, rates
-from jatlas.explain.patches import CORNERS, composite
+from jatlas.explain import CORNERS, Attack, attack, composite, rates
 
 RNG = np.random.default_rng(3)
 SHAPE = (20, 26, 3)

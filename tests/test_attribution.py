@@ -11,8 +11,8 @@ import pytest
 from helpers import CLASSES, tiny_network, tiny_params
 from PIL import Image
 
-from jatlas.explain.attribution import ablation, class_heat, evidence
-from jatlas.model.network import Network
+from jatlas.explain import ablation, class_heat, evidence
+from jatlas.model import Network
 
 SIDE = 10
 

@@ -14,18 +14,18 @@ import pytest
 from helpers import tiny_network, tiny_params
 
 from jatlas import bench
-from jatlas.arrange.layout import UMAPConfig
-from jatlas.bench import machine, peer, render, report
-from jatlas.bench.render import article, directions, whole
-from jatlas.commands import bench as command
-from jatlas.model import inception, weights
-from jatlas.model.network import Network
-from jatlas.visualize import chunks, program
-from jatlas.visualize.chain import LUCID_STANDARD
-from jatlas.visualize.config import RenderConfig
-from jatlas.visualize.objectives import Channel, Seen
-from jatlas.visualize.parameterize import Pixels
-from jatlas.visualize.transforms import View, resample
+from jatlas.arrange import UMAP
+from jatlas.bench import _machine as machine
+from jatlas.bench import _peer as peer
+from jatlas.bench import _render as render
+from jatlas.bench import _report as report
+from jatlas.bench._render import article, directions, whole
+from jatlas.cli import bench as command
+from jatlas.model import CONFIGS, TEXTURES, InceptionConfig, Network, inception_v1, init_params
+from jatlas.model import _weights as weights
+from jatlas.visualize import LUCID_STANDARD, Channel, Pixels, RenderConfig, Seen, View, resample
+from jatlas.visualize import _chunks as chunks
+from jatlas.visualize import _program as program
 
 KEY = jax.random.key(0)
 # So many steps that they take longer than what is done once, however busy the machine.
@@ -144,7 +144,7 @@ def test_extraction_is_measured_for_each_batch_size() -> None:
 
 def test_a_layout_is_measured() -> None:
     speed = bench.bench_layout(
-        key=KEY, points=120, channels=6, config=UMAPConfig(n_neighbors=5), repeat=1
+        key=KEY, points=120, channels=6, config=UMAP(n_neighbors=5), repeat=1
     )
     assert_positive(speed)
     assert speed.points == 120 and speed.channels == 6
@@ -250,7 +250,7 @@ def test_numbers_are_written_short() -> None:
     ],
 )
 def test_what_the_peer_has_not_is_named(change: dict[str, Any], message: str) -> None:
-    arguments = {"network": inception.network(inception.TEXTURES), "layer": "mixed4c"}
+    arguments = {"network": inception_v1(TEXTURES), "layer": "mixed4c"}
     given = {name: change.pop(name, value) for name, value in arguments.items()}
     config = dataclasses.replace(RenderConfig(), **change)
     with pytest.raises(ValueError, match=message):
@@ -259,17 +259,17 @@ def test_what_the_peer_has_not_is_named(change: dict[str, Any], message: str) ->
 
 def test_without_torch_the_peer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    network = inception.network(inception.TEXTURES)
+    network = inception_v1(TEXTURES)
     with pytest.raises(ValueError, match="peer: torch is not installed here"):
         peer.make_loss(network, {}, layer="mixed4c", config=RenderConfig())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", inception.CONFIGS.values(), ids=lambda each: each.name)
-def test_the_peer_computes_what_the_renderer_does(config: inception.InceptionConfig) -> None:
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=lambda each: each.name)
+def test_the_peer_computes_what_the_renderer_does(config: InceptionConfig) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed: no peer to compare with")
-    network, layer = inception.network(config), "mixed4c"
-    params = inception.init_params(config, key=KEY)
+    network, layer = inception_v1(config), "mixed4c"
+    params = init_params(config, key=KEY)
     settings = article()
     rng = np.random.default_rng(0)
     spectra = rng.standard_normal((2, 2, 3, 80, 41)).astype(np.float32)

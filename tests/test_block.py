@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jatlas.model.block import REDIRECTED, TRUE, Block, Slopes
-from jatlas.model.network import around_center
+from jatlas.model import around_center
+from jatlas.model._block import REDIRECTED, TRUE, Block, Slopes
 
 CHANNELS = 6
 

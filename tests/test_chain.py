@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize.chain import ATLAS_NOTEBOOK, ATLAS_RECIPE, LUCID_STANDARD, Chain
-from jatlas.visualize.transforms import View, resample
+from jatlas.visualize import ATLAS_NOTEBOOK, ATLAS_RECIPE, LUCID_STANDARD, Chain, View, resample
 
 HostArray = np.ndarray
 CHAINS = {"standard": LUCID_STANDARD, "notebook": ATLAS_NOTEBOOK, "recipe": ATLAS_RECIPE}

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from jatlas.arrange.layout import UMAPConfig
-from jatlas.explain import choice
-from jatlas.explain.choice import ClassConfig, ComparisonConfig
-from jatlas.explain.classes import balance
+from jatlas.arrange import UMAP
+from jatlas.explain import ClassConfig, ComparisonConfig, balance
+from jatlas.explain import _selection as choice
 
 RNG = np.random.default_rng(0)
 # Halves, so that there are equals; float16, as an atlas holds it.
@@ -61,7 +60,7 @@ def test_either_rule_counts_no_sample_twice() -> None:
 def test_the_defaults_are_those_of_the_article() -> None:
     assert (ClassConfig().size, ComparisonConfig().size) == (8, 10)
     for config in (ClassConfig(), ComparisonConfig()):
-        assert config.layout == UMAPConfig(n_neighbors=20, min_dist=0.02)
+        assert config.layout == UMAP(n_neighbors=20, min_dist=0.02)
         assert config.fitted(1_000_000).most == 2000
     assert ComparisonConfig().reach(4673) == pytest.approx(99, abs=0.2)
     assert hash(ClassConfig()) == hash(ClassConfig())

@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from jatlas.visualize import chunks
+from jatlas.visualize import _chunks as chunks
 
 DEVICES = jax.devices("cpu")[:1]
 

@@ -4,15 +4,14 @@ import jax
 import numpy as np
 import pytest
 
-from jatlas.arrange.layout import UMAPConfig
-from jatlas.explain import classes
-from jatlas.explain.choice import ClassConfig, ComparisonConfig
-from jatlas.explain.tsne import TSNEConfig
+from jatlas.arrange import TSNE, UMAP
+from jatlas.explain import ClassConfig, ComparisonConfig
+from jatlas.explain import _classes as classes
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
 EVIDENCE = RNG.standard_normal((60, 5)).astype(np.float16)
-LAYOUTS = [UMAPConfig(n_neighbors=5), TSNEConfig(perplexity=5, learning_rate=10)]
+LAYOUTS = [UMAP(n_neighbors=5), TSNE(perplexity=5, learning_rate=10)]
 
 
 def test_balance_is_zero_in_the_middle_and_clipped_at_the_percentile() -> None:
@@ -39,7 +38,7 @@ def clusters() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS, ids=("umap", "tsne"))
 def test_a_class_map_lies_in_the_unit_square_and_a_key_repeats_it(
-    clusters: tuple[np.ndarray, np.ndarray], layout: UMAPConfig | TSNEConfig
+    clusters: tuple[np.ndarray, np.ndarray], layout: UMAP | TSNE
 ) -> None:
     config = ClassConfig(layout=layout)
     found = classes.class_map(*clusters, index=1, key=KEY, config=config, progress=False)
@@ -53,7 +52,7 @@ def test_a_class_map_lies_in_the_unit_square_and_a_key_repeats_it(
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=("umap", "tsne"))
 def test_a_comparison_goes_from_left_to_right_and_keeps_like_ones_together(
-    clusters: tuple[np.ndarray, np.ndarray], layout: UMAPConfig | TSNEConfig
+    clusters: tuple[np.ndarray, np.ndarray], layout: UMAP | TSNE
 ) -> None:
     vectors, evidence = clusters
     evidence = evidence.copy()

@@ -15,8 +15,11 @@ from helpers import tiny_network, tiny_params
 from PIL import Image
 from test_pipeline import make_images
 
-from jatlas import Atlas, cli, files
-from jatlas.model import weights
+from jatlas.cli import _main as cli
+from jatlas.cli import build, look, maps, patch, render
+from jatlas.model import load_network
+from jatlas.storage import _files as files
+from jatlas.storage import load
 
 BUILD = [
     "--layer", "conv1", "--layer", "conv2", "--grid", "2", "--grid", "3", "--steps", "2",
@@ -38,12 +41,12 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a tiny network in the place of the real ones, which take weights that may not be here."""
-    known = weights.load
 
     def load(name: str) -> Any:
-        return (tiny_network(), tiny_params()) if name == "tiny" else known(name)
+        return (tiny_network(), tiny_params()) if name == "tiny" else load_network(name)
 
-    monkeypatch.setattr(weights, "load", load)
+    for command in (build, look, maps, patch, render):
+        monkeypatch.setattr(command, "load_network", load)
 
 
 def run(*words: str | Path) -> int:
@@ -54,7 +57,7 @@ def test_build_writes_every_layer_and_grid(
     images: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 0
-    atlas = Atlas.load(out)
+    atlas = load(out)
     found = [(each.layer, grid.size) for each in atlas.maps for grid in each.grids]
     assert found == [("conv1", 2), ("conv1", 3), ("conv2", 2), ("conv2", 3)]
     assert atlas.info["settings"]["render"]["steps"] == 2
@@ -176,7 +179,7 @@ def test_control_c_is_said_to_be_no_loss(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jatlas.pipeline.collect", interrupt)
+    monkeypatch.setattr("jatlas.build._build.collect", interrupt)
     assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 130
     assert_said(capfd, "interrupted; the same command goes on")
 
@@ -214,20 +217,22 @@ def test_maps_are_added_drawn_anew_and_read(
         assert f"{out}/{path}/overview-2.png: " in capfd.readouterr().out
         assert run(*words, *small, *ICONS) == 2
         assert_said(capfd, f"has the map {path} already")
-    assert [each.kind for each in Atlas.load(out).maps][2:] == ["class", "comparison"]
+    assert [each.kind for each in load(out).maps][2:] == ["class", "comparison"]
 
     (row, column), icon = (
-        divmod(int(Atlas.load(out).maps[0].grids[0].cells[0]), 2),
+        divmod(int(load(out).maps[0].grids[0].cells[0]), 2),
         out / "icon.png",
     )
     words = ["render", out, *ICONS[2:], "--seed", "3"]
     assert run(*words, "--cell", str(row), str(column), "--out", icon) == 0
     assert Image.open(icon).size == (12, 12)
-    before = Atlas.load(out)
+    before = load(out)
     assert run(*words, "--map", "conv2-class-1") == 0
-    after = Atlas.load(out)
-    np.testing.assert_array_equal(before.maps[0].grids[0].icons, after.maps[0].grids[0].icons)
-    assert (before.maps[2].grids[0].icons != after.maps[2].grids[0].icons).any()
+    after = load(out)
+    np.testing.assert_array_equal(
+        before.maps[0].grids[0].icons.images, after.maps[0].grids[0].icons.images
+    )
+    assert (before.maps[2].grids[0].icons.images != after.maps[2].grids[0].icons.images).any()
 
     found = tmp_path / "found.json"
     words = ["patch", "--atlas", out, "--layer", "conv2", "--source", "0", "--target", "1"]
@@ -272,7 +277,7 @@ def test_convert_then_build_with_the_real_weights(test_data: Path, tmp_path: Pat
     out = tmp_path / "atlas"
 
     def jatlas(*words: str | Path) -> None:
-        command = [sys.executable, "-m", "jatlas.cli", *words]
+        command = [sys.executable, "-m", "jatlas", *words]
         subprocess.run(command, env=environment, check=True)
 
     jatlas("weights", "convert", file, "--network", "googlenet_bvlc")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize.constant import Constant
+from jatlas.visualize import Constant
 
 
 def test_a_constant_is_its_array() -> None:

@@ -9,16 +9,10 @@ import pytest
 import weight_files
 from weight_files import SMALL, add_constant, caffe_file, draw, foreign, graphdef_file
 
-from jatlas.model import convert as module
-from jatlas.model import messages
-from jatlas.model.convert import convert, convert_bytes, read_caffemodel, read_graphdef, table
-from jatlas.model.inception import (
-    CONFIGS,
-    GOOGLENET_BVLC,
-    INCEPTION5H,
-    TEXTURES,
-    abstract_params,
-)
+from jatlas.model import CONFIGS, GOOGLENET_BVLC, INCEPTION5H, TEXTURES, abstract_params
+from jatlas.model import _convert as module
+from jatlas.model import _messages as messages
+from jatlas.model._convert import convert, convert_bytes, read_caffemodel, read_graphdef, table
 
 WRITERS = {"googlenet_bvlc": caffe_file, "inception5h": graphdef_file}
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jatlas.collect import decode as module
-from jatlas.collect.decode import ImageError, Preprocess, decode
+from jatlas.collect import ImageError, Preprocess, decode
+from jatlas.collect import _decode as module
 
 SQUASH = Preprocess(size=64, fit="squash")
 

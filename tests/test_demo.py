@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import jatlas
-from jatlas import drawing
-from jatlas.arrange.grid import cell_index
-from jatlas.commands import demo
-from jatlas.explain import metrics
+from jatlas.arrange import cell_index
+from jatlas.build import _cells as drawing
+from jatlas.cli import demo
+from jatlas.explain import _metrics as metrics
 from jatlas.synthetic import CLASSES
 
 
@@ -58,22 +58,22 @@ def test_a_small_demo_recovers_what_is_known(
     monkeypatch.setattr(demo, "GRID", 10)
     demo.Demo(out=tmp_path / "atlas", browser=False).run()
     said = capsys.readouterr().out
-    atlas = jatlas.Atlas.load(tmp_path / "atlas")
+    atlas = jatlas.load(tmp_path / "atlas")
     ((layer,), (grid,)) = atlas.maps, atlas.maps[0].grids
     assert f"mixed4c 10 x 10: {len(grid.cells)} cells" in said
     assert all(stage in said for stage in ("images ", "mixed4c layout ", "mixed4c icons ", "page "))
     assert f"Open {tmp_path / 'atlas' / 'index.html'}" in said
     assert (tmp_path / "atlas" / "index.html").exists() and len(grid.cells) > 30
 
-    image = layer.source[:, 0]
+    image = layer.samples.source[:, 0]
     truth = image % len(CLASSES)
-    near = metrics.agreement(layer.points, layer.vectors, truth, image)
+    near = metrics.agreement(layer.points, layer.samples.vectors, truth, image)
     assert near.points > 12 * near.chance and near.vectors > near.points
     cell = np.asarray(cell_index(layer.points, size=grid.size))
     top = grid.evidence[np.divmod(grid.cells, grid.size)].argmax(1)
     pure = metrics.purity(cell, truth, dict(zip(grid.cells.tolist(), top.tolist(), strict=True)))
     assert pure.samples > 4 * pure.chance
     most = np.array([np.bincount(truth[cell == number]).argmax() for number in grid.cells])
-    network, params = jatlas.load("textures")
-    taken = metrics.recognized(network, params, grid.icons, most, top=5).mean()
+    network, params = jatlas.load_network("textures")
+    taken = metrics.recognized(network, params, grid.icons.images, most, top=5).mean()
     assert taken > 5 * 5 / len(CLASSES)

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.arrange import whiten
-from jatlas.explain.exemplars import exemplars, nearest
+from jatlas.arrange import _whiten as whiten
+from jatlas.explain import exemplars, nearest
 
 RNG = np.random.default_rng(0)
 CELLS, SAMPLES, CHANNELS = 19, 60, 8

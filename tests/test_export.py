@@ -16,10 +16,13 @@ import viewer_atlas
 from PIL import Image
 from viewer_atlas import CLASSES, HOSTILE, PX, SECRET
 
-from jatlas import Atlas, files
-from jatlas.arrange.grid import cell_index
-from jatlas.show import export, tiles
-from jatlas.show.pack import PackConfig, embeddable, pack
+from jatlas.arrange import cell_index
+from jatlas.show import PackConfig, pack
+from jatlas.show import _export as export
+from jatlas.show import _tiles as tiles
+from jatlas.show._pack import embeddable
+from jatlas.storage import _files as files
+from jatlas.storage import load
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def read(folder: Path, *, config: PackConfig | None = None) -> dict[str, Any]:
 
 
 def test_cells_are_those_of_the_atlas(folder: Path) -> None:
-    parts, atlas = read(folder), Atlas.load(folder)
+    parts, atlas = read(folder), load(folder)
     for number, each in enumerate(atlas.maps):
         for grid in each.grids:
             found = parts[f"m{number}-g{grid.size}"]
@@ -56,7 +59,7 @@ def test_cells_are_those_of_the_atlas(folder: Path) -> None:
 
 
 def test_evidence_is_kept_to_a_part_in_250(folder: Path) -> None:
-    parts, grid = read(folder), Atlas.load(folder).maps[0].grids[1]
+    parts, grid = read(folder), load(folder).maps[0].grids[1]
     wanted = grid.evidence.reshape(-1, len(CLASSES))[grid.cells]
     part = parts["m0-g8-e0"]
     raw = np.frombuffer(base64.b64decode(part["values"]), np.int8)
@@ -65,13 +68,13 @@ def test_evidence_is_kept_to_a_part_in_250(folder: Path) -> None:
 
 
 def test_beyond_its_bound_evidence_is_left_out(folder: Path) -> None:
-    bound = len(Atlas.load(folder).maps[0].grids[0].cells) * len(CLASSES)
+    bound = len(load(folder).maps[0].grids[0].cells) * len(CLASSES)
     grids = read(folder, config=PackConfig(evidence=bound))["atlas"]["maps"][0]["grids"]
     assert ["evidence" in grid for grid in grids] == [True, False, False]
 
 
 def test_samples_fall_into_the_cells_that_the_grid_counts(folder: Path) -> None:
-    parts, layer = read(folder), Atlas.load(folder).maps[1]
+    parts, layer = read(folder), load(folder).maps[1]
     xy = np.frombuffer(base64.b64decode(parts["m1-samples"]["xy"]), "<u2").reshape(-1, 2)
     for grid in layer.grids:
         found = cell_index((xy + 0.5) / 65536, size=grid.size)
@@ -115,7 +118,7 @@ def test_where_there_is_no_cell_there_is_no_tile() -> None:
 def test_a_thumbnail_is_clear_where_there_is_no_cell(folder: Path) -> None:
     alpha = np.asarray(Image.open(BytesIO(read(folder)["m0-thumb"])))[..., 3]
     side = alpha.shape[0] // 16
-    count = Atlas.load(folder).maps[0].grids[2].count
+    count = load(folder).maps[0].grids[2].count
     assert ((alpha[::side, ::side] > 0) == (count > 0)).all()
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.arrange.grid import average, cell_index
+from jatlas.arrange import average, cell_index
 
 
 def reference(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import tiny_network, tiny_params
 
-from jatlas.explain.grids import activation_grid, find_on_map, path
+from jatlas.explain import activation_grid, find_on_map, path
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.random((50, 2)).astype(np.float32)

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jatlas.collect import images
-from jatlas.collect.arrays import arrays
-from jatlas.collect.decode import Preprocess
+from jatlas.collect import Preprocess, arrays
+from jatlas.collect import _folder as images
 
 
 def make_folder(root: Path, names: list[str]) -> None:

@@ -12,18 +12,20 @@ import pytest
 from jax import lax
 
 from jatlas import collect
-from jatlas.collect.source import batches
-from jatlas.model import inception
-from jatlas.model.convert import convert
-from jatlas.model.inception import (
+from jatlas.collect import batches
+from jatlas.model import (
     CONFIGS,
     GOOGLENET_BVLC,
     INCEPTION5H,
     TEXTURES,
     InceptionConfig,
+    Network,
+    abstract_params,
+    inception_v1,
+    init_params,
 )
-from jatlas.model.network import Network
-from jatlas.model.ops import local_response_norm, max_pool
+from jatlas.model._convert import convert
+from jatlas.model._ops import local_response_norm, max_pool
 
 GOLDEN = {
     "googlenet_bvlc": ("googlenet_bvlc.caffemodel", "golden_opencv.npz"),
@@ -52,7 +54,7 @@ def test_activations_equal_those_of_another_implementation(
 ) -> None:
     weights, golden = (test_data / name / file for file in GOLDEN[name])
     params = convert(weights, config=CONFIGS[name])
-    network = inception.network(CONFIGS[name])
+    network = inception_v1(CONFIGS[name])
     with np.load(golden) as stored:
         images = stored[f"{prefix}images"]
         expected = {
@@ -77,13 +79,13 @@ def random_params(config: InceptionConfig) -> Any:
         inputs = np.prod(leaf.shape[:-1]) if len(leaf.shape) > 1 else 100
         return rng.standard_normal(leaf.shape, np.float32) * np.float32(np.sqrt(2 / inputs))
 
-    return jax.tree.map(draw, inception.abstract_params(config))
+    return jax.tree.map(draw, abstract_params(config))
 
 
 @pytest.fixture(scope="module", params=list(GOLDEN))
 def untrained(request: pytest.FixtureRequest) -> tuple[InceptionConfig, Network, Any]:
     config = CONFIGS[request.param]
-    return config, inception.network(config), random_params(config)
+    return config, inception_v1(config), random_params(config)
 
 
 IMAGES = np.random.default_rng(0).random((2, 40, 36, 3), np.float32)
@@ -95,8 +97,8 @@ def assert_close(got: Any, expected: Any) -> None:
 
 @pytest.mark.slow
 def test_drawn_parameters_have_the_promised_structure() -> None:
-    params = inception.init_params(GOOGLENET_BVLC, key=jax.random.key(0))
-    expected = inception.abstract_params(GOOGLENET_BVLC)
+    params = init_params(GOOGLENET_BVLC, key=jax.random.key(0))
+    expected = abstract_params(GOOGLENET_BVLC)
     assert jax.tree.structure(params) == jax.tree.structure(expected)
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, expected)
 
@@ -129,15 +131,14 @@ def test_jit_changes_nothing(untrained: tuple[Any, ...]) -> None:
 
 
 def test_equal_configs_give_one_network() -> None:
-    assert inception.network(INCEPTION5H) is inception.network(INCEPTION5H)
-    assert inception.network(INCEPTION5H) != inception.network(GOOGLENET_BVLC)
+    assert inception_v1(INCEPTION5H) is inception_v1(INCEPTION5H)
+    assert inception_v1(INCEPTION5H) != inception_v1(GOOGLENET_BVLC)
 
 
 @pytest.mark.slow
 def test_width_scales_every_convolution_to_multiples_of_four() -> None:
     full, narrow = (
-        inception.abstract_params(dataclasses.replace(INCEPTION5H, width=width))
-        for width in (1.0, 0.3)
+        abstract_params(dataclasses.replace(INCEPTION5H, width=width)) for width in (1.0, 0.3)
     )
     assert narrow["conv2d0"]["kernel"].shape == (7, 7, 3, 20)  # 19.2
     assert narrow["logits"]["kernel"].shape[1] == INCEPTION5H.classes
@@ -161,10 +162,10 @@ def test_a_width_that_makes_no_network_is_refused(width: float) -> None:
 
 
 def test_textures_has_lucid_layers_no_normalisation_and_small_images() -> None:
-    network = inception.network(TEXTURES)
-    assert network.layers == inception.network(INCEPTION5H).layers
+    network = inception_v1(TEXTURES)
+    assert network.layers == inception_v1(INCEPTION5H).layers
     assert network.input_size == 96
-    assert inception.network(INCEPTION5H).input_size == 224
+    assert inception_v1(INCEPTION5H).input_size == 224
     x = network.run({}, IMAGES, until="input")
     np.testing.assert_allclose(x, (IMAGES * 255 - 127.5) / 64, rtol=1e-5, atol=1e-6)
     same = network.run({}, x, after="maxpool0", until="localresponsenorm0")
@@ -172,7 +173,7 @@ def test_textures_has_lucid_layers_no_normalisation_and_small_images() -> None:
 
 
 def test_an_unknown_layer_is_an_error_that_lists_the_known() -> None:
-    network = inception.network(GOOGLENET_BVLC)
+    network = inception_v1(GOOGLENET_BVLC)
     with pytest.raises(ValueError, match=r"no layer 'mixed6a'.*conv2d0.*mixed4c.*logits"):
         network.run({}, IMAGES, until="mixed6a")
     with pytest.raises(ValueError, match="must come after"):
@@ -180,7 +181,7 @@ def test_an_unknown_layer_is_an_error_that_lists_the_known() -> None:
 
 
 def test_an_image_that_is_too_small_is_an_error() -> None:
-    network = inception.network(GOOGLENET_BVLC)
+    network = inception_v1(GOOGLENET_BVLC)
     with pytest.raises(ValueError, match="too small"):
         network.run(random_params(GOOGLENET_BVLC), np.zeros((1, 1, 3), np.float32))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jatlas import synthetic
-from jatlas.model import labels
+from jatlas.model import _labels as labels
 
 NETWORKS = ("googlenet_bvlc", "inception5h")
 

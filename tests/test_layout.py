@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
 
-from jatlas.arrange.layout import UMAPConfig, normalize, umap_layout
+from jatlas.arrange import UMAP, to_unit_square, umap
 
-FIFTEEN = UMAPConfig(n_neighbors=15)
+FIFTEEN = UMAP(n_neighbors=15)
 
 
-def lay_out(vectors: np.ndarray, *, seed: int = 0, config: UMAPConfig = FIFTEEN) -> np.ndarray:
+def lay_out(vectors: np.ndarray, *, seed: int = 0, config: UMAP = FIFTEEN) -> np.ndarray:
     key = jax.random.key(seed)
-    points = umap_layout(vectors, key=key, config=config, progress=False)
+    points = umap(vectors, key=key, config=config, progress=False)
     assert points.shape == (len(vectors), 2)
     assert points.dtype == np.float32
     assert np.isfinite(points).all()
@@ -65,7 +65,7 @@ def test_the_metric_is_that_of_the_config(clusters: np.ndarray) -> None:
     lengths = np.random.default_rng(1).permutation(np.geomspace(1, 1000, 300))[:, None]
     stretched = (clusters * lengths).astype(np.float32)
     cosine = lay_out(stretched)
-    euclidean = lay_out(stretched, config=UMAPConfig(n_neighbors=15, metric="euclidean"))
+    euclidean = lay_out(stretched, config=UMAP(n_neighbors=15, metric="euclidean"))
     assert cosine_trust(stretched, cosine) > 0.93
     assert trustworthiness(stretched, cosine, n_neighbors=10) < 0.85
     assert trustworthiness(stretched, euclidean, n_neighbors=10) > 0.93
@@ -74,7 +74,7 @@ def test_the_metric_is_that_of_the_config(clusters: np.ndarray) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [10, 30])
 def test_fewer_samples_than_neighbors(clusters: np.ndarray, count: int) -> None:
-    lay_out(clusters[::10][:count], config=UMAPConfig(n_neighbors=50))
+    lay_out(clusters[::10][:count], config=UMAP(n_neighbors=50))
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_vectors_that_are_not_finite(clusters: np.ndarray, value: float) -> None
 )
 def test_the_config_is_checked(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        UMAPConfig(**wrong)
+        UMAP(**wrong)
 
 
 # The unit square
@@ -126,7 +126,7 @@ def test_the_config_is_checked(wrong: dict[str, Any], message: str) -> None:
 def test_normalize_by_hand() -> None:
     # 0..10 and a margin of a tenth on both sides: -1..11 becomes 0..1.
     points = np.stack([np.arange(11.0), 100 - 10 * np.arange(11.0)], axis=1)
-    got = normalize(points, percentiles=(0, 100), margin=0.1)
+    got = to_unit_square(points, percentiles=(0, 100), margin=0.1)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got[:, 0], (np.arange(11) + 1) / 12, atol=1e-6)
     np.testing.assert_allclose(got[:, 1], 1 - got[:, 0], atol=1e-6)
@@ -137,13 +137,13 @@ def test_the_percentiles_are_numpys() -> None:
     lower, upper = np.percentile(points, (1, 99), axis=0)
     room = 0.1 * (upper - lower)
     expected = np.clip((points - lower + room) / (upper - lower + 2 * room), 0, 1)
-    np.testing.assert_allclose(normalize(points), expected, atol=1e-6)
+    np.testing.assert_allclose(to_unit_square(points), expected, atol=1e-6)
 
 
 def test_what_lies_outside_is_moved_to_the_edge() -> None:
     points = np.random.default_rng(3).uniform(size=(1000, 2)).astype(np.float32)
     points[:4] = [[50, 0.5], [-50, 0.5], [0.5, 50], [0.5, -50]]
-    got = normalize(points)
+    got = to_unit_square(points)
     assert got.min() == 0
     assert got.max() == 1
     assert got[0, 0] == got[2, 1] == 1
@@ -157,36 +157,36 @@ def test_what_lies_outside_is_moved_to_the_edge() -> None:
 def test_the_margins_are_symmetric() -> None:
     # lucid widens the upper side by a tenth of what the lower margin has widened already.
     points = np.random.default_rng(4).normal(size=(500, 2)).astype(np.float32)
-    np.testing.assert_allclose(normalize(-points), 1 - normalize(points), atol=1e-6)
+    np.testing.assert_allclose(to_unit_square(-points), 1 - to_unit_square(points), atol=1e-6)
 
 
 def test_scale_and_shift_change_nothing() -> None:
     points = np.random.default_rng(5).normal(size=(500, 2)).astype(np.float32)
-    got = normalize(points * np.float32([300, 0.01]) + np.float32([1000, -0.5]))
-    np.testing.assert_allclose(got, normalize(points), atol=2e-4 / 3)
+    got = to_unit_square(points * np.float32([300, 0.01]) + np.float32([1000, -0.5]))
+    np.testing.assert_allclose(got, to_unit_square(points), atol=2e-4 / 3)
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.1])
 def test_an_axis_on_which_all_agree_becomes_the_middle(margin: float) -> None:
     points = np.stack([np.linspace(-3, 9, 20), np.full(20, 7.3)], axis=1)
-    got = normalize(points, margin=margin)
+    got = to_unit_square(points, margin=margin)
     assert (got[:, 1] == 0.5).all()
     assert got[0, 0] < 0.1
     assert got[-1, 0] > 0.9
-    assert normalize(np.array([[4.0, 5.0]]), margin=margin).tolist() == [[0.5, 0.5]]
+    assert to_unit_square(np.array([[4.0, 5.0]]), margin=margin).tolist() == [[0.5, 0.5]]
 
 
 @pytest.mark.parametrize("percentiles", [(-1, 99), (1, 101), (50, 50), (99, 1), (float("nan"), 99)])
 def test_wrong_percentiles(percentiles: tuple[float, float]) -> None:
     message = f"percentiles: expected 0 <= lower < upper <= 100, got {percentiles}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        normalize(np.zeros((5, 2)), percentiles=percentiles)
+        to_unit_square(np.zeros((5, 2)), percentiles=percentiles)
 
 
 @pytest.mark.parametrize("margin", [-0.1, float("nan")])
 def test_a_wrong_margin(margin: float) -> None:
     with pytest.raises(ValueError, match=f"^margin: expected at least 0, got {margin}$"):
-        normalize(np.zeros((5, 2)), margin=margin)
+        to_unit_square(np.zeros((5, 2)), margin=margin)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -194,4 +194,4 @@ def test_points_that_are_not_finite(value: float) -> None:
     points = np.random.default_rng(6).normal(size=(50, 2))
     points[9, 1] = value
     with pytest.raises(ValueError, match=r"^points: some are not finite \(NaN or infinity\)$"):
-        normalize(points)
+        to_unit_square(points)

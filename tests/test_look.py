@@ -10,12 +10,12 @@ from helpers import tiny_network, tiny_params
 from PIL import Image
 from test_pipeline import build, make_images
 
-from jatlas import Atlas
-from jatlas.collect.decode import Preprocess, decode
-from jatlas.commands.look import Look, Walk
-from jatlas.commands.options import IconOptions
-from jatlas.explain.grids import activation_grid
-from jatlas.model import weights
+from jatlas.cli._options import IconOptions
+from jatlas.cli.look import Look, Walk
+from jatlas.collect import Preprocess, decode
+from jatlas.explain import activation_grid
+from jatlas.model import _weights as weights
+from jatlas.storage import load
 
 PX, SIDE = 12, 16
 ICONS = IconOptions(icon_size=PX, steps=2, view_size=10)
@@ -44,9 +44,12 @@ def test_an_image_is_a_grid_of_icons_as_large_as_it_is_active(atlas: Path, tmp_p
     right = np.maximum(np.round(np.asarray(seen.magnitudes) * PX), 1)
     assert np.abs(height - right).mean() < 0.2  # not 0: a pixel of an icon may be white
     assert height.max() == PX
-    grid = Atlas.load(atlas).maps[0].grids[0]
-    whole = grid.size * grid.icons.shape[1]
-    assert Image.open(out / "places.png").size == (2 * whole + grid.icons.shape[1] // 2, whole)
+    grid = load(atlas).maps[0].grids[0]
+    whole = grid.size * grid.icons.images.shape[1]
+    assert Image.open(out / "places.png").size == (
+        2 * whole + grid.icons.images.shape[1] // 2,
+        whole,
+    )
 
 
 @pytest.mark.slow

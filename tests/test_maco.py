@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize.constant import Constant
-from jatlas.visualize.maco import MACO
+from jatlas.visualize import MACO, Constant
 
 HostArray = np.ndarray
 

@@ -12,18 +12,16 @@ import pytest
 from helpers import tiny_network, tiny_params
 from test_pipeline import CONFIG, Killed, build, failing_at, make_images, tree
 
-from jatlas import Atlas, files
-from jatlas.arrange.layout import UMAPConfig
-from jatlas.drawing import DrawConfig
-from jatlas.explain.choice import ClassConfig, ComparisonConfig, choose
-from jatlas.maps import MapConfig, add_map, drawing_for, with_map
-from jatlas.model import inception
-from jatlas.redraw import draw_cell, redraw
-from jatlas.show.export import export_folder
-from jatlas.visualize.render import RenderConfig
-from jatlas.visualize.transforms import RandomViews
+from jatlas.arrange import UMAP
+from jatlas.build import DrawConfig, MapConfig, add_map, draw_cell, drawing_for, redraw, with_map
+from jatlas.explain import ClassConfig, ComparisonConfig, choose
+from jatlas.model import GOOGLENET_BVLC, abstract_params, inception_v1
+from jatlas.show import export_folder
+from jatlas.storage import _files as files
+from jatlas.storage import load, save
+from jatlas.visualize import RandomViews, RenderConfig
 
-LAYOUT = UMAPConfig(n_neighbors=8)
+LAYOUT = UMAP(n_neighbors=8)
 DRAWING = DrawConfig(render=CONFIG.render, exemplars=2)
 ONE = MapConfig(
     classes=(1,),
@@ -53,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def atlas(folder: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     (tmp_path / "made").mkdir()
-    copy = Atlas.load(folder).save(tmp_path / "made" / "atlas")
+    copy = save(load(folder), tmp_path / "made" / "atlas")
     export_folder(copy)
     return copy
 
@@ -65,13 +63,13 @@ def add(folder: Path, config: MapConfig = ONE, **changes: Any) -> Any:
 
 @pytest.mark.parametrize("config", [ONE, TWO], ids=["class", "comparison"])
 def test_a_map_holds_the_samples_that_matter_each_once(folder: Path, config: MapConfig) -> None:
-    before = Atlas.load(folder)
+    before = load(folder)
     after = with_map(tiny_network(), tiny_params(), before, config, key=KEY, progress=False)
     *others, made = after.maps
     assert [each.path for each in others] == ["conv1", "conv2"]
     layer = before.find("conv2")
     assert config.choice is not None
-    wanted = [choose(layer.evidence, index=i, config=config.choice) for i in config.classes]
+    wanted = [choose(layer.samples.evidence, index=i, config=config.choice) for i in config.classes]
     np.testing.assert_array_equal(made.rows, np.unique(np.concatenate(wanted)))
     for name in ("vectors", "source", "evidence"):
         np.testing.assert_array_equal(getattr(made, name), getattr(layer, name)[made.rows])
@@ -79,15 +77,15 @@ def test_a_map_holds_the_samples_that_matter_each_once(folder: Path, config: Map
     assert grid.count.sum() == len(made.rows) == len(made.points)
     np.testing.assert_array_equal(grid.cells, np.flatnonzero(grid.count.ravel() >= 2))
     total = (grid.mean * grid.count[..., None]).sum((0, 1))
-    np.testing.assert_allclose(total / len(made.rows), made.vectors.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(total / len(made.rows), made.samples.vectors.mean(0), rtol=1e-4)
     with pytest.raises(ValueError, match=f"has the map {made.path} already"):
         with_map(tiny_network(), tiny_params(), after, config, key=KEY, progress=False)
 
 
 def test_from_left_to_right_the_second_class_counts_more(folder: Path) -> None:
-    atlas = Atlas.load(folder)
+    atlas = load(folder)
     made = with_map(tiny_network(), tiny_params(), atlas, TWO, key=KEY, progress=False).maps[-1]
-    evidence = made.evidence.astype(np.float32)
+    evidence = made.samples.evidence.astype(np.float32)
     x = made.points[np.argsort(evidence[:, 3] - evidence[:, 1]), 0]
     assert (np.diff(x) >= 0).all() and (x[0] == 0 or x[-1] == 1)
     assert made.axes == {"x": ["class 1", "class 3"]}
@@ -111,7 +109,7 @@ def test_what_is_added_is_loaded_and_the_rest_is_as_it_was(atlas: Path) -> None:
     assert changed <= {"atlas.json", "index.html"} | {
         name for name in before if name.startswith("viewer/")
     }
-    found = Atlas.load(atlas).find("conv2-class-1")
+    found = load(atlas).find("conv2-class-1")
     for field in dataclasses.fields(found):
         if field.name != "grids":
             np.testing.assert_array_equal(getattr(found, field.name), getattr(made, field.name))
@@ -129,7 +127,7 @@ def test_an_interruption_leaves_the_atlas_and_is_gone_on_from(
 ) -> None:
     """Let each go keep one thing more: the layout, chunks of two icons, exemplars, the cells."""
     before = tree(atlas)
-    whole = Atlas.load(atlas).save(tmp_path / "whole")
+    whole = save(load(atlas), tmp_path / "whole")
     add(whole)
     writes = files.write_arrays
     for kept in range(1, 20):
@@ -141,7 +139,7 @@ def test_an_interruption_leaves_the_atlas_and_is_gone_on_from(
             assert len(list((atlas.parent / "atlas.conv2-class-1.partial").glob("*.npz"))) == kept
         else:
             break
-    cells = len(Atlas.load(atlas).find("conv2-class-1").grids[0].cells)
+    cells = len(load(atlas).find("conv2-class-1").grids[0].cells)
     assert kept == 1 + -(-cells // 2) + 1 + 1
     assert os.listdir(atlas.parent) == ["atlas"]
     for name, content in tree(whole).items():
@@ -203,10 +201,10 @@ def test_killed_while_a_map_is_replaced_the_atlas_is_whole(
         patch.setattr(files.shutil, "rmtree", remove)
         with pytest.raises(Killed):
             add(atlas, other, overwrite=True)
-    assert [each.path for each in Atlas.load(atlas).maps] == ["conv1", "conv2"]
-    monkeypatch.setattr("jatlas.drawing.render_each", failing_at(1, Killed(), lambda *_: None))
+    assert [each.path for each in load(atlas).maps] == ["conv1", "conv2"]
+    monkeypatch.setattr("jatlas.build._cells.render_each", failing_at(1, Killed(), lambda *_: None))
     assert add(atlas, other, overwrite=True).grids[0].size == 2  # from what was kept
-    assert Atlas.load(atlas).find("conv2-class-1").grids[0].size == 2
+    assert load(atlas).find("conv2-class-1").grids[0].size == 2
 
 
 def test_what_cannot_be_had_is_said_and_leaves_nothing(atlas: Path) -> None:
@@ -228,8 +226,8 @@ def test_what_cannot_be_had_is_said_and_leaves_nothing(atlas: Path) -> None:
 
 
 def test_views_hold_three_cells_of_the_layer() -> None:
-    network = inception.network(inception.GOOGLENET_BVLC)
-    params = inception.abstract_params(inception.GOOGLENET_BVLC)
+    network = inception_v1(GOOGLENET_BVLC)
+    params = abstract_params(GOOGLENET_BVLC)
     for layer, size in (("mixed3a", 48), ("mixed4c", 48), ("mixed5b", 96)):
         views = drawing_for(network, params, layer=layer).render.views
         assert views == dataclasses.replace(RandomViews(), size=size)
@@ -240,15 +238,15 @@ def test_views_hold_three_cells_of_the_layer() -> None:
 def test_without_a_drawing_it_is_that_of_the_layer(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jatlas.maps.drawing_for", lambda *_, layer: DRAWING)
+    monkeypatch.setattr("jatlas.build._class_maps.drawing_for", lambda *_, layer: DRAWING)
     open_config = dataclasses.replace(ONE, drawing=None)
-    atlas = Atlas.load(folder)
+    atlas = load(folder)
     maps = [
         with_map(tiny_network(), tiny_params(), atlas, config, key=KEY, progress=False).maps[-1]
         for config in (ONE, open_config)
     ]
     assert maps[0].settings == maps[1].settings
-    np.testing.assert_array_equal(maps[0].grids[0].icons, maps[1].grids[0].icons)
+    np.testing.assert_array_equal(maps[0].grids[0].icons.images, maps[1].grids[0].icons.images)
 
 
 @pytest.mark.parametrize("classes", [(), (1, 2, 3)])
@@ -261,9 +259,9 @@ def test_a_map_is_of_one_class_or_two(classes: tuple[int, ...]) -> None:
 
 def test_exemplars_are_the_nearest_places_of_as_many_images(folder: Path) -> None:
     """Against a plain loop: the angle between whitened vectors, one sample per image."""
-    layer = Atlas.load(folder).find("conv2")
+    layer = load(folder).find("conv2")
     (grid,) = layer.grids
-    moment = layer.moment.astype(np.float64)
+    moment = layer.samples.moment.astype(np.float64)
     ridge = CONFIG.ridge * np.trace(moment) / len(moment)
     root = np.linalg.cholesky(np.linalg.inv(moment + ridge * np.eye(len(moment))))
 
@@ -273,16 +271,16 @@ def test_exemplars_are_the_nearest_places_of_as_many_images(folder: Path) -> Non
 
     assert grid.exemplars is not None and grid.exemplars.shape[1] == CONFIG.exemplars
     for cell, rows in zip(grid.cells, grid.exemplars, strict=True):
-        cosine = unit(layer.vectors) @ unit(grid.mean.reshape(4, -1)[cell])
+        cosine = unit(layer.samples.vectors) @ unit(grid.mean.reshape(4, -1)[cell])
         best: dict[int, int] = {}
         for row in np.argsort(-cosine):
-            best.setdefault(int(layer.source[row, 0]), int(row))
+            best.setdefault(int(layer.samples.source[row, 0]), int(row))
         np.testing.assert_allclose(cosine[rows], cosine[list(best.values())[:4]], atol=1e-5)
-        assert len(set(layer.source[rows, 0])) == 4
+        assert len(set(layer.samples.source[rows, 0])) == 4
 
 
 def test_icons_are_drawn_anew_with_other_settings(atlas: Path) -> None:
-    before = Atlas.load(atlas).find("conv2").grids[0]
+    before = load(atlas).find("conv2").grids[0]
     drawing = DrawConfig(render=dataclasses.replace(CONFIG.render, icon_size=16, steps=2))
 
     def draw(config: DrawConfig, seed: int = 0) -> Any:
@@ -291,25 +289,27 @@ def test_icons_are_drawn_anew_with_other_settings(atlas: Path) -> None:
             key=jax.random.key(seed), drawing=config, progress=False,
         )  # fmt: skip
         assert os.listdir(atlas.parent) == ["atlas"]
-        return Atlas.load(atlas).find("conv2").grids[0]
+        return load(atlas).find("conv2").grids[0]
 
     after = draw(drawing)
-    assert after.icons.shape == (len(before.cells), 16, 16, 3)
+    assert after.icons.images.shape == (len(before.cells), 16, 16, 3)
     assert after.settings is not None and after.settings["render"]["steps"] == 2
     for name in ("mean", "count", "evidence", "cells", "exemplars", "crops"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
-    assert (draw(drawing, seed=1).icons != after.icons).any()
+    assert (draw(drawing, seed=1).icons != after.icons.images).any()
     # The seed and the settings of the build give back what it drew.
     back = draw(DrawConfig(render=CONFIG.render))
-    np.testing.assert_array_equal(back.icons, before.icons)
-    np.testing.assert_array_equal(back.cosines, before.cosines)
+    np.testing.assert_array_equal(back.icons.images, before.icons.images)
+    np.testing.assert_array_equal(back.icons.cosines, before.icons.cosines)
 
 
 def test_an_interrupted_redraw_leaves_the_atlas(
     atlas: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tree(atlas)
-    monkeypatch.setattr("jatlas.maps.write_map", failing_at(1, Killed(), lambda *_: None))
+    monkeypatch.setattr(
+        "jatlas.build._class_maps.write_map", failing_at(1, Killed(), lambda *_: None)
+    )
     with pytest.raises(Killed):
         redraw(
             atlas, tiny_network(), tiny_params(), path="conv1", size=2, key=KEY,
@@ -320,7 +320,7 @@ def test_an_interrupted_redraw_leaves_the_atlas(
 
 
 def test_a_cell_is_drawn_as_in_the_atlas(folder: Path) -> None:
-    atlas = Atlas.load(folder)
+    atlas = load(folder)
     grid = atlas.find("conv2").grids[0]
     row, column = divmod(int(grid.cells[-1]), 2)
 
@@ -331,6 +331,6 @@ def test_a_cell_is_drawn_as_in_the_atlas(folder: Path) -> None:
         )  # fmt: skip
 
     pixels = np.round(draw(row, column).images[0] * 255)
-    np.testing.assert_allclose(pixels, grid.icons[-1], atol=1)
+    np.testing.assert_allclose(pixels, grid.icons.images[-1], atol=1)
     with pytest.raises(ValueError, match="cell: 0 2 of the 2 x 2 grid holds no samples"):
         draw(0, 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import CLASSES, tiny_network, tiny_params
 
-from jatlas.explain import metrics
+from jatlas.explain import _metrics as metrics
 
 
 def test_purity_counts_what_lies_in_the_labelled_cells() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jatlas.explain.names import find_class
-from jatlas.model import labels
+from jatlas.model import _labels as labels
+from jatlas.model import find_class
 
 NAMES = labels.names("googlenet_bvlc")
 

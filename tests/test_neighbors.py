@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.arrange import neighbors as module
-from jatlas.arrange.neighbors import Metric, nearest_neighbors
+from jatlas.arrange import Metric, nearest_neighbors
+from jatlas.arrange import _neighbors as module
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers import STAGES, counting_network, tiny_network, tiny_params
 
-from jatlas.model.network import Network, Stage
+from jatlas.model import Network, Stage
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize.objectives import (
-    GROUP,
+from jatlas.visualize import (
+    L1,
     Channel,
     Direction,
     Diversity,
@@ -20,9 +20,10 @@ from jatlas.visualize.objectives import (
     Scaled,
     Seen,
     Sum,
+    TotalVariation,
     cosine,
 )
-from jatlas.visualize.penalties import L1, TotalVariation
+from jatlas.visualize._objectives import GROUP
 
 HostArray = np.ndarray
 IMAGE = np.random.default_rng(2).uniform(0, 1, (6, 6, 3)).astype(np.float32)

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.model import inception
-from jatlas.model.ops import conv_small_map, local_response_norm, max_pool, relaxed_max_pool
+from jatlas.model import GOOGLENET_BVLC, INCEPTION5H, abstract_params, inception_v1
+from jatlas.model._ops import conv_small_map, local_response_norm, max_pool, relaxed_max_pool
 
 SHAPES = [(1, False, 7, 6), (2, False, 7, 8), (2, True, 7, 8), (2, True, 8, 5)]
 
@@ -75,26 +75,26 @@ def test_the_slope_differs_from_that_of_the_maximum_and_survives_jit_and_vmap() 
 
 
 def test_a_relaxed_network_is_cached_and_another_than_the_plain_one() -> None:
-    config = inception.GOOGLENET_BVLC
-    relaxed = inception.network(config, relaxed=True)
-    assert relaxed is inception.network(config, relaxed=True)
-    assert inception.network(config) is inception.network(config, relaxed=False)
-    assert relaxed != inception.network(config)
-    assert relaxed.layers == inception.network(config).layers
+    config = GOOGLENET_BVLC
+    relaxed = inception_v1(config, relaxed=True)
+    assert relaxed is inception_v1(config, relaxed=True)
+    assert inception_v1(config) is inception_v1(config, relaxed=False)
+    assert relaxed != inception_v1(config)
+    assert relaxed.layers == inception_v1(config).layers
 
 
 @pytest.mark.slow
 def test_a_relaxed_network_computes_the_same_and_explains_differently() -> None:
-    config = inception.INCEPTION5H
+    config = INCEPTION5H
     rng = np.random.default_rng(2)
     params = jax.tree.map(
         lambda leaf: jnp.asarray(0.03 * rng.standard_normal(leaf.shape), jnp.float32),
-        inception.abstract_params(config),
+        abstract_params(config),
     )
     x = jax.random.uniform(jax.random.key(1), (4, 4, 832))
 
     def explain(relaxed: bool) -> tuple[jax.Array, jax.Array]:
-        network = inception.network(config, relaxed=relaxed)
+        network = inception_v1(config, relaxed=relaxed)
         rest = functools.partial(network.run, params, after="mixed5a")
         return jax.jit(lambda x: jax.jvp(rest, (x,), (x,)))(x)
 

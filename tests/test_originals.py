@@ -12,8 +12,10 @@ from helpers import tiny_network, tiny_params
 from test_pipeline import CONFIG, build, build_arrays, make_images
 
 import jatlas
-from jatlas import Atlas, collect
-from jatlas.originals import again, crops, images_of, thumbnails
+from jatlas import collect
+from jatlas.build import crops, images_of, thumbnails
+from jatlas.build._crops import again
+from jatlas.storage import load, save
 from jatlas.synthetic import Synthetic
 
 
@@ -55,9 +57,9 @@ def test_images_that_may_not_come_again_have_no_crops(tmp_path: Path) -> None:
         assert again(collect.arrays(content), [0]) is None
         (grid,) = build_arrays(content).maps[0].grids
         assert grid.crops is None and grid.exemplars is not None
-    saved = build_arrays(Shuffled()).save(tmp_path / "atlas")
+    saved = save(build_arrays(Shuffled()), tmp_path / "atlas")
     assert not (saved / "conv1/exemplars-2.png").exists()
-    assert Atlas.load(saved).maps[0].grids[0].crops is None
+    assert load(saved).maps[0].grids[0].crops is None
 
 
 def test_a_crop_is_the_square_around_its_place() -> None:

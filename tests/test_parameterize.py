@@ -10,10 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize import parameterize
-from jatlas.visualize.constant import Constant
-from jatlas.visualize.maco import MACO
-from jatlas.visualize.parameterize import Alpha, Fourier, Parameterization, Pixels
+from jatlas.visualize import MACO, Alpha, Constant, Fourier, Parameterization, Pixels
+from jatlas.visualize import _parameterize as parameterize
 
 HostArray = np.ndarray
 

@@ -11,10 +11,9 @@ import pytest
 from helpers import CLASSES, counting_network, tiny_network, tiny_params
 from PIL import Image
 
-from jatlas.explain import patches
-from jatlas.explain.names import find_class
-from jatlas.explain.patches import CORNERS, composite, sweep
-from jatlas.model.network import Network
+from jatlas.explain import CORNERS, composite, sweep
+from jatlas.explain import _patches as patches
+from jatlas.model import Network, find_class
 
 RNG = np.random.default_rng(3)
 IMAGE = RNG.integers(0, 256, (20, 26, 3), np.uint8)

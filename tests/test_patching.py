@@ -12,10 +12,10 @@ from helpers import CLASSES, tiny_network, tiny_params
 from test_maps import TWO
 from test_pipeline import build, make_images
 
-from jatlas import collect, patching
-from jatlas.explain.patches import classify
-from jatlas.explain.reading import read_patches
-from jatlas.patching import read_off
+from jatlas import collect
+from jatlas.build import _patch_search as patching
+from jatlas.build import read_off
+from jatlas.explain import classify, read_patches
 
 
 def test_crops_are_of_images_that_show_neither_class(tmp_path: Path) -> None:
@@ -61,11 +61,11 @@ def test_what_counts_but_is_something_else_is_cut_out(
             break
     assert 0 < len(read.findings) <= 2
     layer = atlas.find("conv2")
-    evidence = layer.evidence.astype(np.float32)
+    evidence = layer.samples.evidence.astype(np.float32)
     margins = evidence[:, target] - evidence[:, source]
     for found in read.findings:
         assert found.shows == read.probabilities[found.image].argmax() not in (source, target)
-        own = margins[layer.source[:, 0] == found.image]
+        own = margins[layer.samples.source[:, 0] == found.image]
         assert found.margin > 0 and np.isclose(own, found.margin).any()
         (image,) = collect.folder(folder, size=16).reload([found.image])
         assert image.image is not None

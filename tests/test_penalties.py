@@ -7,8 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize.objectives import Objective, Seen
-from jatlas.visualize.penalties import L1, L2, Blur, BoundaryComplexity, Opacity, TotalVariation
+from jatlas.visualize import (
+    L1,
+    L2,
+    Blur,
+    BoundaryComplexity,
+    Objective,
+    Opacity,
+    Seen,
+    TotalVariation,
+)
 
 HostArray = np.ndarray
 

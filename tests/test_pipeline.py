@@ -18,16 +18,18 @@ from helpers import CLASSES, tiny_network, tiny_params
 from PIL import Image
 
 import jatlas
-from jatlas import Atlas, BuildConfig, collect, files, samples
-from jatlas.arrange import whiten
-from jatlas.arrange.layout import UMAPConfig
-from jatlas.visualize.render import RenderConfig, render
-from jatlas.visualize.transforms import RandomViews
+from jatlas import BuildConfig, collect
+from jatlas.arrange import UMAP
+from jatlas.arrange import _whiten as whiten
+from jatlas.collect import _extract as samples
+from jatlas.storage import _files as files
+from jatlas.storage import load
+from jatlas.visualize import RandomViews, RenderConfig, render
 
 IMAGES = 26
 CONFIG = BuildConfig(
     per_image=3,
-    layout=UMAPConfig(n_neighbors=8),
+    layout=UMAP(n_neighbors=8),
     render=RenderConfig(icon_size=12, steps=3, views=RandomViews(size=10)),
 )
 LAYERS, GRIDS = ("conv1", "conv2"), (2, 3)
@@ -84,20 +86,20 @@ def test_the_atlas_adds_up(images: Path) -> None:
     assert atlas.images == tuple(f"{number:02d}.png" for number in range(IMAGES))
     assert [name for name, _ in atlas.info["skipped"]] == ["05.png"]
     for each in atlas.maps:
-        assert each.vectors.shape[0] == len(each.points) == 3 * used
-        assert set(each.source[:, 0]) == set(range(IMAGES)) - {5}
+        assert each.samples.vectors.shape[0] == len(each.points) == 3 * used
+        assert set(each.samples.source[:, 0]) == set(range(IMAGES)) - {5}
         for grid in each.grids:
             assert grid.count.sum() == 3 * used
             np.testing.assert_array_equal(grid.cells, np.flatnonzero(grid.count))
             average = (grid.mean * grid.count[..., None]).sum((0, 1)) / grid.count.sum()
-            np.testing.assert_allclose(average, each.vectors.mean(0), rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(average, each.samples.vectors.mean(0), rtol=1e-4, atol=1e-5)
             shown = (grid.evidence * grid.count[..., None]).sum((0, 1)) / grid.count.sum()
             np.testing.assert_allclose(
-                shown, each.evidence.astype(np.float64).mean(0), rtol=1e-3, atol=1e-4
+                shown, each.samples.evidence.astype(np.float64).mean(0), rtol=1e-3, atol=1e-4
             )
             assert grid.evidence.shape[-1] == CLASSES
-            assert np.isfinite(grid.scores).all()
-    first, second = (each.source for each in atlas.maps)
+            assert np.isfinite(grid.icons.scores).all()
+    first, second = (each.samples.source for each in atlas.maps)
     np.testing.assert_array_equal(first, second)  # the same places: both layers are 8 x 8
 
 
@@ -105,20 +107,20 @@ def test_icons_are_those_of_the_whitened_means(images: Path) -> None:
     atlas = build(images, None, layers=("conv2",), grids=(2,))
     (each,) = atlas.maps
     (grid,) = each.grids
-    inverse = whiten.inverse(each.moment, ridge=CONFIG.ridge)
+    inverse = whiten.inverse(each.samples.moment, ridge=CONFIG.ridge)
     directions = whiten.whiten(grid.mean.reshape(4, -1)[grid.cells], inverse)
     for_icons = jax.random.split(jax.random.key(0), 3)[2]
     icons = render(
         tiny_network(), tiny_params(), directions, layer="conv2", key=for_icons,
         config=CONFIG.render, cells=grid.cells, progress=False,
     )  # fmt: skip
-    np.testing.assert_array_equal(grid.icons, np.round(icons.images * 255).astype(np.uint8))
+    np.testing.assert_array_equal(grid.icons.images, np.round(icons.images * 255).astype(np.uint8))
 
 
 def test_in_memory_and_on_disk_are_the_same(
     images: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
-    build(images, None).save(tmp_path / "atlas")
+    jatlas.save(build(images, None), tmp_path / "atlas")
     page = {name for name in whole if name == "index.html" or name.startswith("viewer/")}
     assert tree(tmp_path / "atlas") == {x: whole[x] for x in whole.keys() - page}
 
@@ -187,7 +189,7 @@ def test_an_interruption_anywhere_is_gone_on_from(
         assert os.listdir(out.parent) == ["atlas"]
         assert tree(out) == whole
     # 3 segments, the layout, chunks of 4 icons, exemplars, the cells of the atlas; then none.
-    cells = len(Atlas.load(out).maps[0].grids[0].cells)
+    cells = len(load(out).maps[0].grids[0].cells)
     assert stop == 3 + 1 + -(-cells // 4) + 1 + 1 + 1
 
 
@@ -218,7 +220,7 @@ def test_a_finished_atlas_is_not_built_again(
 ) -> None:
     build(images, tmp_path / "atlas")
     before = tree(tmp_path)
-    monkeypatch.setattr("jatlas.pipeline.collect", failing_at(1, Killed(), lambda: None))
+    monkeypatch.setattr("jatlas.build._build.collect", failing_at(1, Killed(), lambda: None))
     atlas = build(images, tmp_path / "atlas")
     assert [each.layer for each in atlas.maps] == list(LAYERS)
     assert tree(tmp_path) == before
@@ -284,7 +286,7 @@ def test_cells_of_too_few_samples_get_no_icon(images: Path) -> None:
     config = dataclasses.replace(CONFIG, min_count=8)
     (grid,) = build(images, None, grids=(3,), layers=("conv1",), config=config).maps[0].grids
     np.testing.assert_array_equal(grid.cells, np.flatnonzero(grid.count.ravel() >= 8))
-    assert 0 < len(grid.icons) == len(grid.cells) < np.count_nonzero(grid.count)
+    assert 0 < len(grid.icons.images) == len(grid.cells) < np.count_nonzero(grid.count)
     assert grid.count.sum() == 3 * (IMAGES - 1)
 
 
@@ -294,9 +296,11 @@ def test_arrays_build_an_atlas_too(images: Path) -> None:
     atlas = build_arrays(pictures)
     halves = build_arrays(p for p in (pictures[:7], pictures[7:]))
     assert atlas.images[:2] == ("image 0", "image 1")
-    np.testing.assert_array_equal(atlas.maps[0].vectors, halves.maps[0].vectors)
+    np.testing.assert_array_equal(atlas.maps[0].samples.vectors, halves.maps[0].samples.vectors)
     floats = build_arrays(pictures.astype(np.float32) / 255)
-    np.testing.assert_allclose(floats.maps[0].vectors, atlas.maps[0].vectors, atol=1e-5)
+    np.testing.assert_allclose(
+        floats.maps[0].samples.vectors, atlas.maps[0].samples.vectors, atol=1e-5
+    )
 
 
 def build_arrays(content: Any) -> jatlas.Atlas:

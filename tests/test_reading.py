@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jatlas.explain.reading import foreign, read_patches
+from jatlas.explain import read_patches
+from jatlas.explain._patch_candidates import foreign
 
 CLASSES, SIZE, SAMPLES = 6, 3, 120
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tyro
 
-from jatlas import cli
+from jatlas.cli import _main as cli
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ import pytest
 from helpers import tiny_network, tiny_params
 from PIL import Image
 
-from jatlas.explain import receptive
-from jatlas.explain.receptive import crop, receptive_box, receptive_share
-from jatlas.model.network import Network
+from jatlas.explain import _receptive as receptive
+from jatlas.explain import crop, receptive_box, receptive_share
+from jatlas.model import Network
 
 IMAGES = jnp.asarray(np.random.default_rng(0).random((3, 18, 22, 3)), jnp.float32)
 LOOK = functools.partial(receptive.field, tiny_network(), tiny_params(), IMAGES)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from jatlas import collect
-from jatlas.collect.source import Rereadable
+from jatlas.collect import Rereadable
 
 RNG = np.random.default_rng(0)
 SHAPES = [(40, 60, 3), (33, 20, 3), (25, 25, 1), (30, 31)]

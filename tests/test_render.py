@@ -10,22 +10,30 @@ import numpy as np
 import pytest
 from helpers import counting_network, tiny_network, tiny_params
 
-from jatlas.model.network import Network
-from jatlas.model.ops import redirected_relu
+from jatlas.model import Network
+from jatlas.model._ops import redirected_relu
+from jatlas.records import Icons
 from jatlas.types import Params
-from jatlas.visualize import parameterize
-from jatlas.visualize.config import Ascent, RenderConfig, paper
-from jatlas.visualize.objectives import Channel, Direction, Diversity, Seen, cosine
-from jatlas.visualize.parameterize import Alpha
-from jatlas.visualize.render import Icons, render, render_each
-from jatlas.visualize.transforms import (
+from jatlas.visualize import (
+    Alpha,
+    Ascent,
+    Channel,
+    Direction,
+    Diversity,
     RandomViews,
+    RenderConfig,
+    Seen,
     View,
-    draw_view,
+    cosine,
     fixed_views,
+    paper,
+    render,
+    render_each,
     resample,
     whole_view,
 )
+from jatlas.visualize import _parameterize as parameterize
+from jatlas.visualize._views import draw_view
 
 SIZE, COUNT = 16, 11
 VIEWS = RandomViews(size=12)
@@ -404,7 +412,7 @@ def test_a_block_of_steps_in_one_program_is_the_same_steps(
     icons: Icons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU or TPU: 10 steps as blocks of 4, 4 and 2."""
-    monkeypatch.setattr("jatlas.visualize.program.at_once", lambda job, plan: 4)
+    monkeypatch.setattr("jatlas.visualize._program.at_once", lambda job, plan: 4)
     found = tiny_render(DIRECTIONS, key=KEY)
     np.testing.assert_allclose(found.images, icons.images, rtol=0, atol=1e-5)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers import tiny_network, tiny_params
 
-from jatlas.collect import sample
+from jatlas.collect import _sample as sample
 
 
 def places(seed: int, image: int, per_image: int = 6) -> np.ndarray:

@@ -12,11 +12,12 @@ import pytest
 from helpers import CLASSES, counting_network, tiny_network, tiny_params
 from PIL import Image
 
-from jatlas import collect, samples
-from jatlas.collect import sample
-from jatlas.collect.store import Checkpoints
-from jatlas.explain.attribution import evidence
-from jatlas.samples import Collected
+from jatlas import collect
+from jatlas.collect import _extract as samples
+from jatlas.collect import _sample as sample
+from jatlas.collect._extract import Collected
+from jatlas.explain import evidence
+from jatlas.storage import Checkpoints
 
 KEY = jax.random.key(11)
 LAYERS = ("conv2", "conv1")
@@ -43,9 +44,7 @@ def assert_equal(found: Collected, expected: Collected) -> None:
     assert found.samples.keys() == expected.samples.keys()
     assert (found.images, found.skipped) == (expected.images, expected.skipped)
     for layer, right in expected.samples.items():
-        for name, one, other in zip(right._fields, found.samples[layer], right, strict=True):
-            assert one.dtype == other.dtype
-            np.testing.assert_array_equal(one, other, err_msg=f"{layer} {name}")
+        jax.tree.map(np.testing.assert_array_equal, found.samples[layer], right)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,7 @@ def test_samples_are_those_of_a_plain_loop(per_image: int) -> None:
         got = found.samples[layer]
         assert got.vectors.shape == (COUNT * per_image, channels)
         assert got.evidence.shape == (COUNT * per_image, CLASSES)
-        dtypes = [array.dtype for array in got]
+        dtypes = [getattr(got, name).dtype for name in ("vectors", "source", "evidence", "moment")]
         assert dtypes == [np.float32, np.int32, np.float16, np.float32]
         np.testing.assert_array_equal(got.source, source)
         np.testing.assert_allclose(got.vectors, vectors, rtol=1e-5, atol=1e-6)
@@ -123,8 +122,7 @@ def test_two_collections_are_one_trace() -> None:
 
 def test_a_layer_does_not_depend_on_the_others(expected: Collected) -> None:
     alone = gather(collect.arrays(IMAGES), layers=("conv1",))
-    for one, other in zip(alone.samples["conv1"], expected.samples["conv1"], strict=True):
-        np.testing.assert_array_equal(one, other)
+    jax.tree.map(np.testing.assert_array_equal, alone.samples["conv1"], expected.samples["conv1"])
     np.testing.assert_array_equal(
         expected.samples["conv1"].source, expected.samples["conv2"].source
     )  # both are 8 x 8

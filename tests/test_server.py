@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jatlas.show.server import HOST, locate, serve, serving
+from jatlas.show import serve, serving
+from jatlas.show._server import HOST, locate
 
 SECRET = b"not for you"
 
@@ -169,7 +170,7 @@ def test_ctrl_c_ends_it(folder: Path) -> None:
     code = (
         # A process begun in the background is not told of Ctrl-C, unless it asks.
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from jatlas.show.server import serve; "
+        "from jatlas.show import serve; "
         "serve(sys.argv[1], open_browser=False); print('ended')"
     )
     run = [sys.executable, "-c", code, str(folder)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from jatlas.collect.source import Loaded, batches
+from jatlas.collect import Loaded, batches
 
 
 def some(*indices: int, damaged: tuple[int, ...] = ()) -> Iterator[Loaded]:

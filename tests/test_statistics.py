@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jatlas.visualize.constant import Constant
-from jatlas.visualize.maco import MACO
-from jatlas.visualize.parameterize import Fourier, color_correlation
-from jatlas.visualize.statistics import color_correlation_of, magnitude_spectrum
+from jatlas.visualize import (
+    MACO,
+    Constant,
+    Fourier,
+    color_correlation,
+    color_correlation_of,
+    magnitude_spectrum,
+)
 
 HostArray = np.ndarray
 

@@ -19,9 +19,8 @@ def main() -> None:
     from helpers import tiny_network, tiny_params
     from jax.sharding import Mesh
 
-    from jatlas.visualize import step
-    from jatlas.visualize.render import RenderConfig, render
-    from jatlas.visualize.transforms import RandomViews
+    from jatlas.visualize import RandomViews, RenderConfig, render
+    from jatlas.visualize import _optimize as step
 
     assert len(jax.devices()) == 8
     config = RenderConfig(icon_size=12, steps=STEPS, views=RandomViews(size=10))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jatlas.collect.store import Checkpoints, differences
+from jatlas.storage import Checkpoints
+from jatlas.storage._cache import differences
 
 IDENTITY = {"network": "tiny", "seed": 3, "grids": (4, 8), "source": "Käse", "layers": ["a", "b"]}
 

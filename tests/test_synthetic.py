@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from jatlas import synthetic
-from jatlas.synthetic import canvas, compose, palettes
+from jatlas.synthetic import _canvas as canvas
+from jatlas.synthetic import _compose as compose
+from jatlas.synthetic import _palettes as palettes
 
 KEY = jax.random.key(5)
 SIZE = 32

@@ -22,10 +22,11 @@ import numpy as np
 import pytest
 from jax.sharding import SingleDeviceSharding
 
-from jatlas import samples
-from jatlas.model import inception
-from jatlas.visualize import chunks, program
-from jatlas.visualize.config import RenderConfig
+from jatlas.collect import _extract as samples
+from jatlas.model import CONFIGS, GOOGLENET_BVLC, InceptionConfig, abstract_params, inception_v1
+from jatlas.visualize import RenderConfig
+from jatlas.visualize import _chunks as chunks
+from jatlas.visualize import _program as program
 
 MEMORY = 16e9  # of a v5e chip
 LAYER, CHANNELS = "mixed4c", 512
@@ -66,8 +67,8 @@ def _render(devices: list[Any], precision: str) -> Any:
     config = RenderConfig(precision=precision)
     plan = chunks.spread(16 * len(devices), devices, unit=1, least=16)
     job = program.Job(
-        inception.network(inception.GOOGLENET_BVLC),
-        inception.abstract_params(inception.GOOGLENET_BVLC),
+        inception_v1(GOOGLENET_BVLC),
+        abstract_params(GOOGLENET_BVLC),
         LAYER,
         config,
         jax.random.key(0),
@@ -83,9 +84,9 @@ def _extract(devices: list[Any]) -> Any:
     def shape(*sizes: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(sizes, dtype, sharding=there)
 
-    params = inception.abstract_params(inception.GOOGLENET_BVLC)
+    params = abstract_params(GOOGLENET_BVLC)
     return samples.extract.lower(
-        inception.network(inception.GOOGLENET_BVLC),
+        inception_v1(GOOGLENET_BVLC),
         jax.tree.map(lambda leaf: shape(*leaf.shape, dtype=leaf.dtype), params),
         shape(64, 224, 224, 3, dtype=jnp.uint8),
         shape(64, dtype=jnp.int32),
@@ -153,15 +154,15 @@ def test_rendering_compiles_for_a_tpu(topology: str, precision: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", inception.CONFIGS.values(), ids=lambda each: each.name)
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=lambda each: each.name)
 def test_what_is_told_to_be_half_precise_is_so_in_every_layer(
-    config: inception.InceptionConfig,
+    config: InceptionConfig,
 ) -> None:
     """Seen before compiling: a TPU rounds to bfloat16 itself, float32 in memory or not."""
-    network = inception.network(config)
+    network = inception_v1(config)
     half = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.bfloat16),
-        inception.abstract_params(config),
+        abstract_params(config),
     )
     image = jax.ShapeDtypeStruct((64, 64, 3), jnp.bfloat16)
     for layer in network.layers:

@@ -9,17 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.visualize import transforms
-from jatlas.visualize.chain import ATLAS_NOTEBOOK, LUCID_STANDARD
-from jatlas.visualize.transforms import (
+from jatlas.visualize import (
+    ATLAS_NOTEBOOK,
+    LUCID_STANDARD,
     RandomViews,
     View,
     Views,
-    draw_view,
     fixed_views,
     resample,
     whole_view,
 )
+from jatlas.visualize import _views as transforms
+from jatlas.visualize._views import draw_view
 
 HostArray = np.ndarray
 # Compiled as a whole: one operation after the other takes a second for each new shape.

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jatlas.explain.tsne import TSNEConfig, tsne_layout
+from jatlas.arrange import TSNE, tsne
 
 KEY = jax.random.key(0)
 
@@ -16,26 +16,26 @@ def test_near_vectors_stay_near_and_a_key_repeats_the_layout(dimensions: int) ->
     # Four directions, of very different lengths: only the angle counts.
     length = rng.uniform(1, 50, (60, 1))
     vectors = (np.eye(4, 12)[group] + 0.05 * rng.standard_normal((60, 12))) * length
-    config = TSNEConfig(perplexity=8)
-    points = tsne_layout(vectors, key=KEY, config=config, dimensions=dimensions)
+    config = TSNE(perplexity=8)
+    points = tsne(vectors, key=KEY, config=config, dimensions=dimensions)
     assert points.shape == (60, dimensions) and points.dtype == np.float32
     distance = np.linalg.norm(points[:, None] - points, axis=-1)
     np.fill_diagonal(distance, np.inf)
     assert (group[distance.argmin(1)] == group).mean() > 0.9
-    again = tsne_layout(vectors, key=KEY, config=config, dimensions=dimensions)
+    again = tsne(vectors, key=KEY, config=config, dimensions=dimensions)
     np.testing.assert_array_equal(points, again)
-    other = tsne_layout(vectors, key=jax.random.key(1), config=config, dimensions=dimensions)
+    other = tsne(vectors, key=jax.random.key(1), config=config, dimensions=dimensions)
     assert np.abs(points - other).max() > 1e-3
 
 
 def test_few_vectors_are_enough_and_too_few_or_damaged_ones_are_refused() -> None:
     vectors = np.random.default_rng(0).random((10, 4))
-    assert np.isfinite(tsne_layout(vectors, key=KEY)).all()
+    assert np.isfinite(tsne(vectors, key=KEY)).all()
     with pytest.raises(ValueError, match="at least 10 samples, got 9"):
-        tsne_layout(vectors[1:], key=KEY)
+        tsne(vectors[1:], key=KEY)
     vectors[3, 1] = np.nan
     with pytest.raises(ValueError, match="vectors: expected finite values"):
-        tsne_layout(vectors, key=KEY)
+        tsne(vectors, key=KEY)
     for name, value in (("perplexity", 0.5), ("learning_rate", 0), ("metric", "taxi")):
         with pytest.raises(ValueError, match=f"{name}: expected"):
-            TSNEConfig(**{name: value})
+            TSNE(**{name: value})

@@ -14,8 +14,8 @@ import pytest
 import viewer_atlas
 from viewer_atlas import CLASSES, HOSTILE
 
-from jatlas.show import export
-from jatlas.show.server import serving
+from jatlas.show import _export as export
+from jatlas.show import serving
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -689,7 +689,7 @@ def test_a_missing_part_is_no_end(open_: Open, folder: Path, tmp_path: Path) -> 
 
 def test_the_widget_asks_the_kernel_and_tells_what_is_pinned(browser: Any, folder: Path) -> None:
     pytest.importorskip("anywidget", reason="anywidget is not installed")
-    from jatlas.show.widget import show
+    from jatlas.show._widget import show
 
     widget = show(folder, height=500)
     sent: list[tuple[Any, Any]] = []
@@ -745,7 +745,7 @@ def test_the_widget_asks_the_kernel_and_tells_what_is_pinned(browser: Any, folde
 
 
 def test_a_still_frame_is_a_page_of_its_own(browser: Any, folder: Path) -> None:
-    from jatlas.show.widget import show
+    from jatlas.show._widget import show
 
     page = browser.new_page()
     seen = Seen(page)

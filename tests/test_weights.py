@@ -16,9 +16,12 @@ import pytest
 from weight_files import SMALL, caffe_file, draw, foreign, graphdef_file
 
 from jatlas import synthetic
-from jatlas.model import checkpoint, convert, download, inception, weights
-from jatlas.model.inception import CONFIGS
-from jatlas.model.weights import Source
+from jatlas.model import CONFIGS, TEXTURES, inception_v1
+from jatlas.model import _checkpoint as checkpoint
+from jatlas.model import _convert as convert
+from jatlas.model import _download as download
+from jatlas.model import _weights as weights
+from jatlas.model._weights import Source
 
 NAME = "googlenet_bvlc"
 PROVENANCE = {"file": "x.caffemodel", "licence": "unrestricted"}
@@ -62,8 +65,8 @@ def test_save_and_load(small: Any, home: Path) -> None:
     where = weights.save(small, name=NAME, provenance=PROVENANCE)
     assert where == home / NAME
     assert content(home) == [NAME]
-    network, params = weights.load(NAME)
-    assert network is inception.network(CONFIGS[NAME])
+    network, params = weights.load_network(NAME)
+    assert network is inception_v1(CONFIGS[NAME])
     assert_equal(params, small)
     for leaf in jax.tree.leaves(params):
         assert isinstance(leaf, jax.Array) and leaf.dtype == np.float32
@@ -77,15 +80,15 @@ def test_load_from_another_folder(small: Any, home: Path, monkeypatch: pytest.Mo
     weights.save(small, name=NAME, provenance=PROVENANCE)
     monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(home / "elsewhere"))
     with pytest.raises(FileNotFoundError, match="elsewhere"):
-        weights.load(NAME)
-    assert_equal(weights.load(NAME, directory=home)[1], small)
+        weights.load_network(NAME)
+    assert_equal(weights.load_network(NAME, directory=home)[1], small)
 
 
 def test_save_replaces_what_was_there(small: Any, home: Path) -> None:
     weights.save(small, name=NAME, provenance=PROVENANCE)
     other = draw(SMALL, seed=1)
     weights.save(jax.tree.map(jax.numpy.asarray, other), name=NAME, provenance=PROVENANCE)
-    assert_equal(weights.load(NAME)[1], other)
+    assert_equal(weights.load_network(NAME)[1], other)
     assert content(home) == [NAME]
 
 
@@ -111,14 +114,14 @@ def test_a_broken_save_leaves_what_was_there(
     with pytest.raises((KeyboardInterrupt, OSError)):
         weights.save(draw(SMALL, seed=1), name=NAME, provenance=PROVENANCE)
     assert content(home) == [NAME]
-    assert_equal(weights.load(NAME)[1], small)
+    assert_equal(weights.load_network(NAME)[1], small)
 
 
 def test_saved_with_a_mesh_loads_on_one_device(small: Any) -> None:
     mesh = jax.make_mesh((1,), ("all",))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     weights.save(jax.device_put(small, everywhere), name=NAME, provenance=PROVENANCE)
-    _, params = weights.load(NAME)
+    _, params = weights.load_network(NAME)
     assert_equal(params, small)
     sharding = params["logits"]["kernel"].sharding
     assert isinstance(sharding, jax.sharding.SingleDeviceSharding)
@@ -138,7 +141,7 @@ def test_params_that_do_not_fit_are_not_saved(small: Any, home: Path) -> None:
 
 def test_unknown_names() -> None:
     for call in (
-        lambda: weights.load("resnet"),
+        lambda: weights.load_network("resnet"),
         lambda: weights.fetch("resnet"),
         lambda: weights.install("file", name="resnet"),
         lambda: weights.save({}, name="resnet", provenance={}),
@@ -150,7 +153,7 @@ def test_unknown_names() -> None:
 def test_weights_that_are_not_here(home: Path) -> None:
     told = rf"no weights of {NAME} in {home}.*weights fetch {NAME}`.*convert FILE --network"
     with pytest.raises(FileNotFoundError, match=told):
-        weights.load(NAME)
+        weights.load_network(NAME)
 
 
 def test_damaged_checkpoints(small: Any) -> None:
@@ -162,13 +165,13 @@ def test_damaged_checkpoints(small: Any) -> None:
         if path.name != "provenance.json":
             path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if whole else b"x")
             with pytest.raises(ValueError, match=rf"{NAME} cannot be used.*weights fetch"):
-                weights.load(NAME)
+                weights.load_network(NAME)
         path.write_bytes(whole[: len(whole) // 2])
         if whole:
             with pytest.raises(ValueError, match=rf"{NAME} cannot be used.*weights fetch"):
-                weights.load(NAME)
+                weights.load_network(NAME)
         path.write_bytes(whole)
-    assert_equal(weights.load(NAME)[1], small)
+    assert_equal(weights.load_network(NAME)[1], small)
 
 
 def test_a_checkpoint_of_another_network(
@@ -179,7 +182,7 @@ def test_a_checkpoint_of_another_network(
     larger = SMALL | {"logits": {"kernel": jax.ShapeDtypeStruct((7, 6), np.float32)}}
     monkeypatch.setattr(weights, "abstract_params", lambda config: larger)
     with pytest.raises(ValueError, match=r"cannot be used.*logits/kernel: expected float32\(7, 6"):
-        weights.load("inception5h")
+        weights.load_network("inception5h")
 
 
 def test_digest_depends_on_names_shapes_dtypes_and_numbers_only() -> None:
@@ -210,8 +213,8 @@ def test_status_and_directory(
 
 
 def test_shipped_weights_load_and_are_those_that_were_trained(home: Path) -> None:
-    network, params = weights.load("textures")
-    assert network is inception.network(inception.TEXTURES)
+    network, params = weights.load_network("textures")
+    assert network is inception_v1(TEXTURES)
     assert network.classes == synthetic.CLASSES
     where = weights.status()[-1].where
     record = json.loads((where / "provenance.json").read_text())
@@ -226,7 +229,7 @@ def test_shipped_weights_load_and_are_those_that_were_trained(home: Path) -> Non
 
 @pytest.mark.slow
 def test_shipped_weights_classify_images_they_never_saw() -> None:
-    network, params = weights.load("textures")
+    network, params = weights.load_network("textures")
     classify = jax.jit(lambda x: network.run(params, x).argmax(-1))
     key = jax.random.key(20_240_229)  # not a key of the training
     right = []
@@ -240,7 +243,7 @@ def test_saved_weights_go_before_shipped_ones(small: Any, home: Path) -> None:
     assert weights.status()[-1].where != home / "textures"
     weights.save(small, name="textures", provenance=PROVENANCE)
     assert weights.status()[-1].where == home / "textures"
-    assert_equal(weights.load("textures")[1], small)
+    assert_equal(weights.load_network("textures")[1], small)
 
 
 def test_in_a_wheel_shipped_weights_are_in_the_package(
@@ -249,7 +252,7 @@ def test_in_a_wheel_shipped_weights_are_in_the_package(
     checkpoint.write(tmp_path / "pretrained" / "textures", small, provenance=PROVENANCE)
     monkeypatch.setattr(weights.resources, "files", lambda package: tmp_path)
     assert weights.status()[-1].where == tmp_path / "pretrained" / "textures"
-    assert_equal(weights.load("textures")[1], small)
+    assert_equal(weights.load_network("textures")[1], small)
 
 
 def test_shipped_weights_are_not_fetched_or_converted(home: Path) -> None:
@@ -260,7 +263,7 @@ def test_shipped_weights_are_not_fetched_or_converted(home: Path) -> None:
         with pytest.raises(ValueError, match=r"weights of textures come with jatlas: .*to fetch"):
             call()
     with pytest.raises(FileNotFoundError, match="install it again"):
-        weights.load("textures", directory=home)
+        weights.load_network("textures", directory=home)
 
 
 # Install
@@ -271,7 +274,7 @@ def test_install(small: Any, home: Path, tmp_path: Path, name: str) -> None:
     file = tmp_path / "file.bin"
     file.write_bytes(file_of(name, small))
     where = weights.install(file, name=name)
-    assert_equal(weights.load(name)[1], small)
+    assert_equal(weights.load_network(name)[1], small)
     record = json.loads((where / "provenance.json").read_text())
     assert record["file"] == "file.bin"
     assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
@@ -283,7 +286,7 @@ def test_install_from_the_published_archive(small: Any, tmp_path: Path) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(member, file_of("inception5h", small))
     weights.install(file, name="inception5h")
-    assert_equal(weights.load("inception5h")[1], small)
+    assert_equal(weights.load_network("inception5h")[1], small)
 
 
 def test_install_from_bad_archives(
@@ -322,7 +325,7 @@ def test_a_bad_file_leaves_nothing_behind(home: Path, tmp_path: Path, data: byte
 def test_install_and_load_real_weights(test_data: Path) -> None:
     file = test_data / NAME / "googlenet_bvlc.caffemodel"
     weights.install(file, name=NAME)
-    network, params = weights.load(NAME)
+    network, params = weights.load_network(NAME)
     assert network.layers[-1] == "logits"
     assert weights.digest(params) == weights.digest(convert.convert(file, config=CONFIGS[NAME]))
 
@@ -400,7 +403,7 @@ def fetch(source: Source, name: str = NAME) -> Path:
 def test_fetch(small: Any, home: Path, server: Server) -> None:
     server.data = file_of(NAME, small)
     where = fetch(source_of(server))
-    assert_equal(weights.load(NAME)[1], small)
+    assert_equal(weights.load_network(NAME)[1], small)
     assert content(home) == [NAME]
     record = json.loads((where / "provenance.json").read_text())
     assert record["file"] == "x.caffemodel"
@@ -430,7 +433,7 @@ def test_fetch_goes_on_where_the_connection_broke(
     fetch(source_of(server))
     assert server.asked == [None, f"bytes={half}-"]
     assert server.sent == [half, len(server.data) - half]
-    assert_equal(weights.load(NAME)[1], small)
+    assert_equal(weights.load_network(NAME)[1], small)
     assert content(home) == [NAME]
 
 
@@ -442,7 +445,7 @@ def test_fetch_from_a_server_without_ranges(small: Any, home: Path, server: Serv
     server.cut_after = None
     fetch(source_of(server))
     assert server.sent == [100, len(server.data)]
-    assert_equal(weights.load(NAME)[1], small)
+    assert_equal(weights.load_network(NAME)[1], small)
     assert content(home) == [NAME]
 
 
@@ -460,7 +463,7 @@ def test_fetch_with_a_part_that_is_there(small: Any, home: Path, server: Server,
     fetch(source_of(server))
     asked = 0 if kind == "complete" else 2
     assert len(server.asked) == asked
-    assert_equal(weights.load(NAME)[1], small)
+    assert_equal(weights.load_network(NAME)[1], small)
     assert content(home) == [NAME]
 
 
@@ -530,7 +533,7 @@ def test_fetch_a_member_of_an_archive(small: Any, home: Path, server: Server) ->
     server.data = zipped(data, "graph.pb")
     right = f"sha256:{hashlib.sha256(data).hexdigest()}"
     where = fetch(source_of(server, member="graph.pb", member_digest=right), "inception5h")
-    assert_equal(weights.load("inception5h")[1], small)
+    assert_equal(weights.load_network("inception5h")[1], small)
     record = json.loads((where / "provenance.json").read_text())
     assert (record["file"], f"sha256:{record['sha256']}") == ("graph.pb", right)
     assert content(home) == ["inception5h"]

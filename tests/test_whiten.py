@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.arrange.whiten import inverse, second_moment, whiten
+from jatlas.arrange import inverse, second_moment, whiten
 
 
 def activations(count: int, channels: int, seed: int = 0) -> np.ndarray:

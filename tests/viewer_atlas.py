@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from jatlas.arrange.grid import cell_index
-from jatlas.atlas import Atlas, Grid, Map
+from jatlas.arrange import cell_index
+from jatlas.records import Atlas, Grid, Icons, Info, Map, Samples
+from jatlas.storage import save
 
 PX = 16
 SECRET = "/home/someone/private pictures"
@@ -50,7 +51,7 @@ def make(
         "skipped": [],
     }
     images = tuple(f"holiday/{HOSTILE[0].replace('/', '')}-{i}.jpg" for i in range(600))
-    return Atlas(tuple(maps), images, CLASSES, info).save(path)
+    return save(Atlas(maps=tuple(maps), images=images, classes=CLASSES, info=Info(info)), path)
 
 
 def _map(layer: str, points: np.ndarray, sizes: tuple[int, ...], px: int, busy: bool) -> Map:
@@ -62,11 +63,13 @@ def _map(layer: str, points: np.ndarray, sizes: tuple[int, ...], px: int, busy: 
     grids = tuple(_grid(points, evidence, size, px, busy) for size in sizes)
     return Map(
         layer=layer,
-        vectors=np.zeros((len(points), 2), np.float32),
+        samples=Samples(
+            vectors=np.zeros((len(points), 2), np.float32),
+            source=np.zeros((len(points), 3), np.int32),
+            evidence=evidence.astype(np.float16),
+            moment=np.eye(2, dtype=np.float32),
+        ),
         points=points,
-        source=np.zeros((len(points), 3), np.int32),
-        evidence=evidence.astype(np.float16),
-        moment=np.eye(2, dtype=np.float32),
         grids=grids,
     )
 
@@ -83,10 +86,12 @@ def _grid(points: np.ndarray, evidence: np.ndarray, size: int, px: int, busy: bo
         count=count.reshape(size, size),
         evidence=(total / np.maximum(count, 1)[:, None]).reshape(size, size, -1),
         cells=cells,
-        icons=np.stack([icon(int(cell), size, px=px) for cell in cells])
-        + (_details(px) if busy else np.uint8(0)),
-        scores=np.ones(len(cells), np.float32),
-        cosines=np.full(len(cells), 0.5, np.float32),
+        icons=Icons(
+            images=np.stack([icon(int(cell), size, px=px) for cell in cells])
+            + (_details(px) if busy else np.uint8(0)),
+            scores=np.ones(len(cells), np.float32),
+            cosines=np.full(len(cells), 0.5, np.float32),
+        ),
     )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jatlas.model import messages
-from jatlas.model.convert import Entry
+from jatlas.model import _messages as messages
+from jatlas.model._convert import Entry
 
 _TOWERS = {
     "conv1x1": (1, 1, 3, 2),

@@ -1,1 +1,20 @@
-"""Images to activations and logits: networks, their weights, their class names."""
+"""Networks: images to activations and logits."""
+
+from jatlas.model._checkpoint import digest as digest
+from jatlas.model._convert import convert as convert
+from jatlas.model._inception import CONFIGS as CONFIGS
+from jatlas.model._inception import GOOGLENET_BVLC as GOOGLENET_BVLC
+from jatlas.model._inception import INCEPTION5H as INCEPTION5H
+from jatlas.model._inception import TEXTURES as TEXTURES
+from jatlas.model._inception import InceptionConfig as InceptionConfig
+from jatlas.model._inception import InceptionV1 as InceptionV1
+from jatlas.model._inception import abstract_params as abstract_params
+from jatlas.model._inception import inception_v1 as inception_v1
+from jatlas.model._inception import init_params as init_params
+from jatlas.model._labels import wnids as wnids
+from jatlas.model._names import find_class as find_class
+from jatlas.model._names import names_of as names_of
+from jatlas.model._network import Network as Network
+from jatlas.model._network import Stage as Stage
+from jatlas.model._network import around_center as around_center
+from jatlas.model._weights import load_network as load_network

@@ -1,0 +1,74 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+from tyro.conf import subcommand
+
+from jatlas.cli._session import keep_compiled
+from jatlas.cli.bench import Bench
+from jatlas.cli.build import Build
+from jatlas.cli.demo import Demo
+from jatlas.cli.look import Look, Walk
+from jatlas.cli.maps import Class, Compare
+from jatlas.cli.patch import Patch
+from jatlas.cli.render import Render
+from jatlas.cli.view import Export, View
+from jatlas.cli.weights import Weights
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_Command = (
+    Annotated[Demo, subcommand("demo")]
+    | Annotated[Build, subcommand("build")]
+    | Annotated[Class, subcommand("class")]
+    | Annotated[Compare, subcommand("compare")]
+    | Annotated[Patch, subcommand("patch")]
+    | Annotated[Look, subcommand("look")]
+    | Annotated[Walk, subcommand("walk")]
+    | Annotated[Render, subcommand("render")]
+    | Annotated[View, subcommand("view")]
+    | Annotated[Export, subcommand("export")]
+    | Annotated[Bench, subcommand("bench")]
+    | Annotated[Weights, subcommand("weights")]
+)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code.
+
+    What the user can mend is said in one line, with exit code 2; set JATLAS_DEBUG to see where
+    it came from.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("jatlas").setLevel(logging.INFO)
+    command = tyro.cli(_Command, prog="jatlas", description=__doc__, args=args)
+    keep_compiled()
+    try:
+        command.run()
+    except KeyboardInterrupt:
+        print("jatlas: interrupted; the same command goes on from here", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except (ValueError, OSError) as error:
+        if os.environ.get("JATLAS_DEBUG"):
+            raise
+        print(f"jatlas: {_one_line(error)}", file=sys.stderr)
+        return EXIT_USAGE
+    return 0
+
+
+def _one_line(error: ValueError | OSError) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"no space left to write ({error}): free some, or choose another place, and run the "
+            "same command again; it goes on from what is done"
+        )
+    return str(error)

@@ -1,0 +1,200 @@
+"""Patches: a square of one picture pasted into another, and what the network makes of it.
+
+Reference:
+  Carter et al., "Activation Atlas", Distill 2019, section on exploring with adversarial patches.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jatlas.model import Network
+from jatlas.types import Array, HostArray, Key, Params
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Corner = tuple[float, float]
+"""Where a patch lies: (0, 0) is the top left corner, (0, 1) the top right, (1, 1) the last."""
+
+CORNERS: tuple[Corner, ...] = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
+SIZES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+"""Sizes to try; those that the article tried are not published."""
+
+
+@jax.jit
+def composite(
+    image: Array, patch: Array, *, size: float | Array, corner: Corner | Array = (0.0, 0.0)
+) -> Array:
+    """Paste a patch into an image, as a square.
+
+    The square has int(size * side) pixels along each side; the patch fills it whatever its
+    proportions. It is resampled as Pillow does with 8-bit pictures, by a Lanczos filter along
+    the rows, then the columns, rounded to 8 bits each time. Size and corner may be traced: one
+    program serves all of them.
+
+    Args:
+      image: (h, w, 3) in [0, 1].
+      patch: (h', w', 3) in [0, 1], of any size.
+      size: side of the square as a share of the image's shorter side, from 0 to 1.
+      corner: (2,) of (y, x): 0 puts it at the top or left, 1 at the bottom or right.
+
+    Returns:
+      (h, w, 3) float32.
+
+    Reference:
+      `composite_img` of the article's notebook.
+    """
+    height, width, _ = image.shape
+    # A thousandth of a pixel against what float32 makes of, say, 0.7 * 10.
+    side = jnp.floor(jnp.asarray(size, jnp.float32) * min(height, width) + 1e-3)
+    room = jnp.array([height, width], jnp.float32) - side
+    start = jnp.floor(jnp.asarray(corner, jnp.float32) * room + 1e-3)
+    pixels = patch
+    inside = jnp.ones((height, width, 1), bool)
+    for axis in (1, 0):
+        pixels = _stretch(pixels, axis=axis, length=image.shape[axis], side=side, at=start[axis])
+        place = jnp.arange(image.shape[axis])
+        within = (place >= start[axis]) & (place < start[axis] + side)
+        inside &= jnp.expand_dims(within, (1 - axis, 2))
+    return jnp.where(inside, pixels, image)
+
+
+def _stretch(pixels: Array, *, axis: int, length: int, side: Array, at: Array) -> Array:
+    """Resample one axis so that it fills `side` places from `at` on, of `length`."""
+    shape = list(pixels.shape)
+    scale = jnp.maximum(side, 1.0) / shape[axis]
+    shape[axis] = length
+    found = jax.image.scale_and_translate(
+        pixels, shape, (axis,), scale[None], at[None], method="lanczos3"
+    )
+    return jnp.round(jnp.clip(found, 0.0, 1.0) * 255) / 255
+
+
+def noise_patch(*, key: Key, side: int = 64) -> Array:
+    """Draw a patch of independent uniform pixels, the control: (side, side, 3) in [0, 1]."""
+    return jax.random.uniform(key, (side, side, 3))
+
+
+def classify(network: Network, params: Params, images: Array, *, batch_size: int = 16) -> Array:
+    """Return what a network makes of images.
+
+    Args:
+      network: the network; its last stage gives the logits.
+      params: its parameters.
+      images: (n, h, w, 3) in [0, 1].
+      batch_size: images that go through the network at once.
+
+    Returns:
+      (n, classes) probabilities.
+    """
+    return _in_batches(functools.partial(_classify, network, params), images, batch_size)
+
+
+@functools.partial(jax.jit, static_argnames=("network",))
+def _classify(network: Network, params: Params, images: Array) -> Array:
+    return jax.vmap(lambda image: jax.nn.softmax(network.run(params, image)))(images)
+
+
+def _in_batches(function: Callable[[Array], Array], items: Array, batch_size: int) -> Array:
+    """Apply a function of a batch to all items, the last batch filled up with the last item."""
+    # From Python: inside a loop of XLA's, a CPU convolves on one core.
+    size = min(batch_size, len(items))
+    found = []
+    for start in range(0, len(items), size):
+        rows = np.minimum(np.arange(start, start + size), len(items) - 1)
+        found.append(function(items[rows]))
+    return jnp.concatenate(found)[: len(items)]
+
+
+def sweep(
+    network: Network,
+    params: Params,
+    image: Array | HostArray,
+    patch: Array | HostArray,
+    *,
+    sizes: Sequence[float] = SIZES,
+    corners: Sequence[Corner] = CORNERS,
+    batch_size: int = 16,
+) -> Array:
+    """Paste a patch in every size into every corner and see what the network makes of it.
+
+    Args:
+      network: the network; its last stage gives the logits.
+      params: its parameters.
+      image: (h, w, 3) in [0, 1].
+      patch: (h', w', 3) in [0, 1].
+      sizes: sides of the patch as shares of the image's, from 0 to 1.
+      corners: places, see `composite`.
+      batch_size: images that go through the network at once.
+
+    Returns:
+      (sizes, corners, classes) probabilities.
+
+    Raises:
+      ValueError: if there are no sizes or corners, or they are out of range.
+    """
+    check_places(sizes, corners)
+    places = [(size, *corner) for size in sizes for corner in corners]
+    pixels, stamp = (jnp.asarray(x, jnp.float32) for x in (image, patch))
+
+    def look(places: Array) -> Array:
+        # Two programs: patches are of many shapes, and the network is the one slow to compile.
+        return _classify(network, params, _pasted(pixels, stamp, places))
+
+    found = _in_batches(look, jnp.asarray(places, jnp.float32), batch_size)
+    return found.reshape(len(sizes), len(corners), -1)
+
+
+@jax.jit
+def _pasted(image: Array, patch: Array, places: Array) -> Array:
+    return jax.vmap(lambda place: composite(image, patch, size=place[0], corner=place[1:]))(places)
+
+
+def plot_sweep(
+    probabilities: Array | HostArray,
+    *,
+    sizes: Sequence[float],
+    indices: Sequence[int],
+    names: Sequence[str],
+    title: str = "",
+) -> Figure:
+    """Draw the probability of some classes against the size of the patch.
+
+    Args:
+      probabilities: (sizes, classes), of one corner of a sweep.
+      sizes: sides of the patch as shares of the image's.
+      indices: of the classes to draw.
+      names: of all classes.
+      title: of the picture.
+
+    Returns:
+      A figure, to be saved by its `savefig`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3), layout="constrained")
+    axes = figure.subplots()
+    table = np.asarray(probabilities)
+    for index in indices:
+        axes.plot(sizes, 100 * table[:, index], label=names[index])
+    axes.set(xlabel="side of the patch / side of the image", ylabel="probability (%)", title=title)
+    axes.set(xlim=(min(sizes), max(sizes)), ylim=(0, 101))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
+
+
+def check_places(sizes: Sequence[float], corners: Sequence[Corner]) -> None:
+    """Raise ValueError where a sweep has no sizes or corners, or they are out of range."""
+    for name, values in (("sizes", sizes), ("corners", [x for pair in corners for x in pair])):
+        if not len(values):
+            raise ValueError(f"{name}: expected at least one")
+        if not all(0 <= value <= 1 for value in values):
+            raise ValueError(f"{name}: expected 0 to 1, got {values}")

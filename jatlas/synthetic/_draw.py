@@ -1,0 +1,208 @@
+"""One image of a class, or the same number of each class at once."""
+
+import functools
+import math
+import operator
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jatlas.synthetic import _palettes as palettes
+from jatlas.synthetic._canvas import Canvas
+from jatlas.synthetic._classes import NAMES, SPECS, Spec
+from jatlas.synthetic._compose import Factors, Finish, Ranges, develop, set_up
+from jatlas.types import Array, Key
+
+CLASSES: tuple[str, ...] = NAMES
+SMALLEST = 16
+
+
+class Image(NamedTuple):
+    """An image (size, size, 3) in [0, 1] and what is known about it."""
+
+    pixels: Array
+    factors: Factors
+
+
+class Batch(NamedTuple):
+    """Images (n, size, size, 3) in [0, 1], their labels (n,) int32, and factors of shape (n,)."""
+
+    pixels: Array
+    labels: Array
+    factors: Factors
+
+
+def class_index(name: int | str) -> int:
+    """Return the index of a class by its name or index.
+
+    Raises:
+      ValueError: if there is no such class; it names those there are.
+    """
+    if isinstance(name, str):
+        if name not in CLASSES:
+            raise ValueError(f"class: expected one of {', '.join(CLASSES)}; got {name!r}")
+        return CLASSES.index(name)
+    index = operator.index(name)
+    if not 0 <= index < len(CLASSES):
+        raise ValueError(f"class: expected 0 to {len(CLASSES) - 1}, got {index}")
+    return index
+
+
+def class_indices(classes: Sequence[int | str]) -> tuple[int, ...]:
+    """Return the indices of classes by their names or indices.
+
+    Raises:
+      ValueError: if there are none, one is unknown, or one is given twice.
+    """
+    chosen = tuple(class_index(name) for name in classes)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(f"classes: expected at least one, each once; got {list(classes)}")
+    return chosen
+
+
+def check_size(size: int) -> None:
+    """Check the side of an image.
+
+    Raises:
+      ValueError: if it is too small.
+    """
+    if size < SMALLEST:
+        raise ValueError(f"size: expected at least {SMALLEST} pixels, got {size}")
+
+
+def image_key(*, key: Key, label: int | Array, number: int | Array) -> Key:
+    """Return the key of image `number` of a class: it depends on nothing else."""
+    return jax.random.fold_in(jax.random.fold_in(key, label), number)
+
+
+def draw(name: int | str, *, key: Key, size: int) -> Image:
+    """Draw one image of a class.
+
+    Pure, and made for `jax.vmap` over keys and `jax.jit` around that, with the class and the
+    size fixed.
+
+    Args:
+      name: index or name of the class, of `CLASSES`.
+      key: decides everything else.
+      size: side in pixels, at least 16. The picture is the same at every size.
+
+    Returns:
+      The image and its factors.
+
+    Raises:
+      ValueError: for an unknown class or a size that is too small.
+    """
+    index = class_index(name)
+    check_size(size)
+    spec = SPECS[index]
+    ranges = jax.tree.map(lambda x: jnp.asarray(x[index]), _ranges())
+    canvas, factors, finish = set_up(ranges, key=key, size=size)
+    if spec.field is not None:
+        canvas = canvas._replace(field=spec.field(canvas))
+    return Image(develop(spec.paint(canvas), finish), factors)
+
+
+# Three programs, not one: XLA would fuse them, and compute every plane several times over.
+@functools.partial(jax.jit, static_argnames=("per_class", "size", "classes"))
+def _start(
+    key: Key, first: Array, *, per_class: int, size: int, classes: tuple[int, ...]
+) -> tuple[Canvas, Factors, Finish]:
+    """Set up a batch; everything is (number, class, ...)."""
+    labels = jnp.array(classes, jnp.int32)
+    numbers = first + jnp.arange(per_class)
+
+    def start(number: Array, label: Array, ranges: Ranges) -> tuple[Canvas, Factors, Finish]:
+        return set_up(ranges, key=image_key(key=key, label=label, number=number), size=size)
+
+    over_classes = jax.vmap(start, in_axes=(None, 0, 0))
+    ranges = jax.tree.map(lambda x: jnp.asarray(x[list(classes)]), _ranges())
+    return jax.vmap(over_classes, in_axes=(0, None, None))(numbers, labels, ranges)
+
+
+@functools.partial(jax.jit, static_argnames="classes")
+def _paint(canvas: Canvas, *, classes: tuple[int, ...]) -> Array:
+    """Paint each class on its canvases: (number, class, 3 + LAYERS, size, size)."""
+    return _painted(canvas, [SPECS[index] for index in classes])
+
+
+@jax.jit
+def _develop(planes: Array, finish: Finish) -> Array:
+    """Turn all planes into pixels (n, size, size, 3)."""
+    pixels = jax.vmap(jax.vmap(develop))(planes, finish)
+    return pixels.reshape(-1, *pixels.shape[2:])
+
+
+def _painted(canvas: Canvas, specs: list[Spec]) -> Array:
+    """Paint each class on its canvases (number, class, ...), shared fields once for all."""
+    fields = {}
+    for field in {spec.field: None for spec in specs if spec.field is not None}:
+        users = [place for place, spec in enumerate(specs) if spec.field is field]
+        theirs = jax.tree.map(lambda x, users=users: x[:, np.array(users)], canvas)
+        made = jax.vmap(jax.vmap(field))(theirs)
+        for column, place in enumerate(users):
+            fields[place] = jax.tree.map(lambda x, column=column: x[:, column], made)
+    planes = []
+    for place, spec in enumerate(specs):
+        own = jax.tree.map(lambda x, place=place: x[:, place], canvas)
+        planes.append(jax.vmap(spec.paint)(own._replace(field=fields.get(place, ()))))
+    return jnp.stack(planes, axis=1)
+
+
+@functools.cache
+def _ranges() -> Ranges:
+    """Return the ranges of all classes as NumPy arrays, a row each."""
+    names = list(palettes.PALETTES)
+
+    def rows(spec: Spec) -> Ranges:
+        return Ranges(
+            np.array([names.index(name) for name in spec.palettes.split()], np.int32),
+            np.array([int(digit) for digit in spec.inks], np.int32),
+            np.array(math.radians(spec.tilt), np.float32),
+            np.array(spec.scale, np.float32),
+            np.array(spec.shift, np.float32),
+        )
+
+    return jax.tree.map(lambda *x: np.stack(x), *map(rows, SPECS))
+
+
+def batch(
+    *,
+    key: Key,
+    per_class: int,
+    size: int,
+    first: int | Array = 0,
+    classes: Sequence[int | str] = CLASSES,
+) -> Batch:
+    """Draw the same number of images of every class at once.
+
+    Image `first + i` of a class is `draw(class, key=image_key(...), size=size)`, whatever else is
+    in the batch, up to the rounding of another compiled program. All classes take about 20 s to
+    compile on a CPU, for each new `per_class`, `size` or `classes`.
+
+    Args:
+      key: of the whole stream of images.
+      per_class: images of each class. Small batches are faster on a CPU: 1 is 64 images.
+      size: side in pixels, at least 16.
+      first: number of the first image of each class.
+      classes: names or indices of the classes; without repetition.
+
+    Returns:
+      per_class * len(classes) images: one of every class, in order, then the next of every class.
+      Labels are indices of `CLASSES`.
+
+    Raises:
+      ValueError: if `per_class` or `size` is too small, or a class is unknown or given twice.
+    """
+    if per_class < 1:
+        raise ValueError(f"per_class: expected at least 1, got {per_class}")
+    check_size(size)
+    chosen = class_indices(classes)
+    canvas, factors, finish = _start(
+        key, jnp.asarray(first, jnp.int32), per_class=per_class, size=size, classes=chosen
+    )
+    pixels = _develop(_paint(canvas, classes=chosen), finish)
+    labels = jnp.tile(jnp.array(chosen, jnp.int32), per_class)
+    return Batch(pixels, labels, jax.tree.map(jnp.ravel, factors))

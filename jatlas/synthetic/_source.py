@@ -1,0 +1,113 @@
+"""A stream of synthetic images that `jatlas.build` can collect from."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jatlas.collect import Loaded
+from jatlas.collect._source import check_load, only
+from jatlas.synthetic._draw import CLASSES, batch, check_size, class_indices
+from jatlas.types import Key
+
+_BLOCK = 64  # images made at once: small blocks stay in the cache, 7 MB of pixels at 96 px
+
+
+class Synthetic:
+    """Images of each class in turn, made in blocks when they are asked for.
+
+    Image i is of class `classes[i % len(classes)]`, and number `i // len(classes)` of it: it
+    depends on the key, the size, the classes and i, not on where loading starts.
+
+    Attributes:
+      count: how many images there are.
+      size: their side in pixels.
+      key: decides what is on them.
+      classes: indices of their classes, of `CLASSES`.
+    """
+
+    def __init__(
+        self, count: int, *, key: Key, size: int = 96, classes: Sequence[int | str] = CLASSES
+    ) -> None:
+        """Describe the images; none is made yet.
+
+        Args:
+          count: how many images.
+          key: decides what is on them.
+          size: their side in pixels, at least 16.
+          classes: names or indices of their classes.
+
+        Raises:
+          ValueError: if `count` or `size` is too small, or a class is unknown or given twice.
+        """
+        if count < 1:
+            raise ValueError(f"count: expected at least 1 image, got {count}")
+        check_size(size)
+        self.count = count
+        self.size = size
+        self.key = key
+        self.classes = class_indices(classes)
+
+    def name(self, index: int) -> str:
+        """Return the class of an image and its number in it, such as "star 12"."""
+        return f"{CLASSES[self.label(index)]} {index // len(self.classes)}"
+
+    def label(self, index: int) -> int:
+        """Return the class of an image, as an index of `CLASSES`."""
+        return self.classes[index % len(self.classes)]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what decides the images, as JSON values."""
+        return {
+            "kind": "synthetic",
+            "count": self.count,
+            "size": self.size,
+            "key": np.asarray(jax.random.key_data(self.key)).tolist(),
+            "classes": [CLASSES[index] for index in self.classes],
+        }
+
+    def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
+        """Yield every image from index `start` on, in order.
+
+        Args:
+          start: index of the first image to yield.
+          workers: not used: XLA has threads of its own. Here because every source has it.
+
+        Returns:
+          An iterator of (size, size, 3) float32 images in [0, 1].
+
+        Raises:
+          ValueError: if `start` is negative or `workers` is less than 1.
+        """
+        check_load(start, workers)
+        return self._load(start)
+
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded]:
+        """Yield the images of ascending indices; only the blocks they are in are made."""
+        del workers
+        for first, group in itertools.groupby(
+            indices, key=lambda index: index - index % self._block
+        ):
+            yield from only(self._load(first), list(group))
+
+    @property
+    def _block(self) -> int:
+        """Images in a block."""
+        return max(1, _BLOCK // len(self.classes)) * len(self.classes)
+
+    def _load(self, start: int) -> Iterator[Loaded]:
+        """Yield images block by block; blocks always start at the same images."""
+        block = self._block
+        for first in range(start - start % block, self.count, block):
+            made = batch(
+                key=self.key,
+                per_class=block // len(self.classes),
+                size=self.size,
+                first=first // len(self.classes),
+                classes=self.classes,
+            )
+            pixels = np.asarray(made.pixels)
+            for index in range(max(first, start), min(first + block, self.count)):
+                yield Loaded(index=index, image=pixels[index - first])

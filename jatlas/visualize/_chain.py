@@ -1,0 +1,163 @@
+"""lucid's chains of pad, jitter, scale, rotate and jitter, as one window of the canvas."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jatlas.types import Array, HostArray, Key
+from jatlas.visualize._views import View
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chain:
+    """The views that a chain of lucid's transforms makes.
+
+    In the chain, padding and jitters cut an m x m part out of the canvas, which is scaled to
+    int(scale * m) pixels, turned, and cut once more; the network sees images of many sizes. Here
+    it always sees `size` pixels, which is one program instead of dozens. The scale of things, the
+    place, and the angle are drawn just as the chain draws them; what gives is the part that is
+    seen: size / scale pixels of the canvas, a little more or less than in the chain. `fitted`
+    chooses the size the chain shows on average.
+
+    Two more differences: whatever lies outside the canvas is `fill`, also in the corners that a
+    rotation turns in, where lucid has black; and a degree is pi / 180, where lucid has 3.14 / 180.
+
+    Attributes:
+      pad: pixels added on each side.
+      jitter: pixels that each of the random cuts before scaling takes off the side.
+      scales: the scales, each equally likely.
+      angles: by how many degrees the image is turned, against the clock; each equally likely.
+      jitter_after: pixels that the random cut after turning takes off the side.
+      fill: grey value outside the canvas, in [0, 1].
+      size: side in pixels of what the network sees.
+
+    Reference:
+      lucid's `optvis/transform.py`.
+    """
+
+    pad: int
+    jitter: tuple[int, ...]
+    scales: tuple[float, ...]
+    angles: tuple[float, ...]
+    jitter_after: int
+    fill: float
+    size: int
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.size < 1:
+            raise ValueError(f"size: expected at least 1 pixel, got {self.size}")
+        for name in ("pad", "jitter_after"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected at least 0 pixels, got {getattr(self, name)}")
+        if min(self.jitter, default=0) < 0:
+            raise ValueError(f"jitter: expected at least 0 pixels each, got {self.jitter}")
+        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
+            raise ValueError(f"scales: expected numbers above 0, got {self.scales}")
+        if not self.angles or not all(math.isfinite(angle) for angle in self.angles):
+            raise ValueError(f"angles: expected numbers of degrees, got {self.angles}")
+        if not 0 <= self.fill <= 1:
+            raise ValueError(f"fill: expected a grey value in [0, 1], got {self.fill}")
+
+    def fitted(self, canvas_size: int) -> "Chain":
+        """Return the chain with the mean size that lucid's network sees of such a canvas.
+
+        Args:
+          canvas_size: side of an icon in pixels.
+
+        Raises:
+          ValueError: for a canvas of which the cuts leave nothing.
+        """
+        part = self._part(canvas_size)
+        sides = np.round(part * self._zooms(canvas_size)) - self.jitter_after
+        return dataclasses.replace(self, size=max(round(float(sides.mean())), 1))
+
+    def draw(self, canvas_size: int, *, key: Key) -> View:
+        """Draw the window of one step on a canvas of `canvas_size` pixels.
+
+        Raises:
+          ValueError: for a canvas of which the cuts leave nothing.
+        """
+        for_jitter, for_scale, for_angle, for_after = jax.random.split(key, 4)
+        # Each cut moves the centre by whole pixels off where the middle cut would leave it.
+        most = jnp.asarray(self.jitter, jnp.int32)[:, None]
+        cuts = jax.random.randint(for_jitter, (len(self.jitter), 2), 0, most + 1)
+        moved = (cuts - most / 2).sum(0)
+        zoom = _choose(self._zooms(canvas_size), key=for_scale)
+        angle = -jnp.deg2rad(_choose(np.asarray(self.angles), key=for_angle))
+        after = jax.random.randint(for_after, (2,), 0, self.jitter_after + 1)
+        down, right = (after - self.jitter_after / 2) / zoom
+        cos, sin = jnp.cos(angle), jnp.sin(angle)
+        moved = moved + jnp.stack([cos * down - sin * right, sin * down + cos * right])
+        return View(0.5 + moved / canvas_size, self.size / zoom / canvas_size, angle)
+
+    def typical(self, canvas_size: int) -> tuple[float, float]:
+        """Return the mean side and the centres' standard deviation, as shares of the canvas."""
+        zooms = self._zooms(canvas_size)
+        # Of an even draw among 0 to n the variance is n (n + 2) / 12.
+        before = sum(most * (most + 2) for most in self.jitter) / 12
+        after = self.jitter_after * (self.jitter_after + 2) / 12 * np.mean(zooms**-2.0)
+        side = float((self.size / zooms).mean())
+        return side / canvas_size, math.sqrt(before + after) / canvas_size
+
+    def _part(self, canvas_size: int) -> int:
+        """Return the side in pixels of what padding and jitter leave."""
+        part = canvas_size + 2 * self.pad - sum(self.jitter)
+        if int(min(self.scales) * part) <= self.jitter_after:
+            least = 1 + sum(self.jitter) - 2 * self.pad
+            raise ValueError(
+                f"canvas_size: expected well above {least} pixels for this chain, got {canvas_size}"
+            )
+        return part
+
+    def _zooms(self, canvas_size: int) -> HostArray:
+        """Return the scales as they come out with whole pixels."""
+        part = self._part(canvas_size)
+        return np.floor(np.asarray(self.scales, np.float32) * np.float32(part)) / part
+
+
+def _choose(values: HostArray, *, key: Key) -> Array:
+    return jnp.asarray(values, jnp.float32)[jax.random.randint(key, (), 0, len(values))]
+
+
+_ATLAS_JITTER = (4, 4, 8, 8, 8)
+_ATLAS_ANGLES = (*range(-20, 20), *range(-10, 10), *range(-5, 5), 0, 0, 0, 0, 0)
+
+LUCID_STANDARD = Chain(
+    pad=12,
+    jitter=(8,),
+    scales=tuple(1 + (i - 5) / 50 for i in range(11)),
+    angles=(*range(-10, 11), 0, 0, 0, 0, 0),
+    jitter_after=4,
+    fill=0.5,
+    size=92,
+)
+"""lucid's `standard_transforms`, for a canvas of 80 px; see `Chain.fitted` for others."""
+
+ATLAS_NOTEBOOK = Chain(
+    pad=2,
+    jitter=_ATLAS_JITTER,
+    scales=(*(0.995**n for n in range(-5, 80)), *(2 * tuple(0.998**n for n in range(20, 40)))),
+    angles=_ATLAS_ANGLES,
+    jitter_after=2,
+    fill=1.0,
+    size=43,
+)
+"""The chain of the atlas notebooks, for a canvas of 80 px; see `Chain.fitted` for others."""
+
+ATLAS_RECIPE = Chain(
+    pad=16,
+    jitter=_ATLAS_JITTER,
+    scales=tuple(0.998**n for n in range(20, 40)),
+    angles=_ATLAS_ANGLES,
+    jitter_after=2,
+    fill=0.5,
+    size=73,
+)
+"""The chain of lucid's atlas recipe, for a canvas of 80 px; see `Chain.fitted` for others.
+
+The recipe pads what the network sees with black to the size of the canvas; this does not.
+"""

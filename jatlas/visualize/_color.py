@@ -1,0 +1,61 @@
+"""Colour: from axes along which natural images vary independently to red, green and blue."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jatlas.types import Array, HostArray
+from jatlas.visualize._constant import Constant
+
+# The square root of the colour covariance of ImageNet images, as lucid publishes it.
+# Rows are red, green and blue; columns are the decorrelated axes.
+_COLOR_ROOT = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+
+
+def color_correlation() -> HostArray:
+    """Return the (3, 3) matrix from decorrelated axes (columns) to red, green and blue (rows).
+
+    It is scaled so that its longest column has length 1.
+
+    Reference:
+      Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017; the constants are
+      those of lucid's `optvis/param/color.py`.
+    """
+    longest = np.linalg.norm(_COLOR_ROOT, axis=0).max()
+    return (_COLOR_ROOT / longest).astype(np.float32)
+
+
+def planes_to_rgb(planes: Array, *, colors: HostArray | None = None) -> Array:
+    """Correlate the colours of (..., 3) planes and squash them into (0, 1).
+
+    Args:
+      planes: (..., 3) along the decorrelated axes.
+      colors: (3, 3) from these axes to red, green and blue; None means `color_correlation`.
+
+    Returns:
+      (..., 3) RGB.
+    """
+    matrix = color_correlation() if colors is None else colors
+    # Written out: with a matrix product of three by three, from spectrum to image and back took
+    # 0.25 ms per icon of 80 px, so it takes 0.10 (2 cores). Elsewhere, a product would have to ask
+    # for full precision.
+    first, second, third = (planes[..., axis] for axis in range(3))
+    rgb = [row[0] * first + row[1] * second + row[2] * third for row in matrix]
+    return jax.nn.sigmoid(jnp.stack(rgb, axis=-1))
+
+
+def color_matrix(colors: Constant | None, decorrelate: bool) -> HostArray:
+    """Return the (3, 3) matrix from the planes of an image to red, green and blue."""
+    if not decorrelate:
+        return np.eye(3, dtype=np.float32)
+    return color_correlation() if colors is None else np.asarray(colors)
+
+
+def check_colors(colors: Constant | None, decorrelate: bool) -> None:
+    """Raise ValueError unless these settings of a parameterization are possible."""
+    if colors is None:
+        return
+    if not decorrelate:
+        raise ValueError("decorrelate: expected True together with colors, got False")
+    if colors.shape != (3, 3) or not np.isfinite(np.asarray(colors)).all():
+        raise ValueError(f"colors: expected (3, 3) finite numbers, got shape {colors.shape}")

@@ -1,0 +1,115 @@
+"""MACO: images that have the magnitudes of natural ones, and of which only phases are optimized."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jatlas.types import Array, HostArray, Key
+from jatlas.visualize._color import color_matrix, planes_to_rgb
+from jatlas.visualize._constant import Constant
+from jatlas.visualize._parameterize import check_common, crop_spectrum
+
+NATURAL_DECAY = (1.2, 2.0, 2.0)
+"""How steeply the amplitudes of photographs fall with frequency, for each colour axis.
+
+The first, of brightness, is the average of 135 photographs in Tolhurst, Tadmor and Chao, "Amplitude
+spectra of natural images", Ophthalmic and Physiological Optics 12, 1992. The others are fitted to
+222 photographs of ImageNet, which gave 1.18, 2.06 and 1.89 between 0.03 and 0.4 cycles per pixel;
+most cameras store colour at half the resolution.
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MACO:
+    """Phases to optimize; the magnitude of each frequency is fixed.
+
+    The parameters of an icon are one array (3, size, size // 2 + 1) of phases in radians, drawn
+    evenly from the whole circle. The planes have mean 0 and together standard deviation
+    `contrast`; then come colour and sigmoid as for `Fourier`. A learning rate of 0.1 suits them.
+
+    What differs from the authors' code: the default magnitude is a law, not a mean over ImageNet
+    (take `statistics.magnitude_spectrum` for that of real images); phases are used as they are,
+    where theirs are scaled to mean 0 and standard deviation 1, which leaves much of each
+    frequency at phase 0 and so a bright corner; phases of frequencies that mirror each other are
+    opposite, where theirs are averaged, which weakens them; the mean of each plane is 0, not only
+    their common one.
+
+    Attributes:
+      decay: the magnitudes along each colour axis are frequency^-decay; all axes vary equally.
+      spectrum: (n, n // 2 + 1) or (3, n, n // 2 + 1) magnitudes instead, for canvases of up to n
+        pixels; the mean (frequency 0) does not count.
+      contrast: standard deviation of the planes.
+      colors: as for `Fourier`.
+      decorrelate: as for `Fourier`.
+
+    Reference:
+      Fel et al., "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained
+      Optimization", NeurIPS 2023.
+    """
+
+    decay: tuple[float, float, float] = NATURAL_DECAY
+    spectrum: Constant | None = None
+    contrast: float = 1.0
+    colors: Constant | None = None
+    decorrelate: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if len(self.decay) != 3 or not all(0 <= decay < math.inf for decay in self.decay):
+            raise ValueError(f"decay: expected 3 numbers of at least 0, got {self.decay}")
+        if not 0 < self.contrast < math.inf:
+            raise ValueError(f"contrast: expected a number above 0, got {self.contrast}")
+        check_common(1.0, self.spectrum, self.colors, self.decorrelate)
+
+    def init(self, size: int, *, key: Key) -> Array:
+        """Draw the phases of one icon."""
+        shape = (3, size, size // 2 + 1)
+        flat = jax.random.uniform(key, (math.prod(shape),), minval=-math.pi, maxval=math.pi)
+        return flat.reshape(shape)
+
+    def image(self, params: Array, *, size: int) -> Array:
+        """Turn phases into (size, size, 3) in [0, 1]."""
+        planes = self.planes(params, size=size)
+        return planes_to_rgb(planes, colors=color_matrix(self.colors, self.decorrelate))
+
+    def planes(self, params: Array, *, size: int) -> Array:
+        """Turn phases into the image before colour (size, size, 3)."""
+        phases = _mirrored(params, size)
+        magnitude = self.magnitude(size)
+        spectrum = magnitude * jnp.cos(phases) + 1j * (magnitude * jnp.sin(phases))
+        return jnp.moveaxis(jnp.fft.irfft2(spectrum, s=(size, size)), 0, -1)
+
+    def magnitude(self, size: int) -> HostArray:
+        """Return the magnitudes of the planes' Fourier transform (3, size, size // 2 + 1)."""
+        if self.spectrum is None:
+            frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
+            table = np.maximum(frequency, 1 / size) ** -np.array(self.decay)[:, None, None]
+        else:
+            table = crop_spectrum(np.asarray(self.spectrum, np.float64), size)
+        table = np.broadcast_to(table, (3, size, size // 2 + 1)).copy()
+        table[:, 0, 0] = 0
+        # Parseval: the sum over pixels is that over frequencies, divided by the pixels. Columns
+        # that have a mirror image count twice.
+        times = np.full(size // 2 + 1, 2.0)
+        times[_own_mirror(size)] = 1
+        variances = (times * np.square(table)).sum((1, 2)) / size**4
+        if not variances.mean() > 0:
+            raise ValueError(f"size: expected an image that can vary, got {size} px")
+        scale = variances[:, None, None] if self.spectrum is None else variances.mean()
+        return (self.contrast * table / np.sqrt(scale)).astype(np.float32)
+
+
+def _own_mirror(size: int) -> list[int]:
+    """The columns of a half spectrum that hold both a frequency and its negative."""
+    return [0] if size % 2 else [0, size // 2]
+
+
+def _mirrored(params: Array, size: int) -> Array:
+    """Make phases of frequencies that mirror each other opposite, as those of real images."""
+    columns = jnp.asarray(_own_mirror(size))
+    here = params[..., columns]
+    mirror = here[:, -jnp.arange(size) % size]
+    return params.at[..., columns].set(here - mirror)
