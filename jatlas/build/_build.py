@@ -1,211 +1,369 @@
-"""`build`: the stages strung together, from images to an Atlas."""
+"""`build`: the stages strung together, from images to an atlas."""
 
+from __future__ import annotations
+
+import contextlib
 import dataclasses
-import functools
-import importlib.metadata
 import logging
 import os
-import platform
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jatlas.arrange._layout import FEWEST
-from jatlas.arrange import UMAP, to_unit_square, umap
-from jatlas.storage import check_free, read_info
-from jatlas.records import Atlas
-from jatlas.records import Map
-from jatlas.collect import Folder
-from jatlas.collect import ImageSource
-from jatlas.storage import Checkpoints
-from jatlas.storage._cache import differences
-from jatlas.build._cells import DrawConfig, Job, draw, settings, timed
+from jatlas.arrange import MIN_SAMPLES, UMAP, to_unit_square, umap
+from jatlas.build import _identity as identity
+from jatlas.build._cells import CellConfig, draw_grid, grid_stages
+from jatlas.collect import SEGMENT, Collected, Folder, ImageSource, as_source, collect
 from jatlas.model import Network
-from jatlas.model import digest
-from jatlas.collect._extract import collect
-from jatlas.records import Samples
-from jatlas.show import export_folder
-from jatlas.records import Info
-from jatlas.storage import load, save
-from jatlas.types import HostArray, Key, Params
-from jatlas.visualize import RenderConfig
+from jatlas.records import Atlas, Info, Map, Samples
+from jatlas.show import export_folder, has_page
+from jatlas.storage import Arrays, Stage, check_output, load, update, working_folder
+from jatlas.types import HostArray, Key, Params, Run
 
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BuildConfig:
+class BuildConfig(CellConfig):
     """Settings of an atlas that are the same for all its layers and grids.
 
     Attributes:
       per_image: random positions kept of each image; the article keeps one of a million images.
       min_count: samples a cell must hold to get an icon.
-      whiten: whether icons follow whitened directions, as the article's do.
-      ridge: what is added to the layer's second moment before it is inverted, as a share of the
-        mean of its diagonal.
-      exemplars: real places kept with each cell, the nearest of as many images; 0 for none. What
-        they show is kept too, if the images can be read again.
       layout: settings of the layout.
-      render: settings of the icons.
+      whiten: as in `CellConfig`.
+      ridge: as in `CellConfig`.
+      exemplars: as in `CellConfig`.
+      icons: settings of the icons.
     """
 
     per_image: int = 1
     min_count: int = 1
-    whiten: bool = DrawConfig.whiten
-    ridge: float = DrawConfig.ridge
-    exemplars: int = DrawConfig.exemplars
     layout: UMAP = UMAP()
-    render: RenderConfig = RenderConfig()
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        super().__post_init__()
         for name in ("per_image", "min_count"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        _ = self.drawing  # checks the rest
-
-    @property
-    def drawing(self) -> DrawConfig:
-        """What of it decides how cells become pictures."""
-        names = [each.name for each in dataclasses.fields(DrawConfig)]
-        return DrawConfig(**{name: getattr(self, name) for name in names})
 
 
 def build(
     network: Network,
     params: Params,
-    images: ImageSource,
+    images: str | Path | HostArray | ImageSource,
     *,
     layers: Sequence[str],
     grids: Sequence[int],
     key: Key,
     config: BuildConfig | None = None,
     out: str | Path | None = None,
-    batch_size: int = 32,
-    chunk: int | None = None,
-    workers: int = 2,
-    progress: bool = True,
+    overwrite: bool = False,
+    run: Run | None = None,
 ) -> Atlas:
-    """Build an activation atlas of images.
+    """Build an activation atlas of images. A host function.
 
-    Equal arguments give equal atlases, byte for byte on the same machine. With `out`, what is
-    done is kept beside it in `OUT.partial`, and after an interruption the same call goes on from
-    there; the folder itself appears only when it is whole.
+    The same arguments give the same atlas, on the same machine with the same versions byte for
+    byte on a CPU. Another batch size, chunk or number of devices changes it by rounding.
+
+    With `out`, the result of each stage is kept there under the digest of what decides it until
+    the atlas is complete; after an interruption the same call resumes. An atlas that is in `out`
+    already is extended by further layers and grids, and what it holds is reused.
 
     Args:
       network: the network to look into.
       params: its parameters.
-      images: what it is shown; see `jatlas.collect.folder` and `jatlas.collect._arrays`.
+      images: a folder of images, an array (n, h, w, 3), or a source; see `jatlas.collect`.
       layers: names of the layers; each becomes a map.
       grids: cells along each side, one grid per number on each map.
       key: seeds everything that is random.
       config: settings; None means `BuildConfig()`.
-      out: folder to save the atlas in; None keeps it in memory only.
-      batch_size: images that go through the network at once; no matter for the result.
-      chunk: icons that are optimized at once, no matter for the result; None asks the compiler
-        how many fit into the memory.
-      workers: threads that decode images.
-      progress: whether to show progress bars.
+      out: folder to save the atlas in, with its page; None keeps it in memory only.
+      overwrite: whether an atlas in `out` with other settings may be replaced; what the settings
+        do not change is reused.
+      run: batch size, chunk, threads, progress bars, and another place for the results of stages.
 
     Returns:
-      The atlas; it has been saved if `out` is given.
+      The atlas; with `out` it has been saved.
 
     Raises:
       ValueError: for an unknown layer, a grid that the samples cannot fill, images none of which
         can be used, or an output folder that holds something else.
-      OSError: if it cannot be saved, for lack of space say; what is done stays beside it.
+      OSError: if it cannot be saved, for lack of space say; what is done stays in `out`.
+
+    Reference:
+      Carter et al., "Activation Atlas", Distill 2019.
     """
-    config = BuildConfig() if config is None else config
-    layers, grids = tuple(layers), tuple(grids)
-    _check(network, params, images, layers, grids, config, batch_size=batch_size, chunk=chunk)
-    info = _describe(network, params, images, layers, grids, key, config)
-    target = None if out is None else Path(os.path.abspath(out))
-    if target is not None:
-        if (target / "atlas.json").exists():
-            return _finished(target, info)
-        check_free(target)
-    partial = None if target is None else target.with_name(f"{target.name}.partial")
-    checkpoints = Checkpoints.open(partial, info)
-    for_samples, for_layout, for_icons = jax.random.split(key, 3)
-    with timed("images"), _given_up_if_hopeless(checkpoints):
-        collected = collect(
-            network,
-            params,
-            images,
-            layers=layers,
-            per_image=config.per_image,
-            key=for_samples,
-            checkpoints=checkpoints,
-            batch_size=batch_size,
-            workers=workers,
-            progress=progress,
-        )
-        # Only now is it known how many images were damaged.
-        _check_cells(len(collected.samples[layers[0]].vectors), grids, config)
-    maps = []
-    for layer in layers:
-        samples = collected.samples[layer]
-        with timed(f"{layer} layout"):
-            points = _points(layer, samples, config, checkpoints, key=for_layout, progress=progress)
-        job = Job(
-            network, params, layer, samples, images, config.min_count, config.drawing, checkpoints
-        )
-        with timed(f"{layer} icons"):
-            each = functools.partial(draw, job, points, chunk=chunk, progress=progress)
-            drawn = tuple(each(size, key=for_icons) for size in grids)
-        maps.append(Map(layer=layer, points=points, grids=drawn, samples=samples))
-    skipped = [[images.name(index), reason] for index, reason in collected.skipped]
-    if isinstance(images, Folder):
-        skipped += [list(item) for item in images.unusable]
-    names = tuple(images.name(index) for index in range(collected.images))
-    atlas = Atlas(
-        maps=tuple(maps), images=names, classes=network.classes, info=Info(info | {"skipped": skipped})
+    request = _Request(
+        network=network,
+        params=params,
+        source=as_source(images, size=network.input_size),
+        layers=tuple(layers),
+        grids=tuple(grids),
+        keys=tuple(jax.random.split(identity.typed(key), 3)),
+        config=BuildConfig() if config is None else config,
+        run=Run() if run is None else run,
     )
-    if target is not None:
-        with timed("save"):
-            save(atlas, target)
-        checkpoints.close()
-        with timed("page"):
-            export_folder(target)
+    _check(request)
+    info = _describe(request, key)
+    if out is None:
+        plan = _Plan.of(request, info, request.run.cache, None)
+        return _assemble(request, plan, info, None)
+    target = Path(os.path.abspath(out))
+    holds_atlas = check_output(target)
+    with working_folder(target) as folder:
+        stored = load(target) if holds_atlas else None
+        plan = _Plan.of(request, info, request.run.cache or folder, stored)
+        changed = _changed(target, plan, info, stored, overwrite=overwrite)
+        if stored is None or changed:
+            atlas = _assemble(request, plan, info, stored)
+            with timed("save"):
+                update(target, atlas, stored=stored)
+        else:
+            log.info("%s is complete", target)
+            atlas = stored
+        if changed or not has_page(target):
+            with timed("page"):
+                export_folder(target)
     return atlas
 
 
-def _check(
-    network: Network,
-    params: Params,
-    images: ImageSource,
-    layers: tuple[str, ...],
-    grids: tuple[int, ...],
-    config: BuildConfig,
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Request:
+    """The arguments of `build`, checked."""
+
+    network: Network
+    params: Params
+    source: ImageSource
+    layers: tuple[str, ...]
+    grids: tuple[int, ...]
+    keys: tuple[Key, ...]
+    config: BuildConfig
+    run: Run
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """The stages of a build.
+
+    Attributes:
+      samples: by layer.
+      points: by layer.
+      grids: by layer and size, the stages of icons and of exemplars.
+    """
+
+    samples: dict[str, Stage]
+    points: dict[str, Stage]
+    grids: dict[tuple[str, int], tuple[Stage, Stage]]
+
+    @classmethod
+    def of(
+        cls, request: _Request, info: dict[str, Any], folder: Path | None, stored: Atlas | None
+    ) -> _Plan:
+        config, (for_samples, for_layout, for_icons) = request.config, request.keys
+        known = None if stored is None else identity.results_of(stored)
+        if request.source.fingerprint() is None:
+            # These images cannot be told from others: nothing may be taken for their result.
+            folder, known = None, None
+        begin = Stage.begin(
+            folder,
+            "images",
+            known=known,
+            network=info["network"],
+            weights_sha256=info["weights_sha256"],
+            code_sha256=info["code_sha256"],
+            source=info["source"],
+            per_image=config.per_image,
+            key=identity.key_data(for_samples),
+            segment=SEGMENT,
+            versions=identity.deciding_versions("jax", "jaxlib"),
+        )
+        samples = {x: begin.then(identity.samples_name(x), layer=x) for x in request.layers}
+        layout = {
+            "layout": identity.settings(config.layout),
+            "key": identity.key_data(for_layout),
+            "versions": identity.deciding_versions("numpy", "umap-learn"),
+        }
+        points = {x: samples[x].then(identity.points_name(x), **layout) for x in request.layers}
+        grids = {
+            (layer, size): grid_stages(
+                points[layer], layer,
+                size=size, min_count=config.min_count, config=config, key=for_icons,
+            )
+            for layer in request.layers
+            for size in request.grids
+        }  # fmt: skip
+        return cls(samples, points, grids)
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of every stage by its name."""
+        pairs = (stage for pair in self.grids.values() for stage in pair)
+        stages = (*self.samples.values(), *self.points.values(), *pairs)
+        return {stage.name: stage.digest for stage in stages}
+
+
+def _changed(
+    target: Path,
+    plan: _Plan,
+    info: dict[str, Any],
+    stored: Atlas | None,
     *,
-    batch_size: int,
-    chunk: int | None,
-) -> None:
+    overwrite: bool,
+) -> bool:
+    """Return whether a stored atlas lacks something that is asked for.
+
+    Raises:
+      ValueError: if it holds something that is not, and may not be overwritten.
+    """
+    if stored is None:
+        return True
+    wanted, classes = plan.digests(), [x.path for x in stored.maps if x.kind != "layer"]
+    there = {
+        name: digest
+        for name, digest in stored.info.get("stages", {}).items()
+        if not name.startswith(tuple(f"{path}-" for path in classes))
+    }
+    if there.items() <= wanted.items() and there:
+        return wanted != there
+    if overwrite:
+        return True
+    described = {name: stored.info.get(name) for name in info}
+    different = identity.differences(described, info) or "its images cannot be told from others"
+    raise ValueError(
+        f"{target} holds an atlas with other settings ({different}): choose another output folder, "
+        "or ask to overwrite it"
+    )
+
+
+def _assemble(
+    request: _Request, plan: _Plan, info: dict[str, Any], stored: Atlas | None
+) -> Atlas:
+    """Run the stages, or take what is known of them."""
+    with timed("images"):
+        samples, images, skipped = _samples(request, plan, stored)
+    # Only now is it known how many images were damaged.
+    _check_cells(len(samples[request.layers[0]]), request.grids, request.config)
+    maps = [_map(request, plan, layer, samples[layer]) for layer in request.layers]
+    digests = plan.digests()
+    if stored is not None:
+        before = stored.info.get("stages", {})
+        maps = [_unless_equal(each, stored, digests) for each in maps]
+        for each in stored.maps:
+            name = identity.samples_name(each.layer)
+            if each.kind != "layer" and before.get(name) == digests.get(name):
+                maps.append(each)
+                prefix = f"{each.path}-"
+                digests |= {name: x for name, x in before.items() if name.startswith(prefix)}
+    return Atlas(
+        maps=tuple(maps),
+        images=images,
+        classes=request.network.classes,
+        info=Info(info | {"skipped": skipped, "stages": digests}),
+    )
+
+
+def _unless_equal(new: Map, stored: Atlas, digests: dict[str, str]) -> Map:
+    """Return a stored map in place of a new one if all its stages are the same."""
+    before = stored.info.get("stages", {})
+    for other in stored.maps:
+        same_grids = [grid.size for grid in other.grids] == [grid.size for grid in new.grids]
+        if other.path == new.path and same_grids:
+            sizes = [grid.size for grid in new.grids]
+            names = [identity.samples_name(new.layer), identity.points_name(new.path)]
+            names += [identity.icons_name(new.path, size) for size in sizes]
+            names += [identity.exemplars_name(new.path, size) for size in sizes]
+            if all(before.get(name) == digests[name] for name in names):
+                return other
+    return new
+
+
+def _samples(
+    request: _Request, plan: _Plan, stored: Atlas | None
+) -> tuple[dict[str, Samples], tuple[str, ...], list[list[str]]]:
+    """Return samples by layer, the names of the images, and which were skipped and why."""
+    known = {layer: stage.get() for layer, stage in plan.samples.items()}
+    samples = {layer: Samples(**arrays) for layer, arrays in known.items() if arrays is not None}
+    missing = {layer: x for layer, x in plan.samples.items() if layer not in samples}
+    if not missing:
+        assert stored is not None
+        return samples, stored.images, stored.info["skipped"]
+    collected = collect(
+        request.network,
+        request.params,
+        request.source,
+        stages=missing,
+        per_image=request.config.per_image,
+        key=request.keys[0],
+        run=request.run,
+    )
+    names = tuple(request.source.name(index) for index in range(collected.images))
+    return samples | collected.samples, names, _skipped(request.source, collected)
+
+
+def _skipped(source: ImageSource, collected: Collected) -> list[list[str]]:
+    skipped = [[source.name(index), reason] for index, reason in collected.skipped]
+    return skipped + ([list(item) for item in source.unusable] if isinstance(source, Folder) else [])
+
+
+def _map(request: _Request, plan: _Plan, layer: str, samples: Samples) -> Map:
+    config, run = request.config, request.run
+    _, for_layout, for_icons = request.keys
+
+    def lay_out() -> Arrays:
+        points = umap(
+            samples.vectors, key=for_layout, config=config.layout, progress=run.progress
+        )
+        return {"points": to_unit_square(points)}
+
+    with timed(f"{layer} layout"):
+        points = plan.points[layer].once(lay_out)["points"]
+    laid_out = Map(layer=layer, samples=samples, points=points, grids=())
+    with timed(f"{layer} icons"):
+        grids = tuple(
+            draw_grid(
+                request.network,
+                request.params,
+                laid_out,
+                size=size,
+                min_count=config.min_count,
+                config=config,
+                images=request.source,
+                key=for_icons,
+                stages=plan.grids[layer, size],
+                run=run,
+            )
+            for size in request.grids
+        )
+    return dataclasses.replace(laid_out, grids=grids)
+
+
+def _check(request: _Request) -> None:
     """Raise ValueError for what can be known to be wrong before anything is computed."""
+    layers, grids, config = request.layers, request.grids, request.config
     for name, values in (("layers", layers), ("grids", grids)):
         if not values:
             raise ValueError(f"{name}: expected at least one")
         if len(set(values)) < len(values):
-            raise ValueError(f"{name}: each may be given once, got {list(values)}")
-    for name, value in (("batch_size", batch_size), ("chunk", chunk), ("grids", min(grids))):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-    side = config.render.views.size
+            raise ValueError(f"{name}: expected each once, got {list(values)}")
+    if min(grids) < 1:
+        raise ValueError(f"grids: expected at least 1, got {min(grids)}")
+    side = config.icons.views.size
     for layer in layers:
-        network.activation_shape(params, (side, side), layer=layer)
-    if images.count is not None:
-        _check_cells(images.count * config.per_image, grids, config)
+        request.network.activation_shape(request.params, (side, side), layer=layer)
+    if request.source.count is not None:
+        _check_cells(request.source.count * config.per_image, grids, config)
 
 
 def _check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> None:
-    if samples < FEWEST:
+    if samples < MIN_SAMPLES:
         raise ValueError(
-            f"a layout needs at least {FEWEST} samples, these images give {samples}: use more, or "
-            "more positions per image"
+            f"a layout needs at least {MIN_SAMPLES} samples, these images give {samples}: use "
+            "more, or more positions per image"
         )
     largest = int((samples / config.min_count) ** 0.5)
     if max(grids) > largest:
@@ -216,65 +374,22 @@ def _check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> N
         )
 
 
-@contextmanager
-def _given_up_if_hopeless(checkpoints: Checkpoints) -> Iterator[None]:
-    # The images are at fault: mended or not, no later call can go on from what is kept.
-    try:
-        yield
-    except ValueError:
-        checkpoints.close()
-        raise
-
-
-def _describe(
-    network: Network,
-    params: Params,
-    images: ImageSource,
-    layers: tuple[str, ...],
-    grids: tuple[int, ...],
-    key: Key,
-    config: BuildConfig,
-) -> dict[str, Any]:
-    """Say everything that decides the result, as JSON values."""
-    chosen = {"layers": list(layers), "grids": list(grids), **settings(config)}
-    source = {"root": None, "images": images.count} | images.fingerprint()
-    packages = ("jatlas", "jax", "jaxlib", "numpy", "optax", "umap-learn")
-    versions = {name: importlib.metadata.version(name) for name in packages}
+def _describe(request: _Request, key: Key) -> dict[str, Any]:
+    """Return everything that decides the result, as JSON values."""
+    source = request.source
+    chosen = {"layers": list(request.layers), "grids": list(request.grids)}
     return {
-        "network": network.name,
-        "weights_sha256": digest(params),
-        "seed": np.asarray(jax.random.key_data(key)).tolist(),
-        "settings": chosen,
-        "versions": versions | {"python": platform.python_version()},
-        "source": source,
+        **identity.network_identity(request.network, request.params),
+        "seed": np.asarray(jax.random.key_data(identity.typed(key))).tolist(),
+        "settings": chosen | identity.settings(request.config),
+        "versions": identity.versions(),
+        "source": {"root": None, "images": source.count} | (source.fingerprint() or {}),
     }
 
 
-def _finished(target: Path, info: dict[str, Any]) -> Atlas:
-    """Return the atlas that is there, if it is the one that was asked for."""
-    there = {name: read_info(target).get(name) for name in info}
-    differ = differences(there, info)
-    if differ:
-        raise ValueError(
-            f"{target} holds an atlas with other settings ({differ}): choose another output folder"
-        )
-    log.info("%s is finished already", target)
-    return load(target)
-
-
-def _points(
-    name: str,
-    samples: Samples,
-    config: BuildConfig,
-    checkpoints: Checkpoints,
-    *,
-    key: Key,
-    progress: bool,
-) -> HostArray:
-    """Lay the samples of a layer out in the unit square."""
-
-    def compute() -> dict[str, HostArray]:
-        points = umap(samples.vectors, key=key, config=config.layout, progress=progress)
-        return {"points": to_unit_square(points)}
-
-    return checkpoints.once(f"{name}-points", compute)["points"]
+@contextlib.contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Log how long a stage took."""
+    start = time.perf_counter()
+    yield
+    log.info("%-20s %7.1f s", what, time.perf_counter() - start)

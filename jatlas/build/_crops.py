@@ -1,5 +1,6 @@
-"""The images that an atlas's samples come from: found again, and cropped to what a sample sees."""
+"""The images of an atlas read again, and the receptive fields of its samples cut out of them."""
 
+import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,24 +8,36 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from PIL import Image
 
-from jatlas.collect import Preprocess
-from jatlas.collect import Folder
-from jatlas.collect import to_float
-from jatlas.collect import ImageSource, Loaded, Rereadable
+from jatlas.collect import Folder, ImageSource, Loaded, Preprocess, Rereadable, to_float
 from jatlas.explain import crop, receptive_box, receptive_share
 from jatlas.model import Network
-from jatlas.pixels import to_uint8
+from jatlas.pixels import WHITE, to_uint8
 from jatlas.types import Array, HostArray, Params
 
 log = logging.getLogger(__name__)
 
 CROP_PX = 48
-_MEASURED = 8  # images to measure on what a position sees
+_MEASURED = 8  # images that the size of the receptive field is measured on
+
+
+def preprocess_of(info: dict[str, Any]) -> Preprocess | None:
+    """Return how the images of an atlas became squares; None if it does not say.
+
+    Args:
+      info: of the atlas.
+    """
+    settings = info.get("source", {}).get("preprocess")
+    if settings is None:
+        return None
+    # What a newer version may have added does not concern this one.
+    names = {field.name for field in dataclasses.fields(Preprocess)}
+    return Preprocess(**{name: value for name, value in settings.items() if name in names})
 
 
 def images_of(info: dict[str, Any], names: tuple[str, ...]) -> Folder | None:
-    """Find the folder of images that an atlas was built of.
+    """Return the folder of images that an atlas was built of.
 
     Args:
       info: of the atlas.
@@ -33,23 +46,22 @@ def images_of(info: dict[str, Any], names: tuple[str, ...]) -> Folder | None:
     Returns:
       The images, if the folder is there and holds the same files; else None, and why is logged.
     """
-    source = info.get("source", {})
-    if not source.get("root") or "listing_sha256" not in source:
+    source, preprocess = info.get("source", {}), preprocess_of(info)
+    if not source.get("root") or "listing_sha256" not in source or preprocess is None:
         return None
-    known = Preprocess(**source["preprocess"])
-    images = Folder(root=Path(source["root"]), paths=names, preprocess=known)
+    images = Folder(root=Path(source["root"]), paths=names, preprocess=preprocess)
     try:
         same = images.fingerprint()["listing_sha256"] == source["listing_sha256"]
     except OSError as error:
         log.info("the images are not where they were: %s", error)
         return None
     if not same:
-        log.info("%s holds other images than it did: no exemplars", images.root)
+        log.info("%s holds other images than it did: no crops", images.root)
     return images if same else None
 
 
-def again(images: ImageSource | None, indices: Sequence[int]) -> Iterator[Loaded] | None:
-    """Read some images once more.
+def reread(images: ImageSource | None, indices: Sequence[int]) -> Iterator[Loaded] | None:
+    """Read some images again.
 
     Args:
       images: the source; None has none.
@@ -61,7 +73,7 @@ def again(images: ImageSource | None, indices: Sequence[int]) -> Iterator[Loaded
     return images.reload(indices) if isinstance(images, Rereadable) else None
 
 
-def sight(
+def receptive_share_of(
     network: Network,
     params: Params,
     images: ImageSource | None,
@@ -69,28 +81,27 @@ def sight(
     *,
     layer: str,
 ) -> float | None:
-    """Measure how much of an image a position of a layer sees, on a few of the images.
+    """Measure the receptive field of a layer on a few of the images.
 
     Args:
       network: the network.
       params: its parameters.
       images: the source.
       source: (n, 3) image index, row and column of samples.
-      layer: the stage.
+      layer: name of the layer.
 
     Returns:
-      Side of the square it sees as a share of the image's side; None if the images cannot be
-      read again.
+      Side of the field as a share of the image's side; None if the images cannot be read again.
     """
     used = np.unique(source[:, 0])
     # The middle of each of a few equal stretches, so that all kinds of images have their share.
     few = used[(2 * np.arange(_MEASURED) + 1) * len(used) // (2 * _MEASURED)]
-    loaded = again(images, np.unique(few).tolist())
-    found = [item.image for item in loaded or () if item.image is not None]
-    if not found:
+    loaded = reread(images, np.unique(few).tolist())
+    pictures = [item.image for item in loaded or () if item.image is not None]
+    if not pictures:
         return None
-    pictures: Array = jnp.stack([to_float(jnp.asarray(image)) for image in found])
-    return receptive_share(network, params, pictures, layer=layer)
+    batch: Array = jnp.stack([to_float(jnp.asarray(picture)) for picture in pictures])
+    return receptive_share(network, params, batch, layer=layer)
 
 
 def crops(
@@ -102,22 +113,22 @@ def crops(
     layer: str,
     share: float,
 ) -> Iterator[tuple[int, HostArray]]:
-    """Cut out of the images what samples look at, one image in memory at a time.
+    """Cut the receptive fields of samples out of their images, one image in memory at a time.
 
     Args:
       network: the network.
       params: its parameters.
       images: the source; it must be one that can be read again.
       source: (n, 3) image index, row and column of samples.
-      layer: the stage.
-      share: of an image's side that a position sees.
+      layer: name of the layer.
+      share: side of the receptive field as a share of the image's side.
 
     Yields:
       (number of the sample, (h, w, 3) uint8), in the order of the images. A sample whose image
       cannot be read any more is left out.
     """
     wanted = np.unique(source[:, 0])
-    for item in again(images, wanted.tolist()) or ():
+    for item in reread(images, wanted.tolist()) or ():
         if item.image is None:
             continue
         rows, columns, _ = network.activation_shape(params, item.image.shape[:2], layer=layer)
@@ -137,7 +148,7 @@ def thumbnails(
     layer: str,
     px: int = CROP_PX,
 ) -> HostArray | None:
-    """Draw what the exemplars of cells look at.
+    """Draw the receptive fields of the exemplars of cells.
 
     Args:
       network: the network.
@@ -145,22 +156,20 @@ def thumbnails(
       images: the source of the samples' images.
       source: (n, 3) image index, row and column of each sample.
       rows: (m, k) rows of samples, negative for none.
-      layer: the stage.
-      px: side of a thumbnail.
+      layer: name of the layer.
+      px: side of a thumbnail in pixels.
 
     Returns:
       (m, k, px, px, 3) uint8, white where there is none; None if the images cannot be read again.
     """
-    from PIL import Image
-
-    share = sight(network, params, images, source, layer=layer)
+    share = receptive_share_of(network, params, images, source, layer=layer)
     if share is None:
         return None
-    made = np.full((*rows.shape, px, px, 3), 255, np.uint8)
+    pictures = np.full((*rows.shape, px, px, 3), WHITE, np.uint8)
     places = np.argwhere(rows >= 0)
     chosen = source[rows[tuple(places.T)]]
     cut = crops(network, params, images, chosen, layer=layer, share=share)
     for number, pixels in cut:
         small = Image.fromarray(pixels).resize((px, px), Image.Resampling.BICUBIC)
-        made[tuple(places[number])] = np.asarray(small)
-    return made
+        pictures[tuple(places[number])] = np.asarray(small)
+    return pictures

@@ -1,4 +1,6 @@
-"""Patches read off an atlas: crops of its own images that turn one class into another."""
+"""Patches found on an atlas: crops of its own images that may turn one class into another."""
+
+from __future__ import annotations
 
 from typing import NamedTuple
 
@@ -6,26 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jatlas.records import Atlas
-from jatlas.collect import to_float
-from jatlas.collect import ImageSource, batches
-from jatlas.explain import ComparisonConfig
-from jatlas.explain import comparison_map
-from jatlas.explain import classify
-from jatlas.explain import read_patches
-from jatlas.build._class_maps import check_network
+from jatlas.build import _identity as identity
+from jatlas.build._crops import crops, images_of, receptive_share_of
+from jatlas.collect import ImageSource, batches, to_float
+from jatlas.explain import ComparisonSelection, classify, patch_candidates, select_comparison
 from jatlas.model import Network
-from jatlas.build._crops import crops, images_of, sight
-from jatlas.types import HostArray, Key, Params
+from jatlas.records import Atlas
+from jatlas.types import HostArray, Key, Params, Run
 
 
-class Finding(NamedTuple):
+class PatchCrop(NamedTuple):
     """A crop that may turn one class into another.
 
     Attributes:
-      pixels: (h, w, 3) uint8, what the sample looks at.
+      pixels: (h, w, 3) uint8, the receptive field of the sample.
       image: index of the image it is cut out of.
-      shows: class that the whole image is taken for.
+      shows: class that the network takes the whole image for.
       margin: evidence of the sample for the target minus that for the source.
       cell: (row, column) of the comparison that it lies in.
     """
@@ -37,19 +35,19 @@ class Finding(NamedTuple):
     cell: tuple[int, int]
 
 
-class Reading(NamedTuple):
-    """What an atlas says about turning one class into another.
+class PatchSearch(NamedTuple):
+    """What an atlas suggests for turning one class into another.
 
     Attributes:
-      findings: crops to try as patches, most promising first; there may be none.
-      probabilities: (images, classes) of each image of the atlas; 0 for one that is not readable.
+      patches: crops to try, most promising first; there may be none.
+      probabilities: (images, classes) of each image of the atlas; 0 where it cannot be read.
     """
 
-    findings: list[Finding]
+    patches: list[PatchCrop]
     probabilities: HostArray
 
 
-def read_off(
+def find_patches(
     network: Network,
     params: Params,
     atlas: Atlas,
@@ -58,17 +56,16 @@ def read_off(
     target: int,
     key: Key,
     layer: str | None = None,
-    config: ComparisonConfig | None = None,
+    selection: ComparisonSelection | None = None,
     images: ImageSource | None = None,
     count: int = 5,
-    batch_size: int = 32,
-    progress: bool = True,
-) -> Reading:
-    """Read patches off an atlas: what counts for the target, but is something else.
+    run: Run | None = None,
+) -> PatchSearch:
+    """Find patches on an atlas: what counts for the target but shows something else.
 
-    The samples that matter for both classes are compared, see
-    `jatlas.explain._classes.comparison_map`; `jatlas.explain._patch_candidates.read_patches` finds the cells,
-    and what the best sample of each looks at is cut out of its image.
+    A host function. The samples that matter for both classes are compared, see
+    `jatlas.explain.select_comparison`; `jatlas.explain.patch_candidates` finds the cells, and the
+    receptive field of the best sample of each is cut out of its image.
 
     Args:
       network: the network that the atlas is of.
@@ -78,70 +75,72 @@ def read_off(
       target: class that they are to become.
       key: seeds the layout.
       layer: whose samples are used; None means the only layer of the atlas.
-      config: which samples, and how many cells; None means `ComparisonConfig()`.
+      selection: which samples, and how many cells; None means `ComparisonSelection()`.
       images: where the atlas's images are; None means where they were, if it was a folder.
       count: crops, at most.
-      batch_size: images that go through the network at once.
-      progress: whether to show progress bars.
+      run: batch size and progress bars.
 
     Returns:
-      Reading.
+      PatchSearch.
 
     Raises:
       ValueError: if the atlas is of another network, its images are not there, or too few samples
-        speak for the classes.
+        have evidence for the classes.
+
+    Reference:
+      Carter et al., "Activation Atlas", Distill 2019, "Using Atlases to Find Adversarial Patches".
     """
-    check_network(atlas, network, params)
-    config = ComparisonConfig() if config is None else config
+    identity.check_network(atlas, network, params)
+    selection, run = selection or ComparisonSelection(), run or Run()
     owner = atlas.layer(layer)
     images = images_of(atlas.info, atlas.images) if images is None else images
     if images is None:
-        raise ValueError("images: expected those that the atlas was built of, and they are gone")
-    chosen = comparison_map(
-        owner.samples.vectors, owner.samples.evidence, left=source, right=target, key=key, config=config,
-        progress=progress,
+        raise ValueError(
+            "images: the atlas's own are not where they were: give images, a source of the same "
+            "images in the same order"
+        )
+    chosen = select_comparison(
+        owner.samples.vectors, owner.samples.evidence,
+        left=source, right=target, key=key, config=selection, progress=run.progress,
     )  # fmt: skip
-    table = _probabilities(network, params, images, atlas, batch_size, progress)
+    probabilities = _classify_all(network, params, images, atlas, run)
     origin = owner.samples.source[chosen.rows]
-    found = read_patches(
-        chosen.points, owner.samples.evidence[chosen.rows], origin[:, 0], table, left=source, right=target,
-        size=config.size, count=count, min_count=config.min_count,
+    candidates = patch_candidates(
+        chosen.points, owner.samples.evidence[chosen.rows], origin[:, 0], probabilities,
+        left=source, right=target, size=selection.size, count=count,
+        min_count=selection.min_count,
     )  # fmt: skip
-    share = sight(network, params, images, owner.samples.source, layer=owner.layer)
-    if share is None or not len(found.rows):
-        return Reading([], table)
-    places = origin[found.rows]
+    share = receptive_share_of(network, params, images, owner.samples.source, layer=owner.layer)
+    if share is None or not len(candidates.rows):
+        return PatchSearch([], probabilities)
+    places = origin[candidates.rows]
     cut = dict(crops(network, params, images, places, layer=owner.layer, share=share))
-    cells = np.stack(np.divmod(found.cells, config.size), axis=1).tolist()
-    findings = [
-        Finding(
+    cells = np.stack(np.divmod(candidates.cells, selection.size), axis=1).tolist()
+    patches = [
+        PatchCrop(
             pixels=cut[i],
             image=int(places[i, 0]),
-            shows=int(found.shows[i]),
-            margin=float(found.margins[i]),
+            shows=int(candidates.shows[i]),
+            margin=float(candidates.margins[i]),
             cell=(cells[i][0], cells[i][1]),
         )
         for i in range(len(places))
         if i in cut
     ]
-    return Reading(findings, table)
+    return PatchSearch(patches, probabilities)
 
 
-def _probabilities(
-    network: Network,
-    params: Params,
-    images: ImageSource,
-    atlas: Atlas,
-    batch_size: int,
-    progress: bool,
+def _classify_all(
+    network: Network, params: Params, images: ImageSource, atlas: Atlas, run: Run
 ) -> HostArray:
     """Classify every image of an atlas: (images, classes)."""
     classes = atlas.maps[0].samples.evidence.shape[1]
     table = np.zeros((len(atlas.images), classes), np.float32)
+    size = run.batch_size
     loaded = tqdm(
-        images.load(), desc="images", unit="image", total=len(table), disable=not progress
+        images.load(), desc="images", unit="image", total=len(table), disable=not run.progress
     )
-    for pixels, index, valid in batches(loaded, batch_size, skipped=[]):
-        found = classify(network, params, to_float(jnp.asarray(pixels)), batch_size=batch_size)
+    for pixels, index, valid in batches(loaded, size, skipped=[]):
+        found = classify(network, params, to_float(jnp.asarray(pixels)), batch_size=size)
         table[index[:valid]] = np.asarray(found)[:valid]
     return table

@@ -6,7 +6,6 @@ from jatlas.collect._decode import ImageError as ImageError
 from jatlas.collect._decode import Preprocess as Preprocess
 from jatlas.collect._decode import decode as decode
 from jatlas.collect._decode import in_one_line as in_one_line
-from jatlas.collect._extract import extract as extract
 from jatlas.collect._folder import Folder as Folder
 from jatlas.collect._folder import folder as folder
 from jatlas.collect._records import Records as Records
@@ -24,3 +23,8 @@ from jatlas.collect._source import Rereadable as Rereadable
 from jatlas.collect._source import batches as batches
 from jatlas.collect._source import check_load as check_load
 from jatlas.collect._source import only as only
+from jatlas.collect._extract import SEGMENT as SEGMENT
+from jatlas.collect._extract import Collected as Collected
+from jatlas.collect._extract import Extract as Extract
+from jatlas.collect._extract import collect as collect
+from jatlas.collect._extract import extract as extract

@@ -1,11 +1,15 @@
-"""Images to samples: activation vectors, where they come from, and what they speak for.
+"""Images to samples: activation vectors, where they come from, and their class evidence.
 
 Extraction and attribution share the forward pass, so they are one jitted function here.
 """
 
+from __future__ import annotations
+
+import contextlib
+import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
@@ -17,16 +21,33 @@ from jatlas.collect import _sample as sample
 from jatlas.collect._source import ImageSource, Loaded, batches
 from jatlas.explain import evidence
 from jatlas.model import Network
-from jatlas.model._network import FEWEST
 from jatlas.records import Samples
-from jatlas.storage import Checkpoints
-from jatlas.types import Array, HostArray, Key, Params
+from jatlas.storage import Arrays, Stage
+from jatlas.types import Array, HostArray, Key, Params, Run
 
 SEGMENT = 256
-"""Images between two checkpoints; fixed, so that results do not hang on the batch size."""
+"""Images whose results are kept together: what an interruption costs at most."""
+
+_ROWS = ("vectors", "positions", "evidence")
+_FLOAT16_MAX = float(jnp.finfo(jnp.float16).max)
 
 
-_MOST = float(jnp.finfo(jnp.float16).max)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Extract:
+    """What a batch of images gives at one layer.
+
+    Attributes:
+      vectors: (b, per_image, channels) float32.
+      positions: (b, per_image, 2) int32 of (row, column).
+      evidence: (b, per_image, classes) float16.
+      moment: (channels, channels) float32 sum over the images of their second moments.
+    """
+
+    vectors: Array
+    positions: Array
+    evidence: Array
+    moment: Array
 
 
 class Collected(NamedTuple):
@@ -43,71 +64,56 @@ class Collected(NamedTuple):
     skipped: list[tuple[int, str]]
 
 
-class Extracted(NamedTuple):
-    """What one batch gives at one layer.
-
-    Attributes:
-      vectors: (b, per_image, channels) float32.
-      positions: (b, per_image, 2) int32 of (row, column).
-      evidence: (b, per_image, classes) float16.
-    """
-
-    vectors: Array
-    positions: Array
-    evidence: Array
-
-
-@functools.partial(jax.jit, static_argnames=("network", "per_image"))
+@functools.partial(jax.jit, static_argnames=("network", "layers", "per_image"))
 def extract(
     network: Network,
     params: Params,
-    images: Array,
-    index: Array,
-    moments: dict[str, Array],
-    weight: Array,
+    images: Array | HostArray,
+    index: Array | HostArray,
     *,
+    layers: tuple[str, ...],
     per_image: int,
     key: Key,
-) -> tuple[dict[str, Extracted], dict[str, Array]]:
-    """Sample a batch of images at several layers.
+    weight: Array | HostArray | None = None,
+) -> dict[str, Extract]:
+    """Sample a batch of images at several layers. A pure function.
 
     Args:
       network: the network.
       params: its parameters.
       images: (b, h, w, 3), uint8 or float in [0, 1].
-      index: (b,) int index of each image, on which its places hang.
-      moments: by layer, (channels, channels) sum of the images' second moments so far.
-      weight: (b,) 1 for an image that counts in the moments, 0 for one that fills up the batch.
-      per_image: places per image.
+      index: (b,) int index of each image, on which its positions depend.
+      layers: names of the layers.
+      per_image: positions per image.
       key: of the collection.
+      weight: (b,) weight of each image in the moments, 0 for padding; None means 1.
 
     Returns:
-      By layer what was extracted, and the moments with this batch added.
+      An `Extract` by layer.
     """
     draw = functools.partial(sample.draw_places, key=key, per_image=per_image)
     places = jax.vmap(lambda number: draw(image=number))(index)
-    look = functools.partial(sample.activations, network, params, layers=tuple(moments))
-    found = jax.vmap(lambda image: look(sample.to_float(image)))(images)
+    run = functools.partial(sample.activations, network, params, layers=layers)
+    activations = jax.vmap(lambda image: run(sample.to_float(image)))(images)
+    weights = jnp.ones(len(images)) if weight is None else weight
 
-    def at_places(activation: Array, places: Array, layer: str) -> Extracted:
-        height, width, _ = activation.shape
+    def at(layer: str, activation: Array) -> Extract:
+        _, height, width, _ = activation.shape
         positions = sample.grid_positions(places, height=height, width=width)
-        attribute = functools.partial(evidence, network, params, activation, layer=layer)
-        # Clipped: what is beyond float16, which no known network comes near, stays finite.
-        speaks_for = jnp.clip(jax.vmap(attribute)(positions), -_MOST, _MOST).astype(jnp.float16)
-        return Extracted(sample.pick(activation, positions), positions, speaks_for)
 
-    def add(total: Array, item: tuple[Array, Array]) -> tuple[Array, None]:
-        activation, counts = item
-        return total + counts * sample.interior_moment(activation), None
+        def explain(activation: Array, positions: Array) -> Array:
+            one = functools.partial(evidence, network, params, activation, layer=layer)
+            # Clipped: what is beyond float16, which no known network comes near, stays finite.
+            return jnp.clip(jax.vmap(one)(positions), -_FLOAT16_MAX, _FLOAT16_MAX)
 
-    extracted, sums = {}, {}
-    for layer, activation in found.items():
-        each = functools.partial(at_places, layer=layer)
-        extracted[layer] = jax.vmap(each)(activation, places)
-        # One image after the other: the rounding of the sum does not hang on the batch.
-        sums[layer], _ = jax.lax.scan(add, moments[layer], (activation, weight))
-    return extracted, sums
+        return Extract(
+            vectors=jax.vmap(sample.pick)(activation, positions),
+            positions=positions,
+            evidence=jax.vmap(explain)(activation, positions).astype(jnp.float16),
+            moment=sample.interior_moment(activation, weights),
+        )
+
+    return {layer: at(layer, activation) for layer, activation in activations.items()}
 
 
 def collect(
@@ -115,101 +121,100 @@ def collect(
     params: Params,
     source: ImageSource,
     *,
-    layers: tuple[str, ...],
+    stages: Mapping[str, Stage],
     per_image: int,
     key: Key,
-    checkpoints: Checkpoints,
-    batch_size: int,
-    workers: int = 2,
-    progress: bool = True,
+    run: Run,
 ) -> Collected:
-    """Run a source's images through the network and sample every layer.
+    """Run a source's images through the network and sample several layers. A host function.
 
-    What is done is kept every `SEGMENT` images, and not done again.
+    Results are kept in segments of `SEGMENT` images, and what is kept is not computed again.
 
     Args:
       network: the network.
       params: its parameters.
       source: the images.
-      layers: names of layers.
-      per_image: places per image.
+      stages: by layer, where its samples are kept.
+      per_image: positions per image.
       key: of the collection.
-      checkpoints: where to keep what is done.
-      batch_size: images per program, if one place is taken of each; fewer where more are, as
-        each place costs a pass through the rest of the network.
-      workers: decoding threads.
-      progress: whether to show a progress bar.
+      run: batch size, threads and progress. With several positions per image a batch has fewer
+        images, as each position costs a pass through the rest of the network.
 
     Returns:
       Collected.
 
     Raises:
-      ValueError: if no image could be used, the first reasons are given; or for an argument out
-        of range.
+      ValueError: if no image could be used; the first reasons are given.
     """
-    for name, value in (("per_image", per_image), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
-    done = 0
-    while checkpoints.has(_segment(done)):
-        done += 1
-    kept = [checkpoints.load(_segment(number)) for number in range(done)]
-    size = max(FEWEST, min(batch_size // per_image, SEGMENT))
+    kept = {layer: _kept(stage) for layer, stage in stages.items()}
+    last = None if source.count is None else -(-source.count // SEGMENT)
+    first = min(_first_gap(segments) for segments in kept.values())
+    size = max(1, min(run.batch_size // per_image, SEGMENT))
     step = functools.partial(extract, network, params, per_image=per_image, key=key)
-    empty = functools.partial(_empty_moments, network, params, layers=layers)
-    with tqdm(
-        source.load(done * SEGMENT, workers=workers),
-        desc="images",
-        unit="image",
-        total=source.count,
-        initial=done * SEGMENT,
-        disable=not progress,
-    ) as bar:
-        for _, items in itertools.groupby(bar, key=lambda item: item.index // SEGMENT):
-            arrays = _collect_segment(step, empty, items, batch_size=size)
-            checkpoints.keep(_segment(len(kept)), arrays)
-            kept.append(arrays)
-    return _joined(kept, layers=layers)
+    with contextlib.closing(source.load(first * SEGMENT, workers=run.workers)) as stream:
+        bar = tqdm(
+            stream,
+            desc="images",
+            unit="image",
+            total=source.count,
+            initial=first * SEGMENT,
+            disable=not run.progress,
+        )
+        for number, items in itertools.groupby(bar, key=lambda item: item.index // SEGMENT):
+            missing = tuple(layer for layer in stages if number not in kept[layer])
+            if not missing:
+                continue
+            results = _extract_segment(step, items, layers=missing, batch_size=size)
+            for layer, arrays in results.items():
+                stages[layer].put(arrays, f"{number:06d}")
+                kept[layer][number] = arrays
+            if all(len(segments) == last for segments in kept.values()):
+                break
+    return _joined({layer: [x[n] for n in sorted(x)] for layer, x in kept.items()})
 
 
-def _segment(number: int) -> str:
-    return f"images-{number:05d}"
+def _kept(stage: Stage) -> dict[int, Arrays]:
+    """Return the segments of a layer that are kept, by number."""
+    stored = {int(name): stage.get(name) for name in stage.pieces()}
+    return {number: arrays for number, arrays in stored.items() if arrays is not None}
 
 
-def _empty_moments(
-    network: Network, params: Params, image: tuple[int, int], *, layers: tuple[str, ...]
-) -> dict[str, Array]:
-    shape = functools.partial(network.activation_shape, params, image)
-    channels = {x: shape(layer=x)[2] for x in layers}
-    return {layer: jnp.zeros((c, c), jnp.float32) for layer, c in channels.items()}
+def _first_gap(segments: Collection[int]) -> int:
+    return next(number for number in itertools.count() if number not in segments)
 
 
-def _collect_segment(
-    step: Callable[..., tuple[dict[str, Extracted], dict[str, Array]]],
-    empty: Callable[[tuple[int, int]], dict[str, Array]],
+def _extract_segment(
+    step: Callable[..., dict[str, Extract]],
     items: Iterable[Loaded],
     *,
+    layers: tuple[str, ...],
     batch_size: int,
-) -> dict[str, HostArray]:
-    """Run one segment; return its arrays under the names that `_joined` reads."""
+) -> dict[str, Arrays]:
+    """Run the images of one segment; return by layer what `_joined` reads."""
     skipped: list[tuple[int, str]] = []
     counted = _Counted(items)
-    parts: dict[str, list[HostArray]] = {}
-    moments: dict[str, Array] = {}
+    used: list[HostArray] = []
+    parts: dict[str, list[Arrays]] = {layer: [] for layer in layers}
     for images, index, valid in batches(counted, batch_size, skipped=skipped):
-        moments = moments or empty(images.shape[1:3])
         weight = (np.arange(batch_size) < valid).astype(np.float32)
-        extracted, moments = step(images, index, moments, weight)
-        parts.setdefault("index", []).append(index[:valid])
-        for layer, found in extracted.items():
-            for name, array in found._asdict().items():
-                parts.setdefault(f"{layer}.{name}", []).append(np.asarray(array)[:valid])
-    arrays = {name: np.concatenate(list_) for name, list_ in parts.items()}
-    arrays |= {f"{layer}.moment": np.asarray(moment) for layer, moment in moments.items()}
-    arrays["images"] = np.array(counted.count)
-    arrays["skipped"] = np.array([index for index, _ in skipped], np.int64)
-    arrays["reasons"] = np.array([reason for _, reason in skipped], np.str_)
-    return arrays
+        used.append(index[:valid])
+        for layer, extracted in step(images, index, layers=layers, weight=weight).items():
+            arrays = {name: np.asarray(getattr(extracted, name)) for name in (*_ROWS, "moment")}
+            parts[layer].append(arrays | {name: arrays[name][:valid] for name in _ROWS})
+    about = {
+        "images": np.array(counted.count),
+        "skipped": np.array([index for index, _ in skipped], np.int64),
+        "reasons": np.array([reason for _, reason in skipped], np.str_),
+    }
+    if not used:
+        return dict.fromkeys(layers, about)
+    about["index"] = np.concatenate(used)
+    return {layer: about | _concatenated(batches_) for layer, batches_ in parts.items()}
+
+
+def _concatenated(parts: list[Arrays]) -> Arrays:
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ROWS}
+    return arrays | {"moment": np.sum([part["moment"] for part in parts], axis=0, dtype=np.float64)}
 
 
 class _Counted:
@@ -225,33 +230,33 @@ class _Counted:
             yield item
 
 
-def _joined(kept: list[dict[str, HostArray]], *, layers: tuple[str, ...]) -> Collected:
+def _joined(kept: dict[str, list[Arrays]]) -> Collected:
+    # What is said of the images is the same at every layer.
+    segments = next(iter(kept.values()))
     skipped = [
         (int(index), str(reason))
-        for part in kept
-        for index, reason in zip(part["skipped"], part["reasons"], strict=True)
+        for segment in segments
+        for index, reason in zip(segment["skipped"], segment["reasons"], strict=True)
     ]
-    used = [part for part in kept if "index" in part]
-    if not used:
+    if not any("index" in segment for segment in segments):
         first = "; ".join(f"image {index}: {reason}" for index, reason in skipped[:3])
         raise ValueError(f"no image could be used ({first or 'there are none'})")
-    samples = {layer: _join_layer(used, layer) for layer in layers}
-    return Collected(samples, sum(int(part["images"]) for part in kept), skipped)
+    samples = {layer: _join_layer(parts) for layer, parts in kept.items()}
+    return Collected(samples, sum(int(segment["images"]) for segment in segments), skipped)
 
 
-def _join_layer(used: list[dict[str, HostArray]], layer: str) -> Samples:
-    vectors = np.concatenate([part[f"{layer}.vectors"] for part in used])
-    positions = np.concatenate([part[f"{layer}.positions"] for part in used])
-    speaks_for = np.concatenate([part[f"{layer}.evidence"] for part in used])
-    index = np.concatenate([part["index"] for part in used])
-    images, per_image, channels = vectors.shape
-    rows = np.repeat(index, per_image)[:, None]
-    source = np.concatenate([rows, positions.reshape(-1, 2)], axis=1).astype(np.int32)
-    # Segments are added in float64: a million images would lose digits in float32.
-    total = np.sum([part[f"{layer}.moment"] for part in used], axis=0, dtype=np.float64)
+def _join_layer(segments: list[Arrays]) -> Samples:
+    used = [segment for segment in segments if "index" in segment]
+    rows = {name: np.concatenate([segment[name] for segment in used]) for name in _ROWS}
+    index = np.concatenate([segment["index"] for segment in used])
+    images, per_image, channels = rows["vectors"].shape
+    image = np.repeat(index, per_image)[:, None]
+    source = np.concatenate([image, rows["positions"].reshape(-1, 2)], axis=1)
+    # In float64: in float32 the moments of a million images would lose digits.
+    total = np.sum([segment["moment"] for segment in used], axis=0)
     return Samples(
-        vectors=vectors.reshape(-1, channels),
-        source=source,
-        evidence=speaks_for.reshape(images * per_image, -1),
+        vectors=rows["vectors"].reshape(-1, channels),
+        source=source.astype(np.int32),
+        evidence=rows["evidence"].reshape(images * per_image, -1),
         moment=(total / images).astype(np.float32),
     )

@@ -75,14 +75,26 @@ def pick(activation: Array, positions: Array) -> Array:
     return activation[positions[:, 0], positions[:, 1]]
 
 
-def interior_moment(activation: Array) -> Array:
-    """Average the outer products of an activation (h, w, c) off its border: (c, c).
+def interior_moment(activation: Array, weight: Array) -> Array:
+    """Sum the weighted second moments of activations off their borders.
 
     The whitening needs the layer's statistics, and every position off the border is a sample of
     them: with few images that is a hundred times what the positions kept would give.
+
+    Args:
+      activation: (b, h, w, c).
+      weight: (b,) of each image.
+
+    Returns:
+      (c, c): of each image the mean outer product over its positions off the border, weighted and
+      summed.
     """
-    height, width, channels = activation.shape
+    batch, height, width, channels = activation.shape
     rows = slice(1, -1) if height >= 3 else slice(None)
     columns = slice(1, -1) if width >= 3 else slice(None)
-    inner = activation[rows, columns].reshape(-1, channels)
-    return jnp.matmul(inner.T, inner, precision=jax.lax.Precision.HIGHEST) / len(inner)
+    inner = activation[:, rows, columns].reshape(batch, -1, channels)
+    weighted = inner * (weight / inner.shape[1])[:, None, None]
+    flat = (-1, channels)
+    return jnp.matmul(
+        inner.reshape(flat).T, weighted.reshape(flat), precision=jax.lax.Precision.HIGHEST
+    )

@@ -1,10 +1,19 @@
 """Whole-or-nothing files, the atlas on disk, the results of stages."""
 
-from jatlas.storage._cache import Checkpoints as Checkpoints
-from jatlas.storage._cache import differences as differences
-from jatlas.storage._format import check_free as check_free
+from jatlas.storage import _files as files
+from jatlas.storage._cache import FOLDER as FOLDER
+from jatlas.storage._cache import Arrays as Arrays
+from jatlas.storage._cache import Stage as Stage
+from jatlas.storage._cache import working_folder as working_folder
+from jatlas.storage._format import ATLAS_FILE as ATLAS_FILE
+from jatlas.storage._format import add_map as add_map
+from jatlas.storage._format import check_output as check_output
 from jatlas.storage._format import load as load
+from jatlas.storage._format import map_folder as map_folder
 from jatlas.storage._format import read_info as read_info
 from jatlas.storage._format import read_names as read_names
 from jatlas.storage._format import save as save
 from jatlas.storage._format import top_classes as top_classes
+from jatlas.storage._format import update as update
+
+__all__ = [name for name in dir() if not name.startswith("_") and name != "annotations"]

@@ -1,110 +1,152 @@
-"""Results of stages on disk, so that an interrupted build goes on from what is there."""
+"""Results of stages, kept under the digest of what decides them."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from jatlas.storage import _files as files
 from jatlas.types import HostArray
 
-_IDENTITY = "build.json"
+log = logging.getLogger(__name__)
+
+FOLDER = ".jatlas"
+"""Where the results of a build's stages are, in its output folder, until it is complete."""
+
+Arrays: TypeAlias = dict[str, HostArray]
+"""Named arrays: the result of a stage."""
+
+_LOCK = "lock"
 
 
-class Checkpoints:
-    """Named arrays that are computed once, in a folder or, without one, only in memory.
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stage of a computation: its name, the digest of what decides its result, where that is kept.
+
+    Stages form chains, as each is decided by the ones before it:
+
+    >>> samples = Stage.begin(None, "samples", source="sha256 of the images", per_image=1)
+    >>> points = samples.then("points", n_neighbors=15)
+    >>> points.digest == samples.then("points", n_neighbors=15).digest
+    True
+    >>> points.digest == samples.then("points", n_neighbors=50).digest
+    False
 
     Attributes:
-      folder: where they are kept; None keeps nothing.
+      name: what is computed; any text.
+      digest: sha256, in hex, of the name and of everything that decides the result.
+      folder: where the result is kept; it is made when there is something to keep. None keeps
+        nothing.
+      known: results that are elsewhere already, by digest.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    name: str
+    digest: str
+    folder: Path | None
+    known: Mapping[str, Callable[[], Arrays]]
 
     @classmethod
-    def open(cls, folder: Path | None, identity: dict[str, Any]) -> Checkpoints:
-        """Open a folder for a build that `identity` describes, or begin one.
+    def begin(
+        cls,
+        folder: Path | None,
+        name: str,
+        *,
+        known: Mapping[str, Callable[[], Arrays]] | None = None,
+        **inputs: Any,
+    ) -> Stage:
+        """Begin a chain with a stage that is decided by `inputs`, JSON values."""
+        return cls(name, _digest(name, inputs), folder, known or {})
 
-        Args:
-          folder: the folder of an unfinished build, or one to be made; None for memory only.
-          identity: JSON values that decide the build's result.
+    def then(self, name: str, **inputs: Any) -> Stage:
+        """Return a stage that is decided by this one and `inputs`, JSON values."""
+        digest = _digest(name, {"after": self.digest, **inputs})
+        return dataclasses.replace(self, name=name, digest=digest)
 
-        Raises:
-          ValueError: if the folder belongs to a build of another identity, or is none.
-        """
-        if folder is None:
-            return cls(None)
-        marker = folder / _IDENTITY
-        foreign = not folder.is_dir() or (not marker.exists() and any(folder.iterdir()))
-        if folder.exists() and foreign:
-            raise ValueError(f"{folder} is in the way and is not an unfinished build: move it")
-        if marker.exists():
-            try:
-                there = json.loads(marker.read_text(encoding="utf-8"))
-            except ValueError:
-                there = None
-            if there != json.loads(json.dumps(identity)):
-                raise ValueError(
-                    f"{folder} is an unfinished build with other settings "
-                    f"({differences(there, identity)}): give the same again, choose another "
-                    "output folder, or delete it"
-                )
-        else:
-            files.write_json(marker, identity)
-        return cls(folder)
+    def once(self, compute: Callable[[], Arrays]) -> Arrays:
+        """Return the result, computed only if it is not there or damaged."""
+        stored = self.get()
+        if stored is None:
+            stored = compute()
+            self.put(stored)
+        return stored
 
-    def has(self, name: str) -> bool:
-        """Say whether arrays of that name are there."""
-        return self.folder is not None and (self.folder / f"{name}.npz").exists()
-
-    def load(self, name: str) -> dict[str, HostArray]:
-        """Read the arrays of a name that `has` found."""
-        assert self.folder is not None
-        try:
-            return files.read_arrays(self.folder / f"{name}.npz")
-        except ValueError as error:
-            raise ValueError(f"{error}; delete it and run again") from error
-
-    def names(self, prefix: str) -> list[str]:
-        """Return the sorted names that begin with a prefix."""
+    def get(self, piece: str = "") -> Arrays | None:
+        """Return the result or a piece of it; None if it is not there or damaged."""
+        if self.digest in self.known and not piece:
+            return self.known[self.digest]()
         if self.folder is None:
+            return None
+        try:
+            return files.read_arrays(self._path(piece))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            log.warning("%s: it is computed again", error)
+            return None
+
+    def put(self, arrays: Arrays, piece: str = "") -> None:
+        """Keep the result or a piece of it."""
+        if self.folder is not None:
+            files.write_arrays(self._path(piece), arrays)
+
+    def pieces(self) -> list[str]:
+        """Return the names of the pieces that are there, sorted."""
+        if self.folder is None or not self.folder.is_dir():
             return []
-        return sorted(path.stem for path in self.folder.glob(f"{prefix}*.npz"))
+        before, after = self._path("*").name.split("*")
+        names = [path.name for path in self.folder.iterdir()]
+        found = (x for x in names if x.startswith(before) and x.endswith(after))
+        return sorted(name[len(before) : -len(after)] for name in found)
 
-    def keep(self, name: str, arrays: dict[str, HostArray]) -> None:
-        """Keep arrays under a name."""
-        if self.folder is not None:
-            files.write_arrays(self.folder / f"{name}.npz", arrays)
-
-    def once(self, name: str, compute: Callable[[], dict[str, HostArray]]) -> dict[str, HostArray]:
-        """Return the arrays of a name, computed only if they are not there yet."""
-        if self.has(name):
-            return self.load(name)
-        arrays = compute()
-        self.keep(name, arrays)
-        return arrays
-
-    def close(self) -> None:
-        """Remove the folder: the build is finished."""
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def _path(self, piece: str) -> Path:
+        assert self.folder is not None
+        name = f"{files.safe_name(self.name)}-{self.digest[:24]}"
+        return self.folder / (f"{name}.{piece}.npz" if piece else f"{name}.npz")
 
 
-def differences(there: Any, here: Any) -> str:
-    """Name the settings in which two builds differ, for a message."""
-    if not isinstance(there, dict):
-        return "its settings cannot be read"
-    here = json.loads(json.dumps(here))
-    names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
-    short = [
-        f"{name}: {_short(there.get(name))} there, {_short(here.get(name))} now" for name in names
-    ]
-    return "; ".join(short)
+def _digest(name: str, inputs: dict[str, Any]) -> str:
+    text = json.dumps([name, inputs], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+@contextlib.contextmanager
+def working_folder(target: Path) -> Iterator[Path]:
+    """Hold the folder in which the results of an output's stages are kept, alone.
+
+    It is removed if the block ends without an error.
+
+    Args:
+      target: the output folder; it is made.
+
+    Yields:
+      The folder, inside the target.
+
+    Raises:
+      ValueError: if another process holds it.
+      OSError: if it cannot be made.
+    """
+    import filelock
+
+    folder = target / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise ValueError(
+            f"{target}: another process is writing to it: wait for it, or choose another folder"
+        ) from error
+    try:
+        yield folder
+    except BaseException:
+        lock.release()
+        raise
+    lock.release()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from jatlas.model import Network
 from jatlas.records import Icons
-from jatlas.types import Array, HostArray, Key, Params
+from jatlas.types import Array, HostArray, Key, Params, Run
 from jatlas.visualize import _chunks as chunks
 from jatlas.visualize import _optimize as step
 from jatlas.visualize import _program as program
@@ -33,10 +33,9 @@ def render(
     layer: str,
     key: Key,
     config: RenderConfig | None = None,
-    cells: Array | HostArray | None = None,
-    chunk: int | None = None,
+    ids: Array | HostArray | None = None,
+    run: Run | None = None,
     devices: Sequence[jax.Device] | None = None,
-    progress: bool = True,
 ) -> Icons:
     """Make an icon of each target by feature visualization, all at once.
 
@@ -72,10 +71,9 @@ def render(
         layer=layer,
         key=key,
         config=config,
-        cells=cells,
-        chunk=chunk,
+        ids=ids,
+        run=run,
         devices=devices,
-        progress=progress,
     )
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *(icons for _, icons in parts))
 
@@ -88,10 +86,9 @@ def render_each(
     layer: str,
     key: Key,
     config: RenderConfig | None = None,
-    cells: Array | HostArray | None = None,
-    chunk: int | None = None,
+    ids: Array | HostArray | None = None,
+    run: Run | None = None,
     devices: Sequence[jax.Device] | None = None,
-    progress: bool = True,
 ) -> Iterator[tuple[slice, Icons]]:
     """Render as `render` does, and yield each chunk of icons as soon as it is done.
 
@@ -102,6 +99,8 @@ def render_each(
       ValueError: as `render`, when the first chunk is asked for.
     """
     config = RenderConfig() if config is None else config
+    run = run or Run()
+    cells, chunk, progress = ids, run.chunk, run.progress
     side = config.views.size
     shape = network.activation_shape(params, (side, side), layer=layer)
     table = config.objective.targets(targets, shape=shape)

@@ -1,0 +1,136 @@
+"""What decides a result, as JSON values: networks, settings, keys, versions."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jatlas.model import Network, digest
+from jatlas.records import Atlas, Icons, Samples
+from jatlas.storage import Arrays
+from jatlas.types import HostArray, Key, Params
+from jatlas.visualize import Constant
+
+_PACKAGES = ("jatlas", "jax", "jaxlib", "numpy", "optax", "scikit-learn", "umap-learn")
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """Return the fields of a config; where there is a choice of kinds, with the name of the kind."""
+    return {field.name: _json(getattr(config, field.name)) for field in dataclasses.fields(config)}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Constant):
+        return {"sha256": hashlib.sha256(np.asarray(value).tobytes()).hexdigest()}
+    if dataclasses.is_dataclass(value):
+        return {"kind": type(value).__name__} | settings(value)
+    if isinstance(value, tuple):
+        return [_json(item) for item in value]
+    return value
+
+
+def network_identity(network: Network, params: Params) -> dict[str, Any]:
+    """Return what decides what a network computes."""
+    return {"network": network.name, "weights_sha256": digest(params), "code_sha256": ""}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that takes part."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return packages | {"python": platform.python_version()}
+
+
+def deciding_versions(*names: str) -> dict[str, Any]:
+    """Return the versions of packages that decide a stage, and JAX's settings that do."""
+    packages = {name: importlib.metadata.version(name) for name in ("jatlas", *names)}
+    switches = ("jax_enable_x64", "jax_threefry_partitionable", "jax_default_matmul_precision")
+    return packages | {name: getattr(jax.config, name) for name in switches}
+
+
+def typed(key: Key) -> Key:
+    """Return a typed random key; a legacy uint32 one is wrapped.
+
+    Raises:
+      ValueError: if it is neither.
+    """
+    if jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
+    if key.dtype == np.uint32:
+        return jax.random.wrap_key_data(key)
+    raise ValueError(f"key: expected a key as jax.random.key makes it, got {key.dtype} {key.shape}")
+
+
+def key_data(key: Key) -> list[Any]:
+    """Return what a key holds: its implementation and its numbers."""
+    return [str(jax.random.key_impl(key)), np.asarray(jax.random.key_data(key)).tolist()]
+
+
+def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Name the values in which two descriptions differ, for a message; "" if they are equal."""
+    wanted = json.loads(json.dumps(wanted))
+    names = [name for name in sorted({*stored, *wanted}) if stored.get(name) != wanted.get(name)]
+    return "; ".join(
+        f"{name}: {_short(stored.get(name))} there, {_short(wanted.get(name))} now"
+        for name in names
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def results_of(atlas: Atlas) -> dict[str, Callable[[], Arrays]]:
+    """Return the results of stages that an atlas holds, by digest."""
+    digests = atlas.info.get("stages", {})
+    results: dict[str, Callable[[], Arrays]] = {}
+
+    def add(stage: str, arrays: dict[str, HostArray | None]) -> None:
+        if stage in digests:
+            present = {name: array for name, array in arrays.items() if array is not None}
+            results[digests[stage]] = lambda: present
+
+    for each in atlas.maps:
+        samples = {x.name: getattr(each.samples, x.name) for x in dataclasses.fields(Samples)}
+        add(samples_name(each.layer), samples if each.kind == "layer" else {})
+        add(points_name(each.path), {"points": each.points, "rows": each.rows})
+        for grid in each.grids:
+            icons = {x.name: getattr(grid.icons, x.name) for x in dataclasses.fields(Icons)}
+            add(icons_name(each.path, grid.size), icons)
+            near = {"exemplars": grid.exemplars, "crops": grid.crops}
+            add(exemplars_name(each.path, grid.size), near)
+    return results
+
+
+def samples_name(layer: str) -> str:
+    """Return the name of the stage that samples a layer."""
+    return f"{layer}-samples"
+
+
+def points_name(path: str) -> str:
+    """Return the name of the stage that lays a map out."""
+    return f"{path}-points"
+
+
+def icons_name(path: str, size: int) -> str:
+    """Return the name of the stage that renders the icons of a map's grid."""
+    return f"{path}-icons-{size}"
+
+
+def exemplars_name(path: str, size: int) -> str:
+    """Return the name of the stage that finds the exemplars of a map's grid."""
+    return f"{path}-exemplars-{size}"
+
+
+def check_network(atlas: Atlas, network: Network, params: Params) -> None:
+    """Raise ValueError unless an atlas is of a network with these parameters."""
+    for name, now in (("network", network.name), ("weights_sha256", digest(params))):
+        stored = atlas.info.get(name)
+        if stored != now:
+            raise ValueError(f"{name}: expected that of the atlas, {stored}, got {now}")
