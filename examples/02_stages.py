@@ -25,7 +25,7 @@ LAYER = "mixed4c"
 
 def main():
     network, params = jatlas.load_network("googlenet_bvlc")
-    loaded = jatlas.collect.folder(sys.argv[1], limit=16).load()
+    loaded = jatlas.collect.folder(sys.argv[1], size=network.input_size, limit=16).load()
     images = jnp.stack([item.image for item in loaded if item.image is not None]) / 255
 
     # Activations of a batch: write it for one image, vmap makes the batch, jit goes around that.

@@ -70,7 +70,7 @@ def variations(image, seed):
 def photographs(images, patches, source):
     """Return those of a class: the article's, and what the folder holds."""
     found = sorted(images.glob(f"*_{source.replace(' ', '_')}.jpg"))
-    here = [floats(decode(path, preprocess=Preprocess())) for path in found]
+    here = [floats(decode(path, preprocess=Preprocess(size=224))) for path in found]
     return [base(patches, source), *here]
 
 

@@ -78,7 +78,7 @@ def test_build_writes_every_layer_and_grid(
         (["--window", "0.9", "0.2"], "window: expected 0 < smallest <= largest"),
         (["--preset", "paper", "--rotate", "3"], "rotate: the preset paper has a chain of its own"),
         (["--learning-rate", "0"], "learning_rate: expected above 0, got 0"),
-        (["--limit", "0"], "limit must be at least 1"),
+        (["--limit", "0"], "limit: expected at least 1"),
         (["--per-image", "0"], "per_image: expected at least 1"),
     ],
 )

@@ -254,7 +254,7 @@ def test_the_real_weights_classify_real_images(
     network, params = googlenet
     rows = (test_data / "imagenet_sample" / "classes.tsv").read_text().splitlines()[1:]
     truth = {file: int(index) for index, _, _, file in (row.split("\t") for row in rows)}
-    source = collect.folder(test_data / "imagenet_sample")
+    source = collect.folder(test_data / "imagenet_sample", size=224)
     classify = jax.jit(lambda x: network.run(params, x / jnp.float32(255)))
     ranks = []
     for images, index, valid in batches(source.load(), 50, skipped=[]):

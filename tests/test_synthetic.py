@@ -188,7 +188,7 @@ def test_a_source_resumes_to_the_same_images() -> None:
     assert list(source.load(70)) == []
     assert [source.name(index) for index in (0, 6)] == ["grating 0", "star 1"]
     assert source.label(6) == synthetic.CLASSES.index("star")
-    with pytest.raises(ValueError, match="start must be"):
+    with pytest.raises(ValueError, match="start: expected"):
         source.load(-1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from jatlas.build import read_off
 from jatlas.cli._session import use_all_cores
-from jatlas.collect import ImageError, Preprocess, decode, folder, in_one_line
+from jatlas.collect import ImageError, Preprocess, decode, folder, one_line
 from jatlas.explain import (
     CORNERS,
     SIZES,
@@ -261,7 +261,7 @@ def _read(path: Path) -> HostArray:
         with Image.open(path) as image:
             pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except Exception as error:  # whatever bad bytes make a decoder raise
-        raise ValueError(f"patches: {path}: {in_one_line(error)}") from error
+        raise ValueError(f"patches: {path}: {one_line(error)}") from error
     return pixels / np.float32(255)
 
 
@@ -279,7 +279,7 @@ class _Pictures:
             try:
                 self._read(path)
             except (ImageError, OSError) as error:
-                print(f"skipped {path}: {in_one_line(error)}", file=sys.stderr)
+                print(f"skipped {path}: {one_line(error)}", file=sys.stderr)
             else:
                 self.paths.append(path)
 

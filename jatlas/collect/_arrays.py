@@ -1,134 +1,183 @@
-"""Take images that are arrays already: one, or any iterable of batches."""
+"""Images that are arrays already: one array, a list of images, or any iterable of batches."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jatlas.collect._source import Loaded, check_load, only
+from jatlas.collect._source import Loaded, check_load, select
 from jatlas.types import HostArray
 
-_BATCH = "images (b, h, w, 3), uint8 or float in [0, 1]"
+_FORM = "uint8 or float in [0, 1]"
 
 
 class Arrays:
     """Images that are arrays already; made by `arrays`.
 
     Attributes:
-      count: how many images there are; None if the batches are not a list or tuple.
+      count: number of images; None unless they were passed as an array, a list or a tuple.
     """
 
     def __init__(self, content: Iterable[Any], *, count: int | None) -> None:
         self._content = content
-        self._spent = False
+        self._exhausted = False
         self.count = count
 
     def name(self, index: int) -> str:
-        """Return "image" and the index: an array has no name."""
+        """Return "image" and the index, as an array has no name."""
         return f"image {index}"
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Return nothing: the arrays may not be there until they are asked for."""
-        return {}
+    def fingerprint(self) -> dict[str, Any] | None:
+        """Return a digest of the pixels; None unless `count` is known.
 
-    def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
+        The digest does not depend on how the images are split into batches. It is computed anew
+        by each call, as arrays may be written to.
+
+        Raises:
+          ValueError: if a batch has another shape, type or range than it should.
+        """
+        if self.count is None:
+            return None
+        digest = hashlib.sha256()
+        form: list[Any] = []
+        for batch in _checked_batches(iter(self._content)):
+            digest.update(np.ascontiguousarray(batch).data)
+            form = [*batch.shape[1:], batch.dtype.name]
+        return {
+            "kind": "arrays",
+            "count": self.count,
+            "form": form,
+            "sha256": digest.hexdigest(),
+        }
+
+    def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
         """Yield every image from index `start` on, in order.
 
         Args:
-          start: index of the first image to yield; those before it are passed over.
-          workers: not used: there is nothing to decode. Here because every source has it.
+          start: index of the first image to yield; those before it are skipped.
+          workers: unused, as nothing needs decoding; every source has it.
 
         Returns:
-          An iterator of (h, w, 3) images, uint8 or float32 in [0, 1].
+          A generator of (h, w, 3) images, uint8 or float32 in [0, 1].
 
         Raises:
           ValueError: if `start` is negative, or the images came from an iterator that was read
-            before; and, on the way, if a batch has another shape, type or range than it must.
+            before; and, while loading, if a batch has another shape, type or range than it should.
         """
         check_load(start, workers)
-        if self._spent:
+        if self._exhausted:
             raise ValueError(
-                "the images came from an iterator, which can be read only once; pass a list, an "
-                "array or an object whose __iter__ starts again"
+                "content: expected a list, an array or an object whose __iter__ starts again, got "
+                "an iterator, which can be read only once"
             )
         stream = iter(self._content)
-        self._spent = stream is self._content
-        return self._load(stream, start)
+        self._exhausted = stream is self._content
+        return _load(stream, start)
 
-    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded] | None:
-        """Yield the images of ascending indices; None unless the batches are a list or tuple.
+    def reload(
+        self, indices: Sequence[int], *, workers: int = 2
+    ) -> Generator[Loaded, None, None] | None:
+        """Yield the images of ascending indices; None unless `count` is known.
 
-        What else can be read again may come in another order the next time.
+        Any other iterable may give its images in another order the next time.
         """
         del workers
-        return None if self.count is None else only(self.load(), indices)
-
-    def _load(self, stream: Iterator[Any], start: int) -> Iterator[Loaded]:
-        """Yield the images of a stream of batches."""
-        first = 0  # index of the first image of the batch
-        form: tuple[Any, ...] | None = None
-        for number, content in enumerate(stream):
-            batch = _checked(content, number)
-            form = form or (batch.shape[1:], batch.dtype.name)
-            if (batch.shape[1:], batch.dtype.name) != form:
-                raise ValueError(
-                    f"all images must have one shape and type, {form[0]} {form[1]} as in batch 0; "
-                    f"batch {number} has {batch.shape[1:]} {batch.dtype.name}"
-                )
-            for place in range(max(0, start - first), len(batch)):
-                yield Loaded(index=first + place, image=batch[place])
-            first += len(batch)
+        return None if self.count is None else select(self.load(), indices)
 
 
 def arrays(content: Any) -> Arrays:
-    """Take images that are arrays already.
+    """Use images that are arrays already.
 
     Args:
-      content: one batch, (b, h, w, 3), as a NumPy, JAX or other array; or any iterable of such
-        batches, of any lengths. Values are uint8, or floats in [0, 1]. All images have one
-        size and one type. An iterable that starts again can be loaded again, and so resumed;
-        an iterator, such as a generator, is read once.
+      content: one batch (b, h, w, 3) as a NumPy, JAX or other array; a list or tuple of images
+        (h, w, 3); or any iterable of batches of any lengths. Values are uint8, or floats in
+        [0, 1]. All images have one size and one type. An iterable that starts again can be loaded
+        again, and so resumed; an iterator, such as a generator, is read once.
 
     Returns:
-      The source; each image has its place in the whole as its index.
+      The source. The index of an image is its position in the whole.
 
     Raises:
-      ValueError: if `content` is neither, or an array or a member of a list is not a batch of
-        images. Batches of other iterables, and all values, are checked as they are loaded.
+      ValueError: if `content` is none of these, or an array or a member of a list does not hold
+        RGB images. Members of other iterables, and all values, are checked as they are loaded.
+
+    Example:
+      >>> arrays(np.zeros((5, 8, 8, 3), np.uint8)).count
+      5
+      >>> source = arrays([np.zeros((8, 8, 3)), np.ones((8, 8, 3))])
+      >>> [(item.index, item.image.mean().item()) for item in source.load()]
+      [(0, 0.0), (1, 1.0)]
     """
     if hasattr(content, "shape"):
+        shape = tuple(content.shape)
+        if len(shape) != 4 or not _is_rgb(shape):
+            raise ValueError(
+                f"content: expected RGB images (b, h, w, 3), {_FORM}, got shape {shape}"
+            )
         content = (content,)
     if not isinstance(content, Iterable) or isinstance(content, str | bytes | Mapping):
         raise ValueError(
-            f"content must be {_BATCH} or an iterable of them; got {type(content).__name__}"
+            "content: expected an array (b, h, w, 3), a list of images (h, w, 3) or an iterable of "
+            f"batches, got {type(content).__name__}"
         )
     if not isinstance(content, list | tuple):
         return Arrays(content, count=None)
-    shapes = [np.shape(batch) for batch in content]
-    for number, shape in enumerate(shapes):
-        _check_shape(shape, number)
-    return Arrays(content, count=sum(shape[0] for shape in shapes))
+    shapes = [np.shape(member) for member in content]
+    for number, (member, shape) in enumerate(zip(content, shapes, strict=True)):
+        _check_shape(member, shape, number)
+    return Arrays(content, count=sum(shape[0] if len(shape) == 4 else 1 for shape in shapes))
 
 
-def _check_shape(shape: tuple[int, ...], number: int) -> None:
-    """Check that a batch is one of RGB images."""
-    if len(shape) != 4 or shape[3] != 3 or 0 in shape[1:]:
-        raise ValueError(f"batch {number} must be {_BATCH}; got shape {shape}")
+def _load(stream: Iterator[Any], start: int) -> Generator[Loaded, None, None]:
+    """Yield the images of a stream of batches or images from index `start` on."""
+    first = 0  # index of the first image of the batch
+    for batch in _checked_batches(stream):
+        for offset in range(max(0, start - first), len(batch)):
+            yield Loaded(index=first + offset, image=batch[offset])
+        first += len(batch)
 
 
-def _checked(content: Any, number: int) -> HostArray:
-    """Return a batch as uint8 or float32 after checking it."""
-    batch = np.asarray(content)
-    _check_shape(batch.shape, number)
-    if batch.dtype == np.uint8:
-        return batch
-    if batch.dtype.kind != "f" and batch.dtype.name != "bfloat16":
-        raise ValueError(f"batch {number} must be {_BATCH}; got type {batch.dtype.name}")
-    batch = batch.astype(np.float32)
-    # "Not inside" rather than "outside", which would let NaN pass.
-    if batch.size and not (batch.min() >= 0 and batch.max() <= 1):
+def _checked_batches(stream: Iterator[Any]) -> Iterator[HostArray]:
+    """Yield each member of a stream as a batch, (b, h, w, 3) uint8 or float32."""
+    expected = ""
+    for number, member in enumerate(stream):
+        array = _checked(member, number)
+        size = ", ".join(str(side) for side in array.shape[-3:])
+        form = f"({'b, ' if array.ndim == 4 else ''}{size}) {array.dtype.name}"
+        expected = expected or form
+        if form != expected:
+            raise ValueError(f"content[{number}]: expected {expected} as in content[0], got {form}")
+        yield array if array.ndim == 4 else array[None]
+
+
+def _is_rgb(shape: tuple[int, ...]) -> bool:
+    """Return whether an array of this shape holds RGB images of at least one pixel."""
+    return shape[-1:] == (3,) and 0 not in shape[-3:]
+
+
+def _check_shape(member: Any, shape: tuple[int, ...], number: int) -> None:
+    """Check that a member of the content is an RGB image or a batch of them."""
+    if len(shape) not in (3, 4) or not _is_rgb(shape):
+        what = f"shape {shape}" if shape else type(member).__name__
         raise ValueError(
-            f"batch {number} must be {_BATCH}; got values from {batch.min():.6g} to "
-            f"{batch.max():.6g}"
+            f"content[{number}]: expected RGB images (h, w, 3) or (b, h, w, 3), {_FORM}, got {what}"
         )
-    return batch
+
+
+def _checked(member: Any, number: int) -> HostArray:
+    """Return a member of the content as uint8 or float32 after checking it."""
+    array = np.asarray(member)
+    _check_shape(member, array.shape, number)
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        raise ValueError(f"content[{number}]: expected {_FORM}, got type {array.dtype.name}")
+    array = array.astype(np.float32)
+    # "Not inside" rather than "outside", which would let NaN pass.
+    if array.size and not (array.min() >= 0 and array.max() <= 1):
+        raise ValueError(
+            f"content[{number}]: expected {_FORM}, got values from {array.min():.6g} to "
+            f"{array.max():.6g}"
+        )
+    return array

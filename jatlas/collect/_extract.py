@@ -106,11 +106,12 @@ def extract(
             # Clipped: what is beyond float16, which no known network comes near, stays finite.
             return jnp.clip(jax.vmap(one)(positions), -_FLOAT16_MAX, _FLOAT16_MAX)
 
+        moments = jax.vmap(sample.interior_moment)(activation)
         return Extract(
             vectors=jax.vmap(sample.pick)(activation, positions),
             positions=positions,
             evidence=jax.vmap(explain)(activation, positions).astype(jnp.float16),
-            moment=sample.interior_moment(activation, weights),
+            moment=(weights[:, None, None] * moments).sum(0),
         )
 
     return {layer: at(layer, activation) for layer, activation in activations.items()}

@@ -4,20 +4,20 @@ import dataclasses
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jatlas.collect._decode import ImageError, Preprocess, decode, in_one_line
-from jatlas.collect._source import Loaded, check_load
+from jatlas.collect._decode import ImageError, Preprocess, decode, one_line
+from jatlas.collect._source import Loaded, check_load, unlistable
 
 EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif")
 
-# Images decoded ahead of the one asked for, per worker: about the batch that is on the
+# Images decoded ahead of the one that is consumed, per worker: about the batch that is on the
 # accelerator, 10 MB at 224 px and two workers.
-_AHEAD = 32
+AHEAD = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Folder:
     Attributes:
       root: the folder.
       paths: the files in order, relative to `root`, with forward slashes.
-      preprocess: how each file becomes an array.
+      preprocess: how each file becomes a square.
       unusable: (repr of the relative path, reason) of what was found but left out of `paths`.
     """
 
@@ -41,7 +41,7 @@ class Folder:
 
     @property
     def count(self) -> int:
-        """How many files there are, damaged ones included."""
+        """Number of files, damaged ones included."""
         return len(self.paths)
 
     def name(self, index: int) -> str:
@@ -49,7 +49,7 @@ class Folder:
         return self.paths[index]
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the folder, a digest of the files' names and sizes, and the preprocessing.
+        """Return the folder, a digest of the names and sizes of its files, and the preprocessing.
 
         Raises:
           OSError: if a file is gone.
@@ -61,27 +61,30 @@ class Folder:
             "preprocess": dataclasses.asdict(self.preprocess),
         }
 
-    def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
+    def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
         """Yield every image from index `start` on, in order, decoding ahead on threads.
 
-        The threads end with the iterator: when it is exhausted, closed or thrown away.
+        The threads end with the generator: when it is exhausted or closed.
 
         Args:
           start: index of the first file to decode.
           workers: number of threads.
 
         Returns:
-          An iterator of (size, size, 3) uint8 images, or of reasons for what is damaged.
+          A generator of (size, size, 3) uint8 images, with the reason in place of a damaged one.
 
         Raises:
-          ValueError: if `start` is negative or `workers` is less than 1.
+          ValueError: if `start` is negative, `workers` is less than 1 or the size is not known.
         """
         check_load(start, workers)
-        return _in_order(self._load_one, range(start, len(self.paths)), workers)
+        _ = self.preprocess.side  # checked before the first image is asked for
+        return load_ahead(self._load_one, range(start, len(self.paths)), workers=workers)
 
-    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded]:
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Generator[Loaded, None, None]:
         """Yield the images of some indices, in their order, decoding ahead on threads."""
-        return _in_order(self._load_one, indices, workers)
+        check_load(0, workers)
+        _ = self.preprocess.side
+        return load_ahead(self._load_one, indices, workers=workers)
 
     def _load_one(self, index: int) -> Loaded:
         """Decode one file."""
@@ -95,48 +98,58 @@ class Folder:
 def folder(
     path: str | os.PathLike[str],
     *,
-    size: int = 224,
+    size: int | None = None,
     fit: Literal["crop", "squash"] = "crop",
     limit: int | None = None,
 ) -> Folder:
-    """List the images under a folder, at any depth, in an order that is the same everywhere.
+    """List the images in a folder, at any depth, in an order that is the same everywhere.
 
-    Files count by extension, in either case: .jpg .jpeg .jpe .png .webp .bmp .gif. Hidden files
-    and folders do not. Links are followed, but each folder is entered only once. Files whose path
-    does not fit on a line of UTF-8 text, and folders that cannot be read, are listed in
+    Files are selected by extension, in either case: .jpg .jpeg .jpe .png .webp .bmp .gif. Hidden
+    files and folders are ignored. Links are followed, but each folder is entered only once. Files
+    whose path is not one line of UTF-8 text, and folders that cannot be read, are listed in
     `Folder.unusable`.
 
     Args:
       path: the folder.
-      size: side of the square that each image becomes, in pixels.
+      size: side of the square that each image becomes, in pixels; None means that of the images
+        of the network that they are used with.
       fit: how it becomes one; see `Preprocess`.
-      limit: take at most this many, evenly spread over the ordered list rather than the first
-        ones: where each class has a folder of its own, all classes get their share.
+      limit: maximum number of images, taken at even distances over the ordered list rather than
+        from its start: where each class has a folder of its own, all classes get their share.
 
     Returns:
       The list; nothing is decoded yet.
 
     Raises:
-      ValueError: if `path` is not a folder, or holds no image, or another argument is out of
+      ValueError: if `path` is not a folder, or contains no image, or another argument is out of
         range.
+
+    Example:
+      >>> import tempfile
+      >>> from PIL import Image
+      >>> with tempfile.TemporaryDirectory() as path:
+      ...     Image.new("RGB", (40, 30), "red").save(f"{path}/red.png")
+      ...     images = folder(path, size=16)
+      ...     print(images.paths, [item.image.shape for item in images.load()])
+      ('red.png',) [(16, 16, 3)]
     """
     if limit is not None and limit < 1:
-        raise ValueError(f"limit must be at least 1, or None for all images; got {limit}")
+        raise ValueError(f"limit: expected at least 1, or None for all images, got {limit}")
     preprocess = Preprocess(size=size, fit=fit)
     root = Path(path)
     if not root.is_dir():
         raise ValueError(
-            f"path must be a folder of images; {str(root)!r} "
+            f"path: expected a folder of images, got {str(root)!r}, which "
             + ("is not a folder" if root.exists() else "does not exist")
         )
     paths, unusable = _walk(root)
     if not paths:
         raise ValueError(
-            f"path must hold images ({' '.join(EXTENSIONS)}, at any depth, not hidden); found "
+            f"path: expected images ({' '.join(EXTENSIONS)}, at any depth, not hidden), found "
             f"none in {str(root)!r}" + (f" but {len(unusable)} unusable" if unusable else "")
         )
     if limit is not None and limit < len(paths):
-        # The middle of each of `limit` equal stretches, in whole numbers: no rounding to differ.
+        # The middle of each of `limit` equal stretches, in integers: nothing is rounded.
         paths = [paths[(2 * i + 1) * len(paths) // (2 * limit)] for i in range(limit)]
     return Folder(
         root=root, paths=tuple(paths), preprocess=preprocess, unusable=tuple(sorted(unusable))
@@ -150,7 +163,7 @@ def _walk(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
     seen: set[tuple[int, int]] = set()  # folders, as device and inode: a link may lead back up
 
     def unreadable(error: OSError) -> None:
-        unusable.append((repr(os.path.relpath(error.filename, root)), in_one_line(error)))
+        unusable.append((repr(os.path.relpath(error.filename, root)), one_line(error)))
 
     for place, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
         status = os.stat(place)
@@ -160,36 +173,34 @@ def _walk(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
         for name in files:
             if new and not name.startswith(".") and name.lower().endswith(EXTENSIONS):
                 relative = (Path(place) / name).relative_to(root).as_posix()
-                if reason := _unlistable(relative):
+                if reason := unlistable(relative):
                     unusable.append((repr(relative), reason))
                 else:
                     paths.append(relative)
     return sorted(paths), unusable
 
 
-def _unlistable(path: str) -> str | None:
-    """Return why a path cannot stand in a text file of one path per line, if it cannot."""
-    if path.splitlines() != [path]:
-        return "line break in its name"
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return "name is not UTF-8"
-    return None
+def load_ahead(
+    load_one: Callable[[int], Loaded], indices: Iterable[int], *, workers: int
+) -> Generator[Loaded, None, None]:
+    """Load images on threads, at most `AHEAD * workers` beyond the one that is consumed.
 
+    Args:
+      load_one: loads the image of an index; called on the threads.
+      indices: the indices to load.
+      workers: number of threads.
 
-def _in_order(
-    load_one: Callable[[int], Loaded], indices: Iterable[int], workers: int
-) -> Iterator[Loaded]:
-    """Call a function for each index on threads, a bounded way ahead; yield in order."""
+    Yields:
+      The images, in the order of the indices. The threads end before a call of `close` returns.
+    """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="jatlas-images")
-    ahead: deque[Future[Loaded]] = deque()
+    pending: deque[Future[Loaded]] = deque()
     try:
         for index in indices:
-            ahead.append(pool.submit(load_one, index))
-            if len(ahead) > _AHEAD * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+            pending.append(pool.submit(load_one, index))
+            if len(pending) > AHEAD * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

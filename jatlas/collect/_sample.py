@@ -10,7 +10,12 @@ from jatlas.types import Array, Key, Params
 
 
 def to_float(image: Array) -> Array:
-    """Return an image as float32 in [0, 1], whether it came as that or as uint8."""
+    """Return an image, uint8 or float in [0, 1], as float32 in [0, 1].
+
+    Example:
+      >>> to_float(jnp.array([0, 51, 255], jnp.uint8)).tolist()
+      [0.0, 0.20000000298023224, 1.0]
+    """
     if image.dtype == jnp.uint8:
         return image.astype(jnp.float32) / 255.0
     return image.astype(jnp.float32)
@@ -19,7 +24,7 @@ def to_float(image: Array) -> Array:
 def activations(
     network: Network, params: Params, images: Array, *, layers: Sequence[str]
 ) -> dict[str, Array]:
-    """Run images once and keep what several layers say.
+    """Run images through a network once and return the activations of several layers.
 
     Args:
       network: the network.
@@ -28,33 +33,47 @@ def activations(
       layers: names of stages, in any order.
 
     Returns:
-      The activations by layer, batched as the images are.
+      The activations by layer, in order of computation; batched as the images are.
+
+    Raises:
+      ValueError: if the network has no such layer.
+
+    Example:
+      >>> network = Network(
+      ...     stages=(("double", lambda params, x: 2 * x), ("mean", lambda params, x: x.mean()))
+      ... )
+      >>> activations(network, (), jnp.ones((4, 4, 3)), layers=["mean"])["mean"].item()
+      2.0
     """
-    found: dict[str, Array] = {}
+    result: dict[str, Array] = {}
     last, x = None, images
     for layer in sorted(set(layers), key=network.index):
         x = network.run(params, x, after=last, until=layer)
-        found[layer], last = x, layer
-    return found
+        result[layer], last = x, layer
+    return result
 
 
 def draw_places(*, key: Key, image: Array, per_image: int) -> Array:
-    """Draw where one image is looked at.
+    """Draw random positions in one image.
 
     Args:
       key: of the whole collection.
-      image: the image's index: its places depend on nothing else.
-      per_image: how many places.
+      image: () int index of the image; besides the key, its places depend on nothing else.
+      per_image: number of places.
 
     Returns:
-      (per_image, 2) of (y, x) in [0, 1), as shares of a layer's interior, so that they mean the
-      same places of the image at every layer.
+      (per_image, 2) float32 of (y, x) in [0, 1), relative to the interior of a layer, so that
+      they are the same places of the image at every layer.
+
+    Example:
+      >>> draw_places(key=jax.random.key(0), image=jnp.array(7), per_image=3).shape
+      (3, 2)
     """
     return jax.random.uniform(jax.random.fold_in(key, image), (per_image, 2))
 
 
 def grid_positions(places: Array, *, height: int, width: int) -> Array:
-    """Turn places into rows and columns of a layer, its border left out.
+    """Convert places to rows and columns of a layer, leaving out its border.
 
     Args:
       places: (..., 2) of (y, x) in [0, 1).
@@ -63,38 +82,52 @@ def grid_positions(places: Array, *, height: int, width: int) -> Array:
 
     Returns:
       (..., 2) int32 of (row, column) in 1..height - 2 and 1..width - 2; along an axis of fewer
-      than three cells, which is all border, anywhere.
+      than three cells, all of which are border, any of them.
+
+    Example:
+      >>> grid_positions(jnp.array([[0.0, 0.99]]), height=10, width=20).tolist()
+      [[1, 18]]
     """
     border = jnp.array([height >= 3, width >= 3], jnp.int32)
-    room = jnp.array([height, width], jnp.int32) - 2 * border
-    return border + jnp.minimum((places * room).astype(jnp.int32), room - 1)
+    interior = jnp.array([height, width], jnp.int32) - 2 * border
+    return border + jnp.minimum((places * interior).astype(jnp.int32), interior - 1)
 
 
 def pick(activation: Array, positions: Array) -> Array:
-    """Read an activation (h, w, c) at positions (k, 2) of (row, column): (k, c)."""
+    """Return the vectors of an activation at some positions.
+
+    Args:
+      activation: (h, w, c).
+      positions: (k, 2) int of (row, column).
+
+    Returns:
+      (k, c).
+
+    Example:
+      >>> pick(jnp.arange(12).reshape(2, 3, 2), jnp.array([[1, 0]])).tolist()
+      [[6, 7]]
+    """
     return activation[positions[:, 0], positions[:, 1]]
 
 
-def interior_moment(activation: Array, weight: Array) -> Array:
-    """Sum the weighted second moments of activations off their borders.
+def interior_moment(activation: Array) -> Array:
+    """Average the outer products of an activation's vectors, leaving out its border.
 
-    The whitening needs the layer's statistics, and every position off the border is a sample of
-    them: with few images that is a hundred times what the positions kept would give.
+    Whitening needs the second moment of the layer, and every position of the interior is a sample
+    of it: with few images, these are a hundred times as many as the positions that are kept.
 
     Args:
-      activation: (b, h, w, c).
-      weight: (b,) of each image.
+      activation: (h, w, c).
 
     Returns:
-      (c, c): of each image the mean outer product over its positions off the border, weighted and
-      summed.
+      (c, c), in the type of the activation.
+
+    Example:
+      >>> interior_moment(jnp.full((5, 5, 1), 3.0)).tolist()
+      [[9.0]]
     """
-    batch, height, width, channels = activation.shape
+    height, width, channels = activation.shape
     rows = slice(1, -1) if height >= 3 else slice(None)
     columns = slice(1, -1) if width >= 3 else slice(None)
-    inner = activation[:, rows, columns].reshape(batch, -1, channels)
-    weighted = inner * (weight / inner.shape[1])[:, None, None]
-    flat = (-1, channels)
-    return jnp.matmul(
-        inner.reshape(flat).T, weighted.reshape(flat), precision=jax.lax.Precision.HIGHEST
-    )
+    inner = activation[rows, columns].reshape(-1, channels)
+    return jnp.matmul(inner.T, inner, precision=jax.lax.Precision.HIGHEST) / len(inner)

@@ -1,10 +1,10 @@
-"""What sources of images have in common, and their images in batches.
+"""The interface of image sources, and their images in batches.
 
-A source hands out its images one by one and in order, each under its own index. What cannot be
-decoded comes as an index and a reason, so that whoever collects can count and name it at the end.
+A source yields its images one by one and in order, each with its index. An image that cannot be
+decoded is yielded as an index and a reason, so that the caller can count and name it at the end.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,12 +15,16 @@ from jatlas.types import HostArray
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
-    """One image of a source, or why there is none.
+    """One image of a source, or the reason why it could not be read.
 
     Attributes:
-      index: place of the image in its source, from 0.
+      index: position of the image in its source, from 0.
       image: (h, w, 3) RGB, uint8 or float32 in [0, 1]; None if it could not be read.
       error: why it could not be read, in one line; None if it could.
+
+    Example:
+      >>> Loaded(index=3, image=None, error="truncated").error
+      'truncated'
     """
 
     index: int
@@ -28,41 +32,77 @@ class Loaded:
     error: str | None = None
 
 
+@runtime_checkable
 class ImageSource(Protocol):
-    """What `Folder` and `Arrays` have in common, and all that collecting asks of a source."""
+    """Numbered and named images: all that jatlas asks of a source.
+
+    `Folder`, `Arrays`, `Dataset` and `jatlas.Synthetic` are sources, and so is any object of your
+    own with these members.
+    """
 
     @property
     def count(self) -> int | None:
-        """How many images there are, damaged ones included; None if that is not known yet."""
+        """Number of images, damaged ones included; None if it is not known yet."""
 
     def name(self, index: int) -> str:
-        """Return what to call an image when talking to a person."""
+        """Return the name of an image for people to read: one line of UTF-8 text."""
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Return what decides the images, as JSON values; {} where that cannot be told."""
+    def fingerprint(self) -> dict[str, Any] | None:
+        """Return what identifies the images, as JSON values.
 
-    def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
-        """Yield every image from index `start` on, in order."""
+        Sources with equal fingerprints yield equal images, so that results computed from one may
+        be reused for the other. None if the images cannot be told from others; their results are
+        never reused.
+        """
+
+    def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
+        """Yield every image from index `start` on, in order.
+
+        The generator may hold threads until it is exhausted or closed. An exception in a loop over
+        it does neither, as the traceback keeps it alive, so close it explicitly::
+
+            with contextlib.closing(source.load()) as images:
+                for item in images:
+                    ...
+        """
 
 
 @runtime_checkable
 class Rereadable(ImageSource, Protocol):
-    """A source that can give some of its images once more, the same as before."""
+    """A source that can yield selected images again, the same as before."""
 
-    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded] | None:
-        """Yield the images of ascending indices; None if they cannot be had again."""
+    def reload(
+        self, indices: Sequence[int], *, workers: int = 2
+    ) -> Generator[Loaded, None, None] | None:
+        """Yield the images of ascending indices; None if they cannot be read again.
+
+        Close the generator as that of `load`.
+        """
 
 
-def only(loaded: Iterable[Loaded], indices: Sequence[int]) -> Iterator[Loaded]:
-    """Yield the images of ascending indices, and read no further than the last of them."""
-    left = iter(indices)
-    wanted = next(left, None)
+def select(loaded: Iterable[Loaded], indices: Sequence[int]) -> Generator[Loaded, None, None]:
+    """Pick images out of a stream, reading no further than the last of them.
+
+    Args:
+      loaded: images in ascending order of their indices, as `load` of a source yields them.
+      indices: the indices to pick, ascending.
+
+    Yields:
+      The images with these indices.
+
+    Example:
+      >>> stream = (Loaded(index=i, image=None) for i in range(1_000_000))
+      >>> [item.index for item in select(stream, [2, 5])]
+      [2, 5]
+    """
+    remaining = iter(indices)
+    wanted = next(remaining, None)
     if wanted is None:
         return
     for item in loaded:
         if item.index == wanted:
             yield item
-            wanted = next(left, None)
+            wanted = next(remaining, None)
             if wanted is None:
                 return
 
@@ -78,9 +118,24 @@ def check_load(start: int, workers: int) -> None:
       ValueError: if `start` is negative or `workers` is less than 1.
     """
     if start < 0:
-        raise ValueError(f"start must be the index of an image, 0 or more; got {start}")
+        raise ValueError(f"start: expected the index of an image, 0 or more, got {start}")
     if workers < 1:
-        raise ValueError(f"workers must be at least 1 thread; got {workers}")
+        raise ValueError(f"workers: expected at least 1 thread, got {workers}")
+
+
+def unlistable(name: str) -> str | None:
+    """Return why a name cannot be one line of a UTF-8 text file; None if it can.
+
+    The names of an atlas's images are kept in such a file: a line break in one would shift the
+    names of all images after it.
+    """
+    if name.splitlines() != [name]:
+        return "line break in its name"
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "name is not UTF-8"
+    return None
 
 
 def batches(
@@ -88,24 +143,32 @@ def batches(
 ) -> Iterator[tuple[HostArray, HostArray, int]]:
     """Stack images into batches of one size, leaving out the damaged ones.
 
-    The last batch is filled up by repeating its last image, so that a jitted function compiles
-    once. No image beyond a batch has been read when the batch is handed out: to go on after it
+    The last batch is padded by repeating its last image, so that a jitted function compiles
+    once. No image after a batch has been read when the batch is yielded: to resume after it
     later, load from `index[valid - 1] + 1`.
 
     Args:
       loaded: what `load` of a source yields.
       size: images per batch.
-      skipped: a list to which (index, reason) of every damaged image is appended on the way.
+      skipped: a list to which (index, reason) of every damaged image is appended as it is met.
 
     Yields:
-      Images (size, h, w, 3) as they came, uint8 or float32; their indices (size,) int64; and
-      how many of them, from the front, are not filling.
+      Images (size, h, w, 3) in the type they were loaded, uint8 or float32; their indices (size,)
+      int64; and the number of images, from the front, that are not padding.
 
     Raises:
       ValueError: if `size` is less than 1.
+
+    Example:
+      >>> image = np.zeros((8, 8, 3), np.uint8)
+      >>> stream = [Loaded(index=i, image=image) for i in range(3)]
+      >>> for images, index, valid in batches(stream, 2, skipped=[]):
+      ...     print(images.shape, index.tolist(), valid)
+      (2, 8, 8, 3) [0, 1] 2
+      (2, 8, 8, 3) [2, 2] 1
     """
     if size < 1:
-        raise ValueError(f"size must be at least 1 image; got {size}")
+        raise ValueError(f"size: expected at least 1 image, got {size}")
     images: list[HostArray] = []
     index: list[int] = []
     for item in loaded:
@@ -118,9 +181,9 @@ def batches(
             yield np.stack(images), np.array(index), size
             images, index = [], []
     if images:
-        filling = size - len(images)
+        padding = size - len(images)
         yield (
-            np.stack(images + images[-1:] * filling),
-            np.array(index + index[-1:] * filling),
+            np.stack(images + images[-1:] * padding),
+            np.array(index + index[-1:] * padding),
             len(images),
         )

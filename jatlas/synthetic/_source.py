@@ -1,14 +1,13 @@
 """A stream of synthetic images that `jatlas.build` can collect from."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from jatlas.collect import Loaded
-from jatlas.collect._source import check_load, only
+from jatlas.collect import Loaded, select
 from jatlas.synthetic._draw import CLASSES, batch, check_size, class_indices
 from jatlas.types import Key
 
@@ -68,7 +67,7 @@ class Synthetic:
             "classes": [CLASSES[index] for index in self.classes],
         }
 
-    def load(self, start: int = 0, *, workers: int = 2) -> Iterator[Loaded]:
+    def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
         """Yield every image from index `start` on, in order.
 
         Args:
@@ -76,28 +75,30 @@ class Synthetic:
           workers: not used: XLA has threads of its own. Here because every source has it.
 
         Returns:
-          An iterator of (size, size, 3) float32 images in [0, 1].
+          A generator of (size, size, 3) float32 images in [0, 1].
 
         Raises:
-          ValueError: if `start` is negative or `workers` is less than 1.
+          ValueError: if `start` is negative.
         """
-        check_load(start, workers)
+        del workers
+        if start < 0:
+            raise ValueError(f"start: expected the index of an image, 0 or more, got {start}")
         return self._load(start)
 
-    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Iterator[Loaded]:
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Generator[Loaded, None, None]:
         """Yield the images of ascending indices; only the blocks they are in are made."""
         del workers
         for first, group in itertools.groupby(
             indices, key=lambda index: index - index % self._block
         ):
-            yield from only(self._load(first), list(group))
+            yield from select(self._load(first), list(group))
 
     @property
     def _block(self) -> int:
         """Images in a block."""
         return max(1, _BLOCK // len(self.classes)) * len(self.classes)
 
-    def _load(self, start: int) -> Iterator[Loaded]:
+    def _load(self, start: int) -> Generator[Loaded, None, None]:
         """Yield images block by block; blocks always start at the same images."""
         block = self._block
         for first in range(start - start % block, self.count, block):

@@ -1,0 +1,213 @@
+"""The images of data sets with random access: TensorFlow Datasets, Grain, Hugging Face."""
+
+import dataclasses
+import os
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from jatlas.collect._decode import ImageError, Preprocess, fit_image
+from jatlas.collect._source import Loaded, check_load, unlistable
+
+
+class RandomAccess(Protocol):
+    """Records by number: a list of dicts, a TFDS data source, a Grain MapDataset and the like."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Return one record, a mapping; None if it has been filtered out."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """The images of a data set; made by `dataset` and `tfds`.
+
+    Attributes:
+      content: the records.
+      preprocess: how each image becomes a square.
+      image: key of the image in a record.
+      title: name of the data set; one line.
+      version: identifies the content; None if nothing does.
+
+    Raises:
+      ValueError: if there are no records, or the title is not one line.
+    """
+
+    content: RandomAccess
+    preprocess: Preprocess = dataclasses.field(default_factory=Preprocess)
+    image: str = "image"
+    title: str = "dataset"
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        kind = type(self.content)
+        if isinstance(self.content, Mapping | str | bytes) or not (
+            hasattr(kind, "__len__") and hasattr(kind, "__getitem__")
+        ):
+            raise ValueError(
+                "content: expected records that can be counted and read by number, got "
+                f"{kind.__name__}"
+            )
+        if len(self.content) == 0:
+            raise ValueError("content: expected records, got none")
+        if unlistable(self.title):
+            raise ValueError(f"title: expected one line of UTF-8 text, got {self.title!r}")
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return len(self.content)
+
+    def name(self, index: int) -> str:
+        """Return the title of the data set and the number of the record."""
+        return f"{self.title}/{index}"
+
+    def fingerprint(self) -> dict[str, Any] | None:
+        """Return what identifies the images; None without a version."""
+        if self.version is None:
+            return None
+        return {
+            "kind": "dataset",
+            "version": self.version,
+            "count": self.count,
+            "image": self.image,
+            "preprocess": dataclasses.asdict(self.preprocess),
+        }
+
+    def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
+        """Yield every image from index `start` on, in order.
+
+        Args:
+          start: index of the first record to read.
+          workers: unused, as records may not allow reading from several threads; every source has
+            it.
+
+        Returns:
+          A generator of (size, size, 3) uint8 images, with the reason in place of one that cannot
+          be used.
+
+        Raises:
+          ValueError: if `start` is negative, `workers` is less than 1 or the size is not known;
+            and, while loading, if a record has no such key.
+        """
+        check_load(start, workers)
+        return self.reload(range(start, len(self.content)))
+
+    def reload(self, indices: Sequence[int], *, workers: int = 2) -> Generator[Loaded, None, None]:
+        """Yield the images of some records, in the order of the indices."""
+        check_load(0, workers)
+        _ = self.preprocess.side  # checked before the first image is asked for
+        return (self._load_one(index) for index in indices)
+
+    def _load_one(self, index: int) -> Loaded:
+        """Read the image of one record."""
+        record = self.content[index]
+        if record is None:  # Grain's `filter` keeps the numbers of the others
+            return Loaded(index=index, image=None, error="no record: filtered out")
+        if not isinstance(record, Mapping):
+            raise ValueError(f"content: expected records by key, got {type(record).__name__}")
+        if self.image not in record:
+            raise ValueError(f"image: expected one of {sorted(record)}, got {self.image!r}")
+        try:
+            pixels = fit_image(record[self.image], preprocess=self.preprocess)
+        except ImageError as error:
+            return Loaded(index=index, image=None, error=str(error))
+        return Loaded(index=index, image=pixels)
+
+
+def dataset(
+    content: RandomAccess,
+    *,
+    size: int | None = None,
+    fit: Literal["crop", "squash"] = "crop",
+    image: str = "image",
+    title: str = "dataset",
+    version: str | None = None,
+) -> Dataset:
+    """Use the images of a data set whose records are read by number.
+
+    Args:
+      content: has a length and returns a mapping for each number: a list of dicts, a Grain
+        MapDataset, a Hugging Face Dataset. The image in a record is (h, w, 3) uint8 of any size,
+        or a Pillow image.
+      size: side of the square that each image becomes, in pixels; None means that of the images
+        of the network that they are used with.
+      fit: how it becomes one; see `Preprocess`.
+      image: key of the image in a record.
+      title: name of the data set in the atlas.
+      version: names the content, such as "flowers 1.2 train": equal versions mean equal images.
+        Without it, results are not reused.
+
+    Returns:
+      The source; nothing is read yet.
+
+    Raises:
+      ValueError: if there are no records, the title is not one line, or another argument is out
+        of range.
+
+    Example:
+      >>> import numpy as np
+      >>> records = [{"image": np.zeros((40, 30, 3), np.uint8), "label": 7}]
+      >>> source = dataset(records, size=16, title="flowers")
+      >>> [(source.name(item.index), item.image.shape) for item in source.load()]
+      [('flowers/0', (16, 16, 3))]
+      >>> source.fingerprint() is None
+      True
+    """
+    return Dataset(
+        content=content,
+        preprocess=Preprocess(size=size, fit=fit),
+        image=image,
+        title=title,
+        version=version,
+    )
+
+
+def tfds(
+    name: str,
+    *,
+    split: str,
+    size: int | None = None,
+    fit: Literal["crop", "squash"] = "crop",
+    image: str = "image",
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Use the images of a TensorFlow Dataset, such as "imagenet_v2".
+
+    Needs the extra `tfds`. The data set is downloaded and prepared if it is not on disk, as
+    array_record files. Reading them does not need TensorFlow; preparing some data sets does.
+
+    Args:
+      name: name of the data set in TFDS.
+      split: which part of it, "train[:10%]" for example.
+      size: side of the square that each image becomes, in pixels; None means that of the images
+        of the network that they are used with.
+      fit: how it becomes one; see `Preprocess`.
+      image: key of the image in a record.
+      data_dir: folder of data sets; None means TFDS's own.
+
+    Returns:
+      The source, whose version is the full name of the data set and the split; no image is read
+      yet.
+
+    Raises:
+      ImportError: if tensorflow-datasets is not installed.
+      ValueError: if there are no records, or an argument is out of range.
+    """
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise ImportError(
+            "TensorFlow Datasets is not installed: pip install 'jatlas[tfds]'"
+        ) from error
+    folder = None if data_dir is None else os.fspath(data_dir)
+    content = tensorflow_datasets.data_source(name, split=split, data_dir=folder)
+    return dataset(
+        content,
+        size=size,
+        fit=fit,
+        image=image,
+        title=f"{name}:{split}",
+        version=f"{content.dataset_info.full_name}:{split}",
+    )
