@@ -18,8 +18,7 @@ from test_pipeline import make_images
 from jatlas.cli import _main as cli
 from jatlas.cli import build, look, maps, patch, render
 from jatlas.model import load_network
-from jatlas.storage import _files as files
-from jatlas.storage import load
+from jatlas.storage import files, load
 
 BUILD = [
     "--layer", "conv1", "--layer", "conv2", "--grid", "2", "--grid", "3", "--steps", "2",

@@ -21,8 +21,7 @@ from jatlas.show import PackConfig, pack
 from jatlas.show import _export as export
 from jatlas.show import _tiles as tiles
 from jatlas.show._pack import embeddable
-from jatlas.storage import _files as files
-from jatlas.storage import load
+from jatlas.storage import files, load
 
 
 @pytest.fixture(scope="module")

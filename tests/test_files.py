@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jatlas.storage import _files as files
+from jatlas.storage import files
 
 
 @pytest.fixture

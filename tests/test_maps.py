@@ -17,8 +17,7 @@ from jatlas.build import DrawConfig, MapConfig, add_map, draw_cell, drawing_for,
 from jatlas.explain import ClassConfig, ComparisonConfig, choose
 from jatlas.model import GOOGLENET_BVLC, abstract_params, inception_v1
 from jatlas.show import export_folder
-from jatlas.storage import _files as files
-from jatlas.storage import load, save
+from jatlas.storage import files, load, save
 from jatlas.visualize import RandomViews, RenderConfig
 
 LAYOUT = UMAP(n_neighbors=8)

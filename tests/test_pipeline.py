@@ -22,8 +22,7 @@ from jatlas import BuildConfig, collect
 from jatlas.arrange import UMAP
 from jatlas.arrange import _whiten as whiten
 from jatlas.collect import _extract as samples
-from jatlas.storage import _files as files
-from jatlas.storage import load
+from jatlas.storage import files, load
 from jatlas.visualize import RandomViews, RenderConfig, render
 
 IMAGES = 26

@@ -3,6 +3,7 @@
 from jatlas.arrange._grid import Cells as Cells
 from jatlas.arrange._grid import average as average
 from jatlas.arrange._grid import cell_index as cell_index
+from jatlas.arrange._layout import FEWEST as MIN_SAMPLES
 from jatlas.arrange._layout import UMAP as UMAP
 from jatlas.arrange._layout import to_unit_square as to_unit_square
 from jatlas.arrange._layout import umap as umap

@@ -117,7 +117,7 @@ def build(
     target = Path(os.path.abspath(out))
     holds_atlas = check_output(target)
     with working_folder(target) as folder:
-        stored = load(target) if holds_atlas else None
+        stored = _stored(target, overwrite=overwrite) if holds_atlas else None
         plan = _Plan.of(request, info, request.run.cache or folder, stored)
         changed = _changed(target, plan, info, stored, overwrite=overwrite)
         if stored is None or changed:
@@ -207,6 +207,17 @@ class _Plan:
         return {stage.name: stage.digest for stage in stages}
 
 
+def _stored(target: Path, *, overwrite: bool) -> Atlas | None:
+    """Return the atlas that is in a folder; None if it is damaged and may be overwritten."""
+    try:
+        return load(target)
+    except ValueError as error:
+        if not overwrite:
+            raise ValueError(f"{error}: choose another output folder, or overwrite it") from error
+        log.warning("%s: it is built again", error)
+        return None
+
+
 def _changed(
     target: Path,
     plan: _Plan,
@@ -240,9 +251,7 @@ def _changed(
     )
 
 
-def _assemble(
-    request: _Request, plan: _Plan, info: dict[str, Any], stored: Atlas | None
-) -> Atlas:
+def _assemble(request: _Request, plan: _Plan, info: dict[str, Any], stored: Atlas | None) -> Atlas:
     """Run the stages, or take what is known of them."""
     with timed("images"):
         samples, images, skipped = _samples(request, plan, stored)
@@ -307,7 +316,9 @@ def _samples(
 
 def _skipped(source: ImageSource, collected: Collected) -> list[list[str]]:
     skipped = [[source.name(index), reason] for index, reason in collected.skipped]
-    return skipped + ([list(item) for item in source.unusable] if isinstance(source, Folder) else [])
+    return skipped + (
+        [list(item) for item in source.unusable] if isinstance(source, Folder) else []
+    )
 
 
 def _map(request: _Request, plan: _Plan, layer: str, samples: Samples) -> Map:
@@ -315,9 +326,7 @@ def _map(request: _Request, plan: _Plan, layer: str, samples: Samples) -> Map:
     _, for_layout, for_icons = request.keys
 
     def lay_out() -> Arrays:
-        points = umap(
-            samples.vectors, key=for_layout, config=config.layout, progress=run.progress
-        )
+        points = umap(samples.vectors, key=for_layout, config=config.layout, progress=run.progress)
         return {"points": to_unit_square(points)}
 
     with timed(f"{layer} layout"):

@@ -157,9 +157,7 @@ def _with_map(
             images=images_of(atlas.info, atlas.images) if images is None else images,
             stages=grid, run=run,
         )  # fmt: skip
-    return with_map(
-        atlas, dataclasses.replace(new, grids=(drawn,)), stages=(points, *grid)
-    )
+    return with_map(atlas, dataclasses.replace(new, grids=(drawn,)), stages=(points, *grid))
 
 
 def with_map(atlas: Atlas, new: Map, *, stages: tuple[Stage, ...]) -> Atlas:
@@ -175,9 +173,7 @@ def with_map(atlas: Atlas, new: Map, *, stages: tuple[Stage, ...]) -> Atlas:
     if new.path not in paths:
         maps.append(new)
     digests = atlas.info.get("stages", {}) | {stage.name: stage.digest for stage in stages}
-    return dataclasses.replace(
-        atlas, maps=tuple(maps), info=Info(atlas.info | {"stages": digests})
-    )
+    return dataclasses.replace(atlas, maps=tuple(maps), info=Info(atlas.info | {"stages": digests}))
 
 
 def _blank(

@@ -21,7 +21,7 @@ _PACKAGES = ("jatlas", "jax", "jaxlib", "numpy", "optax", "scikit-learn", "umap-
 
 
 def settings(config: Any) -> dict[str, Any]:
-    """Return the fields of a config; where there is a choice of kinds, with the name of the kind."""
+    """Return the fields of a config as JSON values, nested configs with the names of their kinds."""
     return {field.name: _json(getattr(config, field.name)) for field in dataclasses.fields(config)}
 
 

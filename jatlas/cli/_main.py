@@ -15,12 +15,15 @@ from tyro.conf import subcommand
 from jatlas.cli._session import keep_compiled
 from jatlas.cli.bench import Bench
 from jatlas.cli.build import Build
+from jatlas.cli.class_map import Class
+from jatlas.cli.compare import Compare
 from jatlas.cli.demo import Demo
-from jatlas.cli.look import Look, Walk
-from jatlas.cli.maps import Class, Compare
+from jatlas.cli.export import Export
+from jatlas.cli.look import Look
 from jatlas.cli.patch import Patch
 from jatlas.cli.render import Render
-from jatlas.cli.view import Export, View
+from jatlas.cli.view import View
+from jatlas.cli.walk import Walk
 from jatlas.cli.weights import Weights
 
 EXIT_USAGE = 2
@@ -45,8 +48,8 @@ _Command = (
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code.
 
-    What the user can mend is said in one line, with exit code 2; set JATLAS_DEBUG to see where
-    it came from.
+    Errors that the user can do something about are printed in one line, with exit code 2; set
+    JATLAS_DEBUG to see the traceback.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("jatlas").setLevel(logging.INFO)
@@ -55,7 +58,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         command.run()
     except KeyboardInterrupt:
-        print("jatlas: interrupted; the same command goes on from here", file=sys.stderr)
+        print("jatlas: interrupted; the same command resumes", file=sys.stderr)
         return EXIT_INTERRUPTED
     except (ValueError, OSError) as error:
         if os.environ.get("JATLAS_DEBUG"):
@@ -69,6 +72,6 @@ def _one_line(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
             f"no space left to write ({error}): free some, or choose another place, and run the "
-            "same command again; it goes on from what is done"
+            "same command again: it resumes"
         )
     return str(error)

@@ -17,7 +17,7 @@ from jatlas.bench import _report as report
 from jatlas.bench._render import ARTICLE_VIEW, article, directions, whole
 from jatlas.cli._session import use_all_cores
 from jatlas.model import load_network
-from jatlas.storage import _files as files
+from jatlas.storage import files
 from jatlas.visualize import Precision, RenderConfig, paper
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+import jax
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
 from jatlas.arrange import UMAP
@@ -14,21 +15,26 @@ from jatlas.cli._options import IconOptions
 from jatlas.cli._session import report_skipped, use_all_cores
 from jatlas.collect import folder
 from jatlas.model import load_network
+from jatlas.storage import map_folder
+from jatlas.types import Run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Build:
     """Build an activation atlas of a folder of images.
 
-    After an interruption, the same command goes on from what is done.
+    After an interruption, the same command resumes. An atlas that is there already is extended by
+    further layers and grids.
 
     Attributes:
       images: folder of JPEG, PNG, WebP, BMP or GIF images, at any depth.
-      out: folder to write; it must not exist, or be empty.
+      out: folder to write.
       network: network to look into; `jatlas weights list` shows the known ones.
       layer: layer to map; may be given several times. Without it, mixed4c.
       grid: cells along each side; may be given several times. Without it, 20.
       seed: seeds everything random: the same seed gives the same atlas.
+      overwrite: whether an atlas with other settings may be replaced; what the settings do not
+        change is reused.
       limit: take at most this many images, evenly spread over the folder.
       per_image: random positions kept of each image. With few images, more make fuller cells.
       min_count: samples a cell must hold to get an icon.
@@ -37,11 +43,13 @@ class Build:
       whiten: whether icons follow whitened directions, as the article's do.
       ridge: steadies the whitening: share of the mean activation energy added to each channel.
       exemplars: real places kept with each cell, to check its icon against; 0 for none.
-      layout: the layout, UMAP.
+      layout: settings of the layout, UMAP.
       icons: settings of the icons.
-      batch_size: images that go through the network at once; no matter for the result.
-      chunk: icons that are optimized at once, no matter for the result. Without it, what fits.
+      batch_size: images that go through the network at once; does not change the result.
+      chunk: icons that are optimized at once; does not change the result. Without it, what fits.
       workers: threads that decode images.
+      cache: folder to keep the results of stages in, for other builds to reuse. Without it, they
+        are kept in the output folder until the atlas is complete.
     """
 
     images: Positional[Path]
@@ -50,6 +58,7 @@ class Build:
     layer: UseAppendAction[tuple[str, ...]] = ()
     grid: UseAppendAction[tuple[int, ...]] = ()
     seed: int = 0
+    overwrite: bool = False
     limit: int | None = None
     per_image: int = BuildConfig.per_image
     min_count: int = BuildConfig.min_count
@@ -59,17 +68,15 @@ class Build:
     exemplars: int = BuildConfig.exemplars
     layout: UMAP = UMAP()
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
-    batch_size: int = 32
+    batch_size: int = Run.batch_size
     chunk: int | None = None
-    workers: int = 2
+    workers: int = Run.workers
+    cache: Path | None = None
 
     def run(self) -> None:
         """Build the atlas and say what was made."""
-        import jax
-
         use_all_cores()
         network, params = load_network(self.network)
-        images = folder(self.images, size=network.input_size, fit=self.fit, limit=self.limit)
         config = BuildConfig(
             per_image=self.per_image,
             min_count=self.min_count,
@@ -77,23 +84,25 @@ class Build:
             ridge=self.ridge,
             exemplars=self.exemplars,
             layout=self.layout,
-            render=self.icons.config(),
+            icons=self.icons.config(),
+        )
+        run = Run(
+            batch_size=self.batch_size, chunk=self.chunk, workers=self.workers, cache=self.cache
         )
         atlas = build(
             network,
             params,
-            images,
+            folder(self.images, fit=self.fit, limit=self.limit),
             layers=self.layer or ("mixed4c",),
             grids=self.grid or (20,),
             key=jax.random.key(self.seed),
             config=config,
             out=self.out,
-            batch_size=self.batch_size,
-            chunk=self.chunk,
-            workers=self.workers,
+            overwrite=self.overwrite,
+            run=run,
         )
         report_skipped(atlas.info["skipped"])
-        for each in atlas.maps:
-            for grid in each.grids:
-                picture = self.out / each.layer / f"overview-{grid.size}.png"
+        for atlas_map in atlas.maps:
+            for grid in atlas_map.grids:
+                picture = self.out / map_folder(atlas_map) / f"overview-{grid.size}.png"
                 print(f"{picture}: {len(grid.cells)} icons of {grid.count.sum()} samples")

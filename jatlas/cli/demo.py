@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import tempfile
 import time
 import webbrowser
-from collections.abc import Iterator
 from pathlib import Path
+
+import jax
 
 from jatlas.arrange import UMAP
 from jatlas.build import BuildConfig, build
-from jatlas.build import _cells as drawing
 from jatlas.cli._session import use_all_cores
 from jatlas.model import load_network
-from jatlas.show import _export as export
+from jatlas.show import PAGE
 from jatlas.synthetic import CLASSES, Synthetic
 from jatlas.visualize import Ascent, Direction, RandomViews, RenderConfig
 
@@ -37,7 +36,7 @@ CONFIG = BuildConfig(
     min_count=3,
     whiten=False,
     layout=UMAP(n_neighbors=60, min_dist=0.9),
-    render=RenderConfig(
+    icons=RenderConfig(
         objective=Direction(power=4),
         views=RandomViews(draws=1),
         ascent=Ascent(learning_rate=0.08),
@@ -63,24 +62,21 @@ class Demo:
 
     def run(self) -> None:
         """Build the atlas, say what was made, and open it."""
-        import jax
-
         use_all_cores()
         begin = time.perf_counter()
         network, params = load_network(NETWORK)
         for_images, for_atlas = jax.random.split(jax.random.key(self.seed))
         out = self.out or Path(tempfile.mkdtemp(prefix="jatlas-")) / "atlas"
-        with _stages() as took:
-            atlas = build(
-                network,
-                params,
-                Synthetic(IMAGES, key=for_images, size=network.input_size),
-                layers=(LAYER, *MORE_LAYERS) if self.full else (LAYER,),
-                grids=(GRID, *MORE_GRIDS) if self.full else (GRID,),
-                key=for_atlas,
-                config=CONFIG,
-                out=out,
-            )
+        atlas = build(
+            network,
+            params,
+            Synthetic(IMAGES, key=for_images, size=network.input_size),
+            layers=(LAYER, *MORE_LAYERS) if self.full else (LAYER,),
+            grids=(GRID, *MORE_GRIDS) if self.full else (GRID,),
+            key=for_atlas,
+            config=CONFIG,
+            out=out,
+        )
         print(
             f"{IMAGES} images of {len(CLASSES)} kinds, {CONFIG.per_image} places of each, through "
             f"the network {network.name!r}:"
@@ -91,28 +87,9 @@ class Demo:
                     f"  {each.layer} {grid.size} x {grid.size}: {len(grid.cells)} cells, mean "
                     f"cosine of icon and cell {float(grid.icons.cosines.mean()):.2f}"
                 )
-        print(*took, sep="\n", end="\n" if took else "")
-        print(f"{time.perf_counter() - begin:.0f} s in all. Open {out / export.PAGE}")
+        print(f"{time.perf_counter() - begin:.0f} s in all. Open {out / PAGE}")
         if self.browser:
-            _open(out / export.PAGE)
-
-
-@contextlib.contextmanager
-def _stages() -> Iterator[list[str]]:
-    """Gather the lines in which the stages of a build say how long they took."""
-    lines: list[str] = []
-
-    class Gather(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.funcName == drawing.timed.__name__:
-                lines.append(f"  {record.getMessage()}")
-
-    gather = Gather()
-    drawing.log.addHandler(gather)
-    try:
-        yield lines
-    finally:
-        drawing.log.removeHandler(gather)
+            _open(out / PAGE)
 
 
 def _open(page: Path) -> None:

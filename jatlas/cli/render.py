@@ -6,37 +6,40 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import jax
 from tyro.conf import OmitArgPrefixes, Positional
 
-from jatlas.build import DrawConfig, draw_cell, redraw
+from jatlas.build import CellConfig, render_cell, rerender
 from jatlas.cli._options import IconOptions
 from jatlas.cli._session import use_all_cores
 from jatlas.model import load_network
 from jatlas.pixels import to_uint8
-from jatlas.storage import _files as files
-from jatlas.storage import load, read_info
+from jatlas.records import Atlas, Map
+from jatlas.show import export_folder, has_page
+from jatlas.storage import add_map, files, load, map_folder, working_folder
+from jatlas.types import Run
 from jatlas.visualize import RandomViews
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Render:
-    """Draw the icons of an atlas anew, with other settings, or one cell larger.
+    """Render the icons of an atlas again, with other settings, or one cell larger.
 
-    Without --cell the icons of a grid are replaced. After an interruption, the same command goes
-    on from what is done.
+    Without --cell the icons of a grid are replaced. After an interruption, the same command
+    resumes.
 
     Attributes:
       atlas: folder of the atlas.
-      map: map to draw, such as mixed4c or mixed4c-class-277. Without it, the first.
-      grid: cells along each side of the grid to draw. Without it, the first of the map.
-      cell: row and column of one cell to draw by itself; the atlas is not changed.
+      map: map to render, such as mixed4c or mixed4c-class-277. Without it, the first.
+      grid: cells along each side of the grid to render. Without it, the first of the map.
+      cell: row and column of one cell to render by itself; the atlas is not changed.
       out: file for that cell, a PNG.
       seed: seeds the icons.
-      whiten: whether icons follow whitened directions. Without it, as the map has it.
-      ridge: steadies the whitening. Without it, as the map has it.
+      whiten: whether icons follow whitened directions. Without it, as in the map.
+      ridge: steadies the whitening. Without it, as in the map.
       icons: settings of the icons; they are not taken from the atlas. One cell is seen in views
         that grow with it, unless --view-size is given.
-      chunk: icons that are optimized at once, no matter for the result. Without it, what fits.
+      chunk: icons that are optimized at once; does not change the result. Without it, what fits.
     """
 
     atlas: Positional[Path]
@@ -51,48 +54,52 @@ class Render:
     chunk: int | None = None
 
     def run(self) -> None:
-        """Draw and say where it is."""
-        import jax
-
+        """Render and say where the picture is."""
         if (self.cell is None) != (self.out is None):
             raise ValueError("cell, out: expected both or none")
         use_all_cores()
-        info = read_info(self.atlas)
-        entry = self._entry(info)
-        grid = self.grid if self.grid is not None else entry["grids"][0]["size"]
-        network, params = load_network(info["network"])
-        drawing = self._drawing(entry.get("settings") or info.get("settings", {}))
-        key = jax.random.key(self.seed)
-        if self.cell is None:
-            made = redraw(
-                self.atlas, network, params, path=entry["path"], size=grid, key=key,
-                drawing=drawing, chunk=self.chunk,
-            )  # fmt: skip
-            print(self.atlas / made.path / f"overview-{grid}.png")
+        if self.cell is not None:
+            self._render_cell(load(self.atlas), *self.cell)
             return
-        row, column = self.cell
-        icon = draw_cell(
-            network, params, load(self.atlas), path=entry["path"], size=grid, row=row,
-            column=column, key=key, drawing=drawing,
+        with working_folder(self.atlas) as cache:
+            atlas = load(self.atlas)
+            owner, size = self._choose(atlas)
+            network, params = load_network(atlas.info["network"])
+            result = rerender(
+                network, params, atlas, owner.path,
+                size=size, key=jax.random.key(self.seed), cells=self._cells(atlas, owner),
+                run=Run(chunk=self.chunk, cache=cache),
+            )  # fmt: skip
+            add_map(self.atlas, result, result.find(owner.path))
+            if has_page(self.atlas):
+                export_folder(self.atlas)
+        print(self.atlas / map_folder(owner) / f"overview-{size}.png")
+
+    def _render_cell(self, atlas: Atlas, row: int, column: int) -> None:
+        owner, size = self._choose(atlas)
+        network, params = load_network(atlas.info["network"])
+        icon = render_cell(
+            network, params, atlas, owner.path,
+            size=size, row=row, column=column, key=jax.random.key(self.seed),
+            cells=self._cells(atlas, owner),
         )  # fmt: skip
         assert self.out is not None
         files.write_image(self.out, to_uint8(icon.images[0]))
         print(f"{self.out}: cosine {icon.cosines[0]:.3f}")
 
-    def _entry(self, info: dict[str, Any]) -> dict[str, Any]:
-        """Return what atlas.json says of the map that is meant."""
-        known = {entry["path"]: entry for entry in info["maps"]}
-        path = next(iter(known)) if self.map is None else self.map
-        if path not in known:
-            raise ValueError(f"map: there is no {path!r}; the atlas has: {', '.join(known)}")
-        return known[path]
+    def _choose(self, atlas: Atlas) -> tuple[Map, int]:
+        """Return the map and the size of the grid that are meant."""
+        owner = atlas.maps[0] if self.map is None else atlas.find(self.map)
+        grid = owner.grids[0] if self.grid is None else owner.grid(self.grid)
+        return owner, grid.size
 
-    def _drawing(self, there: dict[str, Any]) -> DrawConfig:
-        ridge = there.get("ridge", DrawConfig.ridge) if self.ridge is None else self.ridge
-        whiten = there.get("whiten", DrawConfig.whiten) if self.whiten is None else self.whiten
+    def _cells(self, atlas: Atlas, owner: Map) -> CellConfig:
+        settings: dict[str, Any] = owner.settings or atlas.info.get("settings", {})
+        ridge = settings.get("ridge", CellConfig.ridge) if self.ridge is None else self.ridge
+        whiten = settings.get("whiten", CellConfig.whiten) if self.whiten is None else self.whiten
         icons = self.icons
         if self.cell is not None and icons.view_size is None and icons.preset == "fast":
             # Views much smaller than the picture leave most of its pixels noise.
-            least = RandomViews().size
-            icons = dataclasses.replace(icons, view_size=max(least, 2 * icons.icon_size // 5))
-        return DrawConfig(whiten=whiten, ridge=ridge, render=icons.config())
+            minimum = RandomViews().size
+            icons = dataclasses.replace(icons, view_size=max(minimum, 2 * icons.icon_size // 5))
+        return CellConfig(whiten=whiten, ridge=ridge, icons=icons.config())

@@ -215,7 +215,8 @@ def _extract_segment(
 
 def _concatenated(parts: list[Arrays]) -> Arrays:
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ROWS}
-    return arrays | {"moment": np.sum([part["moment"] for part in parts], axis=0, dtype=np.float64)}
+    moments = np.stack([part["moment"] for part in parts])
+    return arrays | {"moment": moments.sum(0, dtype=np.float64)}
 
 
 class _Counted:

@@ -5,9 +5,12 @@ from jatlas.explain._attack import Rates as Rates
 from jatlas.explain._attack import attack as attack
 from jatlas.explain._attack import rates as rates
 from jatlas.explain._classes import Chosen as Chosen
+from jatlas.explain._classes import Chosen as Selection
 from jatlas.explain._classes import balance as balance
 from jatlas.explain._classes import class_map as class_map
+from jatlas.explain._classes import class_map as select_class
 from jatlas.explain._classes import comparison_map as comparison_map
+from jatlas.explain._classes import comparison_map as select_comparison
 from jatlas.explain._evidence import Heat as Heat
 from jatlas.explain._evidence import ablation as ablation
 from jatlas.explain._evidence import class_heat as class_heat
@@ -21,6 +24,7 @@ from jatlas.explain._metrics import agreement as agreement
 from jatlas.explain._metrics import purity as purity
 from jatlas.explain._metrics import recognized as recognized
 from jatlas.explain._patch_candidates import Findings as Findings
+from jatlas.explain._patch_candidates import read_patches as patch_candidates
 from jatlas.explain._patch_candidates import read_patches as read_patches
 from jatlas.explain._patches import CORNERS as CORNERS
 from jatlas.explain._patches import SIZES as SIZES
@@ -42,7 +46,9 @@ from jatlas.explain._receptive import receptive_box as receptive_box
 from jatlas.explain._receptive import receptive_share as receptive_share
 from jatlas.explain._selection import Choice as Choice
 from jatlas.explain._selection import ClassConfig as ClassConfig
+from jatlas.explain._selection import ClassConfig as ClassSelection
 from jatlas.explain._selection import ComparisonConfig as ComparisonConfig
+from jatlas.explain._selection import ComparisonConfig as ComparisonSelection
 from jatlas.explain._selection import Rule as Rule
 from jatlas.explain._selection import check_class as check_class
 from jatlas.explain._selection import choose as choose

@@ -13,6 +13,7 @@ from jatlas.model._inception import inception_v1 as inception_v1
 from jatlas.model._inception import init_params as init_params
 from jatlas.model._labels import wnids as wnids
 from jatlas.model._names import find_class as find_class
+from jatlas.model._names import names_of as class_names
 from jatlas.model._names import names_of as names_of
 from jatlas.model._network import Network as Network
 from jatlas.model._network import Stage as Stage

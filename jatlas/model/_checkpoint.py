@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.model._download import file_digest
-from jatlas.storage import _files as files
+from jatlas.storage import files
 from jatlas.types import Params
 
 PROVENANCE = "provenance.json"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from jatlas.show._pack import PackConfig, pack
-from jatlas.storage import _files as files
 from jatlas.storage import _format as atlas_format
+from jatlas.storage import files
 
 PAGE = "index.html"
 VIEWER = "viewer"

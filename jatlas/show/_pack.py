@@ -17,8 +17,8 @@ import numpy as np
 
 from jatlas import pixels
 from jatlas.show import _tiles as tiles
-from jatlas.storage import _files as files
 from jatlas.storage import _format as atlas_format
+from jatlas.storage import files
 from jatlas.types import HostArray
 
 FORMAT = "jatlas-viewer/1"

@@ -1,6 +1,6 @@
 """Whole-or-nothing files, the atlas on disk, the results of stages."""
 
-from jatlas.storage import _files as files
+from jatlas.storage import files as files
 from jatlas.storage._cache import FOLDER as FOLDER
 from jatlas.storage._cache import Arrays as Arrays
 from jatlas.storage._cache import Stage as Stage
@@ -15,5 +15,3 @@ from jatlas.storage._format import read_names as read_names
 from jatlas.storage._format import save as save
 from jatlas.storage._format import top_classes as top_classes
 from jatlas.storage._format import update as update
-
-__all__ = [name for name in dir() if not name.startswith("_") and name != "annotations"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from jatlas.storage import _files as files
+from jatlas.storage import files
 from jatlas.types import HostArray
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _LOCK = "lock"
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A stage of a computation: its name, the digest of what decides its result, where that is kept.
+    """A stage of a computation: what decides its result, and where that is kept.
 
     Stages form chains, as each is decided by the ones before it:
 

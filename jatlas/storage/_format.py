@@ -11,7 +11,7 @@ import numpy as np
 
 from jatlas import pixels
 from jatlas.records import Atlas, Grid, Icons, Info, Kind, Map, Samples, class_name
-from jatlas.storage import _files as files
+from jatlas.storage import files
 from jatlas.storage._cache import FOLDER
 from jatlas.types import HostArray
 
@@ -276,9 +276,7 @@ def _describe_grid(grid: Grid, atlas_map: Map, classes: tuple[str, ...]) -> dict
     return entry | {"cells": cells}
 
 
-def _describe_cell(
-    i: int, grid: Grid, atlas_map: Map, classes: tuple[str, ...]
-) -> dict[str, Any]:
+def _describe_cell(i: int, grid: Grid, atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
     row, column = divmod(int(grid.cells[i]), grid.size)
     cosine = float(grid.icons.cosines[i])
     entry: dict[str, Any] = {

@@ -1,0 +1,127 @@
+"""What `jatlas class` and `jatlas compare` have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from tyro.conf import OmitArgPrefixes
+
+from jatlas.arrange import TSNE, UMAP
+from jatlas.build import CellConfig, cells_like
+from jatlas.cli._options import IconOptions
+from jatlas.cli._session import use_all_cores
+from jatlas.explain import ClassSelection, Rule
+from jatlas.model import Network, load_network
+from jatlas.records import Atlas
+from jatlas.show import export_folder, has_page
+from jatlas.storage import add_map, load, map_folder, working_folder
+from jatlas.types import Params, Run
+from jatlas.visualize import RandomViews
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MapOptions:
+    """What the maps of one and of two classes have in common.
+
+    Attributes:
+      layer: layer whose samples are used; class evidence means most in late ones, mixed5b say.
+        Without it, the only layer of the atlas.
+      rule: which samples matter for a class: "winner", those with more evidence for it than for
+        any other class; "magnitude", those with the most evidence for it; "either".
+      rank: a winner has the class among its first this many.
+      max_samples: by magnitude, at most this many samples. Without it, 3 in 100 of all there are,
+        but at least as many as fill the cells and at most 2000.
+      min_count: samples a cell must hold to get an icon.
+      layout: how the samples are laid out; "tsne" spreads few samples over more cells.
+      seed: seeds the layout and the icons.
+      overwrite: whether such a map that is there may be replaced.
+      whiten: whether icons follow whitened directions. Without it, as in the atlas.
+      ridge: steadies the whitening: share of the mean activation energy added to each channel.
+        Without it, as in the atlas, but at least 0.1.
+      exemplars: real places kept with each cell, to check its icon against; 0 for none. Without
+        it, as in the atlas.
+      icons: settings of the icons. Views are larger for a late layer, unless --view-size is given.
+      chunk: icons that are optimized at once; does not change the result. Without it, what fits.
+    """
+
+    layer: str | None = None
+    rule: Rule = ClassSelection.rule
+    rank: int = ClassSelection.rank
+    max_samples: int | None = None
+    min_count: int = ClassSelection.min_count
+    layout: Literal["umap", "tsne"] = "umap"
+    seed: int = 0
+    overwrite: bool = False
+    whiten: bool | None = None
+    ridge: float | None = None
+    exemplars: int | None = None
+    icons: OmitArgPrefixes[IconOptions] = IconOptions()
+    chunk: int | None = None
+
+    def selection(self) -> dict[str, Any]:
+        """Return what of it decides which samples are shown."""
+        layout = ClassSelection.layout if self.layout == "umap" else TSNE()
+        assert isinstance(layout, UMAP | TSNE)
+        return {
+            "rule": self.rule,
+            "rank": self.rank,
+            "max_samples": self.max_samples,
+            "min_count": self.min_count,
+            "layout": layout,
+        }
+
+
+def with_views_of(options: IconOptions, cells: CellConfig) -> CellConfig:
+    """Return how cells become pictures with the icons of some options.
+
+    Views have the size that `cells` gives them, unless the options give one or have a chain.
+    """
+    icons, fitted = options.config(), cells.icons.views
+    if options.view_size is None and isinstance(icons.views, RandomViews):
+        views = dataclasses.replace(icons.views, size=fitted.size)
+        icons = dataclasses.replace(icons, views=views)
+    return dataclasses.replace(cells, icons=icons)
+
+
+def cells_of(options: MapOptions, network: Network, params: Params, atlas: Atlas) -> CellConfig:
+    """Return how the cells of a map become pictures: as the atlas's, but for what is given."""
+    layer = atlas.layer(options.layer).layer
+    cells = with_views_of(options.icons, cells_like(network, params, atlas, layer=layer))
+    given = {name: getattr(options, name) for name in ("whiten", "ridge", "exemplars")}
+    return dataclasses.replace(cells, **{name: x for name, x in given.items() if x is not None})
+
+
+def add(
+    folder: Path,
+    options: MapOptions,
+    conduct: Callable[[Network, Params, Atlas, CellConfig, Run], Atlas],
+) -> None:
+    """Add the map that a conductor makes to an atlas folder, and say where it is.
+
+    Args:
+      folder: the atlas.
+      options: of the command.
+      conduct: (network, params, atlas, cells, run) -> the atlas with the map.
+    """
+    use_all_cores()
+    with working_folder(folder) as cache:
+        atlas = load(folder)
+        network, params = load_network(atlas.info["network"])
+        run = Run(chunk=options.chunk, cache=cache)
+        cells = cells_of(options, network, params, atlas)
+        result = conduct(network, params, atlas, cells, run)
+        (new,) = (each for each in result.maps if not any(each is old for old in atlas.maps))
+        add_map(folder, result, new)
+        if has_page(folder):
+            export_folder(folder)
+    (grid,) = new.grids
+    picture = folder / map_folder(new) / f"overview-{grid.size}.png"
+    shown = int(grid.count.ravel()[grid.cells].sum())
+    who = " or ".join(f"{result.class_name(index)} ({index})" for index in new.classes)
+    print(
+        f"{picture}: {len(grid.cells)} icons of {shown} of {len(new.points)} samples that matter "
+        f"for {who}"
+    )

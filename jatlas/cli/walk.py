@@ -1,0 +1,54 @@
+"""`jatlas walk`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from tyro.conf import Positional
+
+from jatlas.cli._look import LookOptions, OpenLayer
+from jatlas.cli._session import use_all_cores
+from jatlas.explain import path
+from jatlas.pixels import contact_sheet
+from jatlas.storage import files
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Walk(LookOptions):
+    """Show what lies on a straight line through the map of a layer, as a row of icons.
+
+    Attributes:
+      atlas: folder of the atlas.
+      out: file of the picture, a PNG.
+      start: x and y where it begins: 0 0 is the top left corner of the map, 1 1 the opposite one.
+      end: x and y where it ends.
+      count: icons.
+      samples: nearest samples that are averaged for each icon.
+    """
+
+    atlas: Positional[Path]
+    out: Path
+    start: tuple[float, float]
+    end: tuple[float, float]
+    count: int = 20
+    samples: int = 20
+
+    def run(self) -> None:
+        """Draw it, and say how far the samples lie from the line."""
+        use_all_cores()
+        opened = OpenLayer.of(self.atlas, self)
+        line = path(
+            jnp.asarray(opened.map.points),
+            jnp.asarray(opened.map.samples.vectors),
+            start=jnp.asarray(self.start),
+            end=jnp.asarray(self.end),
+            count=self.count,
+            samples=self.samples,
+        )
+        icons = opened.icons(np.asarray(line.directions), seed=self.seed)
+        files.write_image(self.out, contact_sheet(icons, columns=self.count))
+        reach = " ".join(f"{x:.2f}" for x in line.reach.tolist())
+        print(f"{self.out}: the samples of each icon lie within {reach} of the line")
