@@ -9,6 +9,7 @@ os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
 import jax
 import jax.numpy as jnp
 import pytest
+from atlases import build, make_images
 
 from jatlas.model import GOOGLENET_BVLC, Network, inception_v1
 from jatlas.model._convert import convert
@@ -30,3 +31,18 @@ def googlenet(test_data: Path) -> tuple[Network, Params]:
     config = GOOGLENET_BVLC
     file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
     return inception_v1(config), jax.tree.map(jnp.asarray, convert(file, config=config))
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small pictures, one of them damaged; not to be changed."""
+    return make_images(tmp_path_factory.mktemp("shared") / "images")
+
+
+@pytest.fixture(scope="session")
+def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An atlas of two layers and two grids; not to be changed."""
+    out = tmp_path_factory.mktemp("whole") / "atlas"
+    build(images, out)
+    assert os.listdir(out.parent) == ["atlas"]
+    return out

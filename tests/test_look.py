@@ -6,15 +6,16 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from atlases import build, make_images
 from helpers import tiny_network, tiny_params
 from PIL import Image
-from test_pipeline import build, make_images
 
+from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
-from jatlas.cli.look import Look, Walk
+from jatlas.cli.look import Look
+from jatlas.cli.walk import Walk
 from jatlas.collect import Preprocess, decode
 from jatlas.explain import activation_grid
-from jatlas.model import _weights as weights
 from jatlas.storage import load
 
 PX, SIDE = 12, 16
@@ -24,7 +25,7 @@ ICONS = IconOptions(icon_size=PX, steps=2, view_size=10)
 @pytest.fixture
 def atlas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network = dataclasses.replace(tiny_network(), input_size=SIDE)
-    monkeypatch.setattr(weights, "load", lambda name: (network, tiny_params()))
+    monkeypatch.setattr(session, "load_network", lambda name: (network, tiny_params()))
     build(make_images(tmp_path / "images"), tmp_path / "atlas", layers=("conv2",), grids=(3,))
     return tmp_path / "atlas"
 

@@ -20,7 +20,7 @@ from jatlas.build._cells import CellConfig, draw_grid, grid_stages
 from jatlas.collect import SEGMENT, Collected, Folder, ImageSource, as_source, collect
 from jatlas.model import Network
 from jatlas.records import Atlas, Info, Map, Samples
-from jatlas.show import export_folder, has_page
+from jatlas.show import PAGE, export_folder, has_page
 from jatlas.storage import Arrays, Stage, check_output, load, update, working_folder
 from jatlas.types import HostArray, Key, Params, Run
 
@@ -127,7 +127,7 @@ def build(
         else:
             log.info("%s is complete", target)
             atlas = stored
-        if changed or not has_page(target):
+        if changed or not (has_page(target) and (target / PAGE).exists()):
             with timed("page"):
                 export_folder(target)
     return atlas
@@ -155,11 +155,13 @@ class _Plan:
       samples: by layer.
       points: by layer.
       grids: by layer and size, the stages of icons and of exemplars.
+      reusable: whether the images can be told from others; if not, no result may be reused.
     """
 
     samples: dict[str, Stage]
     points: dict[str, Stage]
     grids: dict[tuple[str, int], tuple[Stage, Stage]]
+    reusable: bool
 
     @classmethod
     def of(
@@ -167,8 +169,8 @@ class _Plan:
     ) -> _Plan:
         config, (for_samples, for_layout, for_icons) = request.config, request.keys
         known = None if stored is None else identity.results_of(stored)
-        if request.source.fingerprint() is None:
-            # These images cannot be told from others: nothing may be taken for their result.
+        reusable = request.source.fingerprint() is not None
+        if not reusable:
             folder, known = None, None
         begin = Stage.begin(
             folder,
@@ -198,7 +200,7 @@ class _Plan:
             for layer in request.layers
             for size in request.grids
         }  # fmt: skip
-        return cls(samples, points, grids)
+        return cls(samples, points, grids, reusable)
 
     def digests(self) -> dict[str, str]:
         """Return the digest of every stage by its name."""
@@ -239,7 +241,7 @@ def _changed(
         for name, digest in stored.info.get("stages", {}).items()
         if not name.startswith(tuple(f"{path}-" for path in classes))
     }
-    if there.items() <= wanted.items() and there:
+    if plan.reusable and there and there.items() <= wanted.items():
         return wanted != there
     if overwrite:
         return True

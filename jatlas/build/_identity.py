@@ -21,7 +21,7 @@ _PACKAGES = ("jatlas", "jax", "jaxlib", "numpy", "optax", "scikit-learn", "umap-
 
 
 def settings(config: Any) -> dict[str, Any]:
-    """Return the fields of a config as JSON values, nested configs with the names of their kinds."""
+    """Return the fields of a config as JSON values; nested configs name their kind."""
     return {field.name: _json(getattr(config, field.name)) for field in dataclasses.fields(config)}
 
 
@@ -72,13 +72,27 @@ def key_data(key: Key) -> list[Any]:
 
 
 def differences(stored: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Name the values in which two descriptions differ, for a message; "" if they are equal."""
-    wanted = json.loads(json.dumps(wanted))
-    names = [name for name in sorted({*stored, *wanted}) if stored.get(name) != wanted.get(name)]
+    """Name the values in which two descriptions differ, for a message; "" if they are equal.
+
+    Example:
+      >>> differences({"seed": 1, "icons": {"steps": 96}}, {"seed": 1, "icons": {"steps": 512}})
+      'icons.steps: 96 there, 512 now'
+    """
+    there, now = _flat(stored), _flat(json.loads(json.dumps(wanted)))
+    names = [name for name in sorted({*there, *now}) if there.get(name) != now.get(name)]
     return "; ".join(
-        f"{name}: {_short(stored.get(name))} there, {_short(wanted.get(name))} now"
-        for name in names
+        f"{name}: {_short(there.get(name))} there, {_short(now.get(name))} now" for name in names
     )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
 
 
 def _short(value: Any) -> str:

@@ -9,9 +9,10 @@ import jax
 from tyro.conf import OmitArgPrefixes
 
 from jatlas.build import CellConfig, cells_like, directions
+from jatlas.cli import _session as session
 from jatlas.cli._maps import with_views_of
 from jatlas.cli._options import IconOptions
-from jatlas.model import Network, load_network
+from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Map
 from jatlas.storage import load
@@ -54,7 +55,7 @@ class OpenLayer:
         """
         atlas = load(folder)
         owner = atlas.layer(options.layer)
-        network, params = load_network(atlas.info["network"])
+        network, params = session.open_network(atlas.info["network"])
         cells = cells_like(network, params, atlas, layer=owner.layer)
         return cls(network, params, atlas, owner, with_views_of(options.icons, cells))
 

@@ -11,10 +11,10 @@ from tyro.conf import OmitArgPrefixes
 
 from jatlas.arrange import TSNE, UMAP
 from jatlas.build import CellConfig, cells_like
+from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
-from jatlas.cli._session import use_all_cores
 from jatlas.explain import ClassSelection, Rule
-from jatlas.model import Network, load_network
+from jatlas.model import Network
 from jatlas.records import Atlas
 from jatlas.show import export_folder, has_page
 from jatlas.storage import add_map, load, map_folder, working_folder
@@ -106,10 +106,9 @@ def add(
       options: of the command.
       conduct: (network, params, atlas, cells, run) -> the atlas with the map.
     """
-    use_all_cores()
     with working_folder(folder) as cache:
         atlas = load(folder)
-        network, params = load_network(atlas.info["network"])
+        network, params = session.open_network(atlas.info["network"])
         run = Run(chunk=options.chunk, cache=cache)
         cells = cells_of(options, network, params, atlas)
         result = conduct(network, params, atlas, cells, run)

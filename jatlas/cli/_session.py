@@ -11,6 +11,9 @@ from pathlib import Path
 import jax
 import platformdirs
 
+from jatlas.model import Network, load_network
+from jatlas.types import Params
+
 # One arena, nothing from mmap, nothing back to the system below 2 GB, growth by 256 MB: the
 # numbers of M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD in malloc.h.
 _MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28))
@@ -59,6 +62,17 @@ def keep_compiled() -> None:
     if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         folder = Path(platformdirs.user_cache_dir("jatlas")) / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def open_network(name: str) -> tuple[Network, Params]:
+    """Load a network by name, once the process is set up to run it.
+
+    Raises:
+      ValueError: if there is no network of that name.
+      FileNotFoundError: if its weights are not here; the message says how to get them.
+    """
+    use_all_cores()
+    return load_network(name)
 
 
 def report_skipped(skipped: list[list[str]]) -> None:

@@ -15,8 +15,7 @@ from jatlas.bench import _machine as on
 from jatlas.bench import _peer as peer
 from jatlas.bench import _report as report
 from jatlas.bench._render import ARTICLE_VIEW, article, directions, whole
-from jatlas.cli._session import use_all_cores
-from jatlas.model import load_network
+from jatlas.cli import _session as session
 from jatlas.storage import files
 from jatlas.visualize import Precision, RenderConfig, paper
 
@@ -68,7 +67,7 @@ class BenchRender:
         _prepare(shared=self.peer != "none")
         import jax
 
-        network, params = load_network(self.network)
+        network, params = session.open_network(self.network)
         config = self.config()
         if self.peer == "torch":
             peer.make_loss(network, params, layer=self.layer, config=config)  # or say so at once
@@ -148,7 +147,7 @@ class BenchExtract:
         _prepare()
         import jax
 
-        network, params = load_network(self.network)
+        network, params = session.open_network(self.network)
         speeds = bench.bench_extract(
             network,
             params,
@@ -234,7 +233,6 @@ def _prepare(*, shared: bool = False) -> None:
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
-    use_all_cores()
     jax.config.update("jax_enable_compilation_cache", False)
 
 

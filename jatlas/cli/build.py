@@ -11,10 +11,10 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
 from jatlas.arrange import UMAP
 from jatlas.build import BuildConfig, build
+from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
-from jatlas.cli._session import report_skipped, use_all_cores
+from jatlas.cli._session import report_skipped
 from jatlas.collect import folder
-from jatlas.model import load_network
 from jatlas.storage import map_folder
 from jatlas.types import Run
 
@@ -75,8 +75,7 @@ class Build:
 
     def run(self) -> None:
         """Build the atlas and say what was made."""
-        use_all_cores()
-        network, params = load_network(self.network)
+        network, params = session.open_network(self.network)
         config = BuildConfig(
             per_image=self.per_image,
             min_count=self.min_count,

@@ -13,8 +13,7 @@ import jax
 
 from jatlas.arrange import UMAP
 from jatlas.build import BuildConfig, build
-from jatlas.cli._session import use_all_cores
-from jatlas.model import load_network
+from jatlas.cli import _session as session
 from jatlas.show import PAGE
 from jatlas.synthetic import CLASSES, Synthetic
 from jatlas.visualize import Ascent, Direction, RandomViews, RenderConfig
@@ -62,9 +61,8 @@ class Demo:
 
     def run(self) -> None:
         """Build the atlas, say what was made, and open it."""
-        use_all_cores()
         begin = time.perf_counter()
-        network, params = load_network(NETWORK)
+        network, params = session.open_network(NETWORK)
         for_images, for_atlas = jax.random.split(jax.random.key(self.seed))
         out = self.out or Path(tempfile.mkdtemp(prefix="jatlas-")) / "atlas"
         atlas = build(

@@ -13,7 +13,6 @@ from tyro.conf import Positional
 from jatlas.arrange import cell_index
 from jatlas.build import preprocess_of
 from jatlas.cli._look import LookOptions, OpenLayer
-from jatlas.cli._session import use_all_cores
 from jatlas.collect import Preprocess, decode
 from jatlas.explain import activation_grid, find_on_map
 from jatlas.pixels import WHITE, contact_sheet, sprite
@@ -42,7 +41,6 @@ class Look(LookOptions):
 
     def run(self) -> None:
         """Draw both and say where they are."""
-        use_all_cores()
         opened = OpenLayer.of(self.atlas, self)
         # The image is made a square as the atlas's own were.
         preprocess = preprocess_of(opened.atlas.info) or Preprocess(size=opened.network.input_size)

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 
 from jatlas.build import find_patches, preprocess_of
+from jatlas.cli import _session as session
 from jatlas.cli._pictures import Pictures, read_picture
-from jatlas.cli._session import use_all_cores
 from jatlas.collect import Preprocess
 from jatlas.explain import (
     CORNERS,
@@ -23,7 +23,7 @@ from jatlas.explain import (
     rates,
     sweep,
 )
-from jatlas.model import Network, class_names, find_class, load_network
+from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas
 from jatlas.show import plot_sweep
 from jatlas.storage import files, load
@@ -105,7 +105,6 @@ class Patch:
             raise ValueError("patches: expected pictures, or an atlas to find them on")
         if not self.images and self.atlas is None:
             raise ValueError("images: expected files or folders of images of the source class")
-        use_all_cores()
         atlas = None if self.atlas is None else load(self.atlas)
         patches = [(str(path), read_picture(path)) for path in self.patches]
         case = self._case(atlas)
@@ -121,7 +120,8 @@ class Patch:
         self._report(case, [self._try(case, name, patch) for name, patch in patches])
 
     def _case(self, atlas: Atlas | None) -> _Case:
-        network, params = load_network(self.network if atlas is None else atlas.info["network"])
+        name = self.network if atlas is None else atlas.info["network"]
+        network, params = session.open_network(name)
         names = class_names(network, params, known=() if atlas is None else atlas.classes)
         source, target = (find_class(name, names) for name in (self.source, self.target))
         # Images are made squares as the atlas's own were.

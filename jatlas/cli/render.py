@@ -10,9 +10,8 @@ import jax
 from tyro.conf import OmitArgPrefixes, Positional
 
 from jatlas.build import CellConfig, render_cell, rerender
+from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
-from jatlas.cli._session import use_all_cores
-from jatlas.model import load_network
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Map
 from jatlas.show import export_folder, has_page
@@ -57,14 +56,13 @@ class Render:
         """Render and say where the picture is."""
         if (self.cell is None) != (self.out is None):
             raise ValueError("cell, out: expected both or none")
-        use_all_cores()
         if self.cell is not None:
             self._render_cell(load(self.atlas), *self.cell)
             return
         with working_folder(self.atlas) as cache:
             atlas = load(self.atlas)
             owner, size = self._choose(atlas)
-            network, params = load_network(atlas.info["network"])
+            network, params = session.open_network(atlas.info["network"])
             result = rerender(
                 network, params, atlas, owner.path,
                 size=size, key=jax.random.key(self.seed), cells=self._cells(atlas, owner),
@@ -77,7 +75,7 @@ class Render:
 
     def _render_cell(self, atlas: Atlas, row: int, column: int) -> None:
         owner, size = self._choose(atlas)
-        network, params = load_network(atlas.info["network"])
+        network, params = session.open_network(atlas.info["network"])
         icon = render_cell(
             network, params, atlas, owner.path,
             size=size, row=row, column=column, key=jax.random.key(self.seed),

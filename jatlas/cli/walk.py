@@ -10,7 +10,6 @@ import numpy as np
 from tyro.conf import Positional
 
 from jatlas.cli._look import LookOptions, OpenLayer
-from jatlas.cli._session import use_all_cores
 from jatlas.explain import path
 from jatlas.pixels import contact_sheet
 from jatlas.storage import files
@@ -38,7 +37,6 @@ class Walk(LookOptions):
 
     def run(self) -> None:
         """Draw it, and say how far the samples lie from the line."""
-        use_all_cores()
         opened = OpenLayer.of(self.atlas, self)
         line = path(
             jnp.asarray(opened.map.points),

@@ -126,10 +126,11 @@ def collect(
     per_image: int,
     key: Key,
     run: Run,
+    segment: int = SEGMENT,
 ) -> Collected:
     """Run a source's images through the network and sample several layers. A host function.
 
-    Results are kept in segments of `SEGMENT` images, and what is kept is not computed again.
+    Results are kept in segments of images, and what is kept is not computed again.
 
     Args:
       network: the network.
@@ -141,37 +142,66 @@ def collect(
       run: batch size, threads and progress. With several positions per image a batch has fewer
         images, as each position costs a pass through the rest of the network.
 
+      segment: images whose results are kept together.
+
     Returns:
       Collected.
 
     Raises:
-      ValueError: if no image could be used; the first reasons are given.
+      ValueError: for a layer that is unknown or has no positions, and if no image could be
+        used; the first reasons are given.
     """
+    if per_image < 1:
+        raise ValueError(f"per_image: expected at least 1, got {per_image}")
+    side = network.input_size
+    for layer in stages:
+        network.activation_shape(params, (side, side), layer=layer)
     kept = {layer: _kept(stage) for layer, stage in stages.items()}
-    last = None if source.count is None else -(-source.count // SEGMENT)
+    last = None if source.count is None else -(-source.count // segment)
+    if not _complete(kept, last):
+        step = functools.partial(extract, network, params, per_image=per_image, key=key)
+        size = max(1, min(run.batch_size // per_image, segment))
+        _fill_gaps(step, source, kept, last, stages, batch_size=size, segment=segment, run=run)
+    return _joined({layer: [x[n] for n in sorted(x)] for layer, x in kept.items()})
+
+
+def _complete(kept: Mapping[str, Collection[int]], last: int | None) -> bool:
+    """Return whether all segments of all layers are known to be there."""
+    return last is not None and all(len(segments) >= last for segments in kept.values())
+
+
+def _fill_gaps(
+    step: Callable[..., dict[str, Extract]],
+    source: ImageSource,
+    kept: dict[str, dict[int, Arrays]],
+    last: int | None,
+    stages: Mapping[str, Stage],
+    *,
+    batch_size: int,
+    segment: int,
+    run: Run,
+) -> None:
+    """Compute the segments that are missing, and keep them."""
     first = min(_first_gap(segments) for segments in kept.values())
-    size = max(1, min(run.batch_size // per_image, SEGMENT))
-    step = functools.partial(extract, network, params, per_image=per_image, key=key)
-    with contextlib.closing(source.load(first * SEGMENT, workers=run.workers)) as stream:
+    with contextlib.closing(source.load(first * segment, workers=run.workers)) as stream:
         bar = tqdm(
             stream,
             desc="images",
             unit="image",
             total=source.count,
-            initial=first * SEGMENT,
+            initial=first * segment,
             disable=not run.progress,
         )
-        for number, items in itertools.groupby(bar, key=lambda item: item.index // SEGMENT):
-            missing = tuple(layer for layer in stages if number not in kept[layer])
+        for number, items in itertools.groupby(bar, key=lambda item: item.index // segment):
+            missing = tuple(layer for layer in kept if number not in kept[layer])
             if not missing:
                 continue
-            results = _extract_segment(step, items, layers=missing, batch_size=size)
+            results = _extract_segment(step, items, layers=missing, batch_size=batch_size)
             for layer, arrays in results.items():
                 stages[layer].put(arrays, f"{number:06d}")
                 kept[layer][number] = arrays
-            if all(len(segments) == last for segments in kept.values()):
+            if _complete(kept, last):
                 break
-    return _joined({layer: [x[n] for n in sorted(x)] for layer, x in kept.items()})
 
 
 def _kept(stage: Stage) -> dict[int, Arrays]:

@@ -1,4 +1,4 @@
-"""Images found again, and what samples look at cut out of them."""
+"""The images of an atlas read again, and receptive fields cut out of them."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from atlases import CONFIG, build, build_arrays, make_images
 from helpers import tiny_network, tiny_params
-from test_pipeline import CONFIG, build, build_arrays, make_images
 
 import jatlas
 from jatlas import collect
-from jatlas.build import crops, images_of, thumbnails
-from jatlas.build._crops import again
+from jatlas.build import images_of
+from jatlas.build._crops import crops, reread, thumbnails
 from jatlas.storage import load, save
 from jatlas.synthetic import Synthetic
 
@@ -31,7 +31,7 @@ def test_the_folder_of_an_atlas_is_found_if_it_is_as_it_was(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kind", ["folder", "arrays", "synthetic"])
-def test_images_are_the_same_again(tmp_path: Path, kind: str) -> None:
+def test_images_are_the_same_reread(tmp_path: Path, kind: str) -> None:
     batches = np.random.default_rng(1).random((2, 60, 8, 8, 3), np.float32)
     if kind == "folder":
         source: Any = collect.folder(make_images(tmp_path / "images"), size=16)
@@ -41,7 +41,7 @@ def test_images_are_the_same_again(tmp_path: Path, kind: str) -> None:
         source = Synthetic(130, key=jax.random.key(2), size=16, classes=(0, 1))
     first = list(source.load())
     wanted = [0, 5, 6, len(first) - 1]
-    found = again(source, wanted)
+    found = reread(source, wanted)
     assert found is not None
     for item, index in zip(found, wanted, strict=True):
         assert (item.index, item.error) == (index, first[index].error)
@@ -54,7 +54,7 @@ def test_images_that_may_not_come_again_have_no_crops(tmp_path: Path) -> None:
             return iter(np.random.default_rng().random((2, 20, 16, 16, 3), np.float32))
 
     for content in (Shuffled(), iter(Shuffled())):
-        assert again(collect.arrays(content), [0]) is None
+        assert reread(collect.arrays(content), [0]) is None
         (grid,) = build_arrays(content).maps[0].grids
         assert grid.crops is None and grid.exemplars is not None
     saved = save(build_arrays(Shuffled()), tmp_path / "atlas")

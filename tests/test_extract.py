@@ -12,12 +12,11 @@ import pytest
 from helpers import CLASSES, counting_network, tiny_network, tiny_params
 from PIL import Image
 
-from jatlas import collect
-from jatlas.collect import _extract as samples
+from jatlas import Run, collect
 from jatlas.collect import _sample as sample
 from jatlas.collect._extract import Collected
 from jatlas.explain import evidence
-from jatlas.storage import Checkpoints
+from jatlas.storage import Stage
 
 KEY = jax.random.key(11)
 LAYERS = ("conv2", "conv1")
@@ -25,18 +24,19 @@ COUNT, SIDE = 20, 16
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3), np.uint8)
 
 
-def gather(source: Any, **changes: Any) -> Collected:
-    arguments = {
-        "layers": LAYERS,
-        "per_image": 1,
-        "key": KEY,
-        "checkpoints": Checkpoints(None),
-        "batch_size": 8,
-        "progress": False,
-    }
-    arguments |= changes
+def gather(
+    source: Any,
+    *,
+    layers: tuple[str, ...] = LAYERS,
+    folder: Path | None = None,
+    batch_size: int = 8,
+    **changes: Any,
+) -> Collected:
+    stages = {layer: Stage.begin(folder, f"{layer}-samples") for layer in layers}
+    arguments: dict[str, Any] = {"per_image": 1, "key": KEY} | changes
     network = arguments.pop("network", tiny_network())
-    return samples.collect(network, tiny_params(), source, **arguments)
+    run = Run(batch_size=batch_size, progress=False)
+    return collect.collect(network, tiny_params(), source, stages=stages, run=run, **arguments)
 
 
 def assert_equal(found: Collected, expected: Collected) -> None:
@@ -45,6 +45,17 @@ def assert_equal(found: Collected, expected: Collected) -> None:
     assert (found.images, found.skipped) == (expected.images, expected.skipped)
     for layer, right in expected.samples.items():
         jax.tree.map(np.testing.assert_array_equal, found.samples[layer], right)
+
+
+def assert_close(found: Collected, expected: Collected) -> None:
+    """Compare up to rounding."""
+    assert (found.images, found.skipped) == (expected.images, expected.skipped)
+    for layer, right in expected.samples.items():
+        got = found.samples[layer]
+        np.testing.assert_array_equal(got.source, right.source)
+        np.testing.assert_allclose(got.vectors, right.vectors, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(got.evidence, right.evidence, rtol=2e-3, atol=1e-5)
+        np.testing.assert_allclose(got.moment, right.moment, rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +71,7 @@ def test_samples_are_those_of_a_plain_loop(per_image: int) -> None:
     for layer, channels in {"conv1": 8, "conv2": 12}.items():
         run = jax.jit(functools.partial(tiny_network().run, until=layer))
         explain = jax.jit(functools.partial(evidence, tiny_network(), layer=layer))
-        vectors, source, speaks_for = [], [], []
+        vectors, source, attributed = [], [], []
         moment = np.zeros((channels, channels))
         for number, image in enumerate(IMAGES):
             activation = np.asarray(run(tiny_params(), image.astype(np.float32) / 255))
@@ -70,7 +81,7 @@ def test_samples_are_those_of_a_plain_loop(per_image: int) -> None:
                 vectors.append(activation[row, column])
                 source.append([number, row, column])
                 position = jnp.array([row, column])
-                speaks_for.append(explain(tiny_params(), activation, position))
+                attributed.append(explain(tiny_params(), activation, position))
             inner = activation[1:-1, 1:-1].reshape(-1, channels).astype(np.float64)
             moment += inner.T @ inner / len(inner)
         got = found.samples[layer]
@@ -80,35 +91,24 @@ def test_samples_are_those_of_a_plain_loop(per_image: int) -> None:
         assert dtypes == [np.float32, np.int32, np.float16, np.float32]
         np.testing.assert_array_equal(got.source, source)
         np.testing.assert_allclose(got.vectors, vectors, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(got.evidence, speaks_for, rtol=2e-3, atol=1e-6)
+        np.testing.assert_allclose(got.evidence, attributed, rtol=2e-3, atol=1e-6)
         np.testing.assert_allclose(got.moment, moment / COUNT, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 32])
-def test_the_batch_size_does_not_matter(expected: Collected, batch_size: int) -> None:
-    assert_equal(gather(collect.arrays(IMAGES), batch_size=batch_size), expected)
+def test_the_batch_size_changes_rounding_only(expected: Collected, batch_size: int) -> None:
+    assert_close(gather(collect.arrays(IMAGES), batch_size=batch_size), expected)
 
 
-def test_several_places_of_an_image_make_smaller_batches_and_equal_samples(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    apart = gather(collect.arrays(IMAGES), per_image=3, batch_size=1)
-    sizes = []
-
-    def extract(network: Any, params: Any, images: Any, *arguments: Any, **named: Any) -> Any:
-        sizes.append(len(images))
-        return original(network, params, images, *arguments, **named)
-
-    original = samples.extract
-    monkeypatch.setattr(samples, "extract", extract)
-    together = gather(collect.arrays(IMAGES), per_image=3, batch_size=50)
-    assert sizes == [16, 16]
-    assert_equal(together, apart)
-    # The rows of one image stand together, and the moment does not hang on the places.
-    conv1 = together.samples["conv1"]
+@pytest.mark.parametrize("batch_size", [1, 7, 50])
+def test_several_positions_of_an_image_are_rows_side_by_side(batch_size: int) -> None:
+    found = gather(collect.arrays(IMAGES), per_image=3, batch_size=batch_size)
+    assert_close(found, gather(collect.arrays(IMAGES), per_image=3, batch_size=9))
+    conv1 = found.samples["conv1"]
     np.testing.assert_array_equal(conv1.source[:, 0], np.repeat(np.arange(COUNT), 3))
-    one = gather(collect.arrays(IMAGES), per_image=1).samples["conv1"]
-    np.testing.assert_array_equal(conv1.moment, one.moment)
+    # The moment does not depend on the positions.
+    one = gather(collect.arrays(IMAGES)).samples["conv1"]
+    np.testing.assert_allclose(conv1.moment, one.moment, rtol=1e-5)
 
 
 def test_two_collections_are_one_trace() -> None:
@@ -163,14 +163,12 @@ def test_a_folder_gives_what_its_arrays_give(tmp_path: Path, expected: Collected
 @pytest.mark.parametrize("damaged", [(0,), (3, 7, 19), (4, 5, 6, 7)], ids=str)
 def test_damaged_images_are_named_and_shift_nothing(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     expected: Collected,
     damaged: tuple[int, ...],
     segment: int,
 ) -> None:
-    monkeypatch.setattr(samples, "SEGMENT", segment)
     source = write_folder(tmp_path, damaged=damaged)
-    found = gather(source, batch_size=3)
+    found = gather(source, batch_size=3, segment=segment)
     assert [source.name(index) for index, _ in found.skipped] == [f"{n:02d}.png" for n in damaged]
     assert all(isinstance(reason, str) and reason for _, reason in found.skipped)
     assert found.images == COUNT
@@ -206,42 +204,53 @@ class Watched:
 
 
 @pytest.mark.parametrize("batch_sizes", [(8, 8), (3, 5)], ids=str)
-def test_an_interrupted_collection_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_sizes: tuple[int, int]
-) -> None:
-    monkeypatch.setattr(samples, "SEGMENT", 6)
+def test_an_interrupted_collection_resumes(tmp_path: Path, batch_sizes: tuple[int, int]) -> None:
     source = write_folder(tmp_path / "images", damaged=(2, 9))
-    whole = gather(source)
-    folder = tmp_path / "build"
+    whole = gather(source, segment=6)
+    folder = tmp_path / "cache"
     first = Watched(source, fail_at=14)
     with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
-        gather(first, checkpoints=Checkpoints(folder), batch_size=batch_sizes[0])
+        gather(first, folder=folder, batch_size=batch_sizes[0], segment=6)
     assert first.read == list(range(14))
-    kept = Checkpoints(folder).names("images-")
-    assert kept == ["images-00000", "images-00001"]
-    before = {name: (folder / f"{name}.npz").stat().st_mtime_ns for name in kept}
-
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert len(before) == 2 * len(LAYERS)
     second = Watched(source)
-    found = gather(second, checkpoints=Checkpoints(folder), batch_size=batch_sizes[1])
+    found = gather(second, folder=folder, batch_size=batch_sizes[1], segment=6)
     assert second.read == list(range(12, COUNT))
-    assert {name: (folder / f"{name}.npz").stat().st_mtime_ns for name in kept} == before
-    assert_equal(found, whole)
-
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert before.items() <= after.items()
+    assert_close(found, whole)
     third = Watched(source)
-    assert_equal(gather(third, checkpoints=Checkpoints(folder)), whole)
+    assert_equal(gather(third, folder=folder, segment=6), found)
     assert third.read == []
 
 
-def test_segments_are_kept_even_where_nothing_could_be_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(samples, "SEGMENT", 5)
+def test_a_damaged_segment_is_computed_again_alone(tmp_path: Path) -> None:
+    source, folder = collect.arrays(IMAGES), tmp_path / "cache"
+    whole = gather(source, folder=folder, segment=6)
+    damaged = sorted(folder.glob("conv1-samples-*"))[1]
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert_equal(gather(source, folder=folder, segment=6), whole)
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {damaged.name}
+
+
+def test_another_layer_is_collected_alone(tmp_path: Path, expected: Collected) -> None:
+    source, folder = collect.arrays(IMAGES), tmp_path / "cache"
+    gather(source, layers=("conv1",), folder=folder)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert_equal(gather(source, folder=folder), expected)
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert before.items() < after.items()
+
+
+def test_segments_are_kept_even_where_nothing_could_be_used(tmp_path: Path) -> None:
     source = write_folder(tmp_path / "images", damaged=(0, 1, 2, 3, 4))
-    checkpoints = Checkpoints(tmp_path / "build")
-    whole = gather(source, checkpoints=checkpoints)
+    whole = gather(source, folder=tmp_path / "cache", segment=5)
     assert [index for index, _ in whole.skipped] == [0, 1, 2, 3, 4]
     again = Watched(source)
-    assert_equal(gather(again, checkpoints=checkpoints), whole)
+    assert_equal(gather(again, folder=tmp_path / "cache", segment=5), whole)
     assert again.read == []
 
 
@@ -262,7 +271,6 @@ def test_no_images_at_all_is_an_error() -> None:
         ({"layers": ("conv1", "mixed4c")}, "tiny has no layer 'mixed4c'; it has: input, "),
         ({"layers": ("logits",)}, r"layer: 'logits' has no positions \(its shape is \(5,\)"),
         ({"per_image": 0}, "per_image: expected at least 1, got 0"),
-        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
     ],
 )
 def test_bad_input_is_refused(changes: dict[str, Any], message: str) -> None:

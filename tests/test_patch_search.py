@@ -8,24 +8,22 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from atlases import RUN, build, make_images
 from helpers import CLASSES, tiny_network, tiny_params
-from test_maps import TWO
-from test_pipeline import build, make_images
+from test_class_maps import TWO
 
 from jatlas import collect
 from jatlas.build import _patch_search as patching
-from jatlas.build import read_off
-from jatlas.explain import classify, read_patches
+from jatlas.build import find_patches
+from jatlas.explain import classify, patch_candidates
 
 
 def test_crops_are_of_images_that_show_neither_class(tmp_path: Path) -> None:
     folder = make_images(tmp_path / "images")
     atlas = build(folder, None, layers=("conv2",), grids=(2,))
-    config = TWO.choice
-    assert config is not None
-    read = read_off(
+    read = find_patches(
         tiny_network(), tiny_params(), atlas, source=1, target=3, key=jax.random.key(1),
-        config=dataclasses.replace(config, min_count=1), progress=False,
+        selection=dataclasses.replace(TWO, min_count=1), run=RUN,
     )  # fmt: skip
     assert read.probabilities.shape == (26, CLASSES)
     assert not read.probabilities[5].any()  # it is damaged
@@ -34,12 +32,12 @@ def test_crops_are_of_images_that_show_neither_class(tmp_path: Path) -> None:
     table = np.asarray(classify(tiny_network(), tiny_params(), pixels))
     np.testing.assert_allclose(read.probabilities[[item.index for item in good]], table, rtol=1e-4)
     # Five classes: every image has both among its first five.
-    assert read.findings == []
+    assert read.patches == []
     (tmp_path / "images" / "00.png").unlink()
-    with pytest.raises(ValueError, match="images: expected those that the atlas was built of"):
-        read_off(
+    with pytest.raises(ValueError, match="images: the atlas"):
+        find_patches(
             tiny_network(), tiny_params(), atlas, source=1, target=3, key=jax.random.key(1),
-            config=config, progress=False,
+            selection=TWO, run=RUN,
         )  # fmt: skip
 
 
@@ -49,21 +47,20 @@ def test_what_counts_but_is_something_else_is_cut_out(
     folder = make_images(tmp_path / "images")
     atlas = build(folder, None, layers=("conv2",), grids=(2,))
     # Of five classes, an image is taken for neither if neither comes first.
-    monkeypatch.setattr(patching, "read_patches", functools.partial(read_patches, rank=1))
-    assert TWO.choice is not None
-    config = dataclasses.replace(TWO.choice, min_count=1)
+    monkeypatch.setattr(patching, "patch_candidates", functools.partial(patch_candidates, rank=1))
+    selection = dataclasses.replace(TWO, min_count=1)
     for source, target in itertools.permutations(range(CLASSES), 2):
-        read = read_off(
+        read = find_patches(
             tiny_network(), tiny_params(), atlas, source=source, target=target,
-            key=jax.random.key(1), config=config, progress=False, count=2,
+            key=jax.random.key(1), selection=selection, run=RUN, count=2,
         )  # fmt: skip
-        if read.findings:
+        if read.patches:
             break
-    assert 0 < len(read.findings) <= 2
+    assert 0 < len(read.patches) <= 2
     layer = atlas.find("conv2")
     evidence = layer.samples.evidence.astype(np.float32)
     margins = evidence[:, target] - evidence[:, source]
-    for found in read.findings:
+    for found in read.patches:
         assert found.shows == read.probabilities[found.image].argmax() not in (source, target)
         own = margins[layer.samples.source[:, 0] == found.image]
         assert found.margin > 0 and np.isclose(own, found.margin).any()

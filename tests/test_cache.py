@@ -1,0 +1,173 @@
+"""Results of stages on disk: kept under the digest of what decides them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jatlas.storage import FOLDER, Stage, files, working_folder
+
+
+def arrays(value: float) -> dict[str, np.ndarray]:
+    return {"x": np.full((2, 3), value, np.float32), "names": np.array(["a", "bc"])}
+
+
+def assert_equal(got: dict[str, np.ndarray] | None, expected: dict[str, np.ndarray]) -> None:
+    assert got is not None and got.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array)
+
+
+def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "cache"
+    stage = Stage.begin(folder, "points", seed=1)
+    assert stage.get() is None and not folder.exists()
+    stage.put(arrays(2))
+    assert_equal(Stage.begin(folder, "points", seed=1).get(), arrays(2))
+    assert Stage.begin(folder, "points", seed=2).get() is None
+    assert Stage.begin(folder, "other", seed=1).get() is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"b": 1}),
+        ({"a": [1, 2]}, {"a": [2, 1]}),
+        ({"a": "1"}, {"a": 1}),
+        ({"a": {"b": None}}, {"a": {"b": 0}}),
+        ({}, {"a": None}),
+    ],
+)
+def test_every_input_decides_the_digest_and_of_what_follows(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    first, second = (Stage.begin(None, "samples", **inputs) for inputs in (one, other))
+    assert first.digest != second.digest
+    assert first.then("points").digest != second.then("points").digest
+    assert first.then("points", **one).digest != first.then("points", **other).digest
+
+
+def test_the_order_of_inputs_does_not_matter() -> None:
+    assert Stage.begin(None, "x", a=1, b=2).digest == Stage.begin(None, "x", b=2, a=1).digest
+
+
+def test_once_computes_once(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def compute() -> dict[str, np.ndarray]:
+        calls.append(1)
+        return arrays(len(calls))
+
+    stage = Stage.begin(tmp_path, "a")
+    assert_equal(stage.once(compute), arrays(1))
+    assert_equal(Stage.begin(tmp_path, "a").once(compute), arrays(1))
+    assert_equal(stage.then("b").once(compute), arrays(2))
+    assert len(calls) == 2
+
+
+def test_what_fails_is_not_kept(tmp_path: Path) -> None:
+    def fail() -> dict[str, np.ndarray]:
+        raise RuntimeError("no luck")
+
+    stage = Stage.begin(tmp_path, "a")
+    with pytest.raises(RuntimeError, match="no luck"):
+        stage.once(fail)
+    assert_equal(stage.once(lambda: arrays(4)), arrays(4))
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage = Stage.begin(None, "a")
+    stage.put(arrays(0))
+    assert stage.get() is None and stage.pieces() == []
+    assert_equal(stage.once(lambda: arrays(1)), arrays(1))
+    assert_equal(stage.once(lambda: arrays(2)), arrays(2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_known_is_not_read_from_the_folder(tmp_path: Path) -> None:
+    digest = Stage.begin(None, "a", x=1).digest
+    stage = Stage.begin(tmp_path, "a", x=1, known={digest: lambda: arrays(7)})
+    assert_equal(stage.once(lambda: arrays(0)), arrays(7))
+    assert stage.then("b").get() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["mixed4c-icons", "features/conv1", "block[0]*", "..", "a.b"])
+def test_pieces_are_those_of_the_stage_alone(tmp_path: Path, name: str) -> None:
+    stage = Stage.begin(tmp_path, name)
+    for piece in ("b2", "b10", "a1"):
+        stage.put(arrays(0), piece)
+    stage.then(name).put(arrays(1), "z")
+    Stage.begin(tmp_path, f"{name}-more").put(arrays(1), "y")
+    (tmp_path / ".b-1.npz-abc123").write_bytes(b"a temporary file")
+    assert stage.pieces() == ["a1", "b10", "b2"]
+    assert_equal(stage.get("a1"), arrays(0))
+    assert stage.get() is None
+    assert {path.parent for path in tmp_path.rglob("*")} == {tmp_path}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"text", None])
+def test_a_damaged_result_is_not_there_and_said(
+    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage.begin(tmp_path, "a")
+    stage.put(arrays(1))
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:200] if content is None else content)
+    assert stage.get() is None
+    assert f"{path} is damaged" in caplog.text and "computed again" in caplog.text
+    assert_equal(stage.once(lambda: arrays(3)), arrays(3))
+    assert_equal(stage.get(), arrays(3))
+
+
+def test_a_flipped_bit_is_damage(tmp_path: Path) -> None:
+    stage = Stage.begin(tmp_path, "a")
+    stage.put({"x": np.zeros(1000, np.float32)})
+    (path,) = tmp_path.iterdir()
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    assert stage.get() is None
+
+
+def test_the_working_folder_goes_when_all_is_well_only(tmp_path: Path) -> None:
+    out = tmp_path / "atlas"
+    with pytest.raises(RuntimeError), working_folder(out) as folder:
+        files.write_text(folder / "kept", "text")
+        raise RuntimeError
+    assert (out / FOLDER / "kept").read_text() == "text"
+    with working_folder(out) as folder:
+        assert (folder / "kept").exists()
+        with pytest.raises(ValueError, match="another process"), working_folder(out):
+            pass
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("mixed4c", "mixed4c"),
+        ("mixed4c-class-277", "mixed4c-class-277"),
+        ("features/conv1", "features%2Fconv1"),
+        ("block[0]", "block[0]"),
+        (".", "%2E"),
+        ("..", "%2E%2E"),
+        (".hidden", "%2Ehidden"),
+        ("CON", "%43ON"),
+        ("nul.x", "%6Eul.x"),
+        ("Viewer", "%56iewer"),
+        ("a\\b:c*?", "a%5Cb%3Ac%2A%3F"),
+        ("über", "%C3%BCber"),
+        ("", "%"),
+    ],
+)
+def test_names_are_safe_on_every_system(name: str, safe: str) -> None:
+    assert files.safe_name(name, taken=("viewer",)) == safe
+
+
+def test_long_names_are_cut_and_stay_apart() -> None:
+    one, other = files.safe_name("x" * 400), files.safe_name("x" * 401)
+    assert len(one) < 130 and one != other
