@@ -14,7 +14,7 @@ from test_pipeline import CONFIG, Killed, build, failing_at, make_images, tree
 
 from jatlas.arrange import UMAP
 from jatlas.build import DrawConfig, MapConfig, add_map, draw_cell, drawing_for, redraw, with_map
-from jatlas.explain import ClassConfig, ComparisonConfig, choose
+from jatlas.explain import ClassSelection, ComparisonSelection, select_samples
 from jatlas.model import GOOGLENET_BVLC, abstract_params, inception_v1
 from jatlas.show import export_folder
 from jatlas.storage import _files as files
@@ -26,13 +26,13 @@ DRAWING = DrawConfig(render=CONFIG.render, exemplars=2)
 ONE = MapConfig(
     classes=(1,),
     layer="conv2",
-    choice=ClassConfig(size=3, min_count=2, most=30, layout=LAYOUT),
+    choice=ClassSelection(size=3, min_count=2, max_samples=30, layout=LAYOUT),
     drawing=DRAWING,
 )
 TWO = MapConfig(
     classes=(1, 3),
     layer="conv2",
-    choice=ComparisonConfig(size=3, min_count=2, most=20, layout=LAYOUT),
+    choice=ComparisonSelection(size=3, min_count=2, max_samples=20, layout=LAYOUT),
     drawing=DRAWING,
 )
 KEY = jax.random.key(4)
@@ -69,7 +69,10 @@ def test_a_map_holds_the_samples_that_matter_each_once(folder: Path, config: Map
     assert [each.path for each in others] == ["conv1", "conv2"]
     layer = before.find("conv2")
     assert config.choice is not None
-    wanted = [choose(layer.samples.evidence, index=i, config=config.choice) for i in config.classes]
+    wanted = [
+        select_samples(layer.samples.evidence, index=i, config=config.choice)
+        for i in config.classes
+    ]
     np.testing.assert_array_equal(made.rows, np.unique(np.concatenate(wanted)))
     for name in ("vectors", "source", "evidence"):
         np.testing.assert_array_equal(getattr(made, name), getattr(layer, name)[made.rows])
@@ -213,8 +216,14 @@ def test_what_cannot_be_had_is_said_and_leaves_nothing(atlas: Path) -> None:
         ({"layer": "mixed4c"}, "layer: expected one of conv1, conv2, got mixed4c"),
         ({"layer": None}, "layer: expected one of conv1, conv2, got None"),
         ({"classes": (9,)}, "class: expected an index from 0 to 4, got 9"),
-        ({"choice": ClassConfig(most=3, rule="magnitude")}, "at least 10 samples, 3 speak for it"),
-        ({"choice": ClassConfig(size=2, min_count=99, layout=LAYOUT)}, "min_count: no cell of 2"),
+        (
+            {"choice": ClassSelection(max_samples=3, rule="magnitude")},
+            "at least 10 samples, 3 were selected",
+        ),
+        (
+            {"choice": ClassSelection(size=2, min_count=99, layout=LAYOUT)},
+            "min_count: no cell of 2",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             add(atlas, dataclasses.replace(ONE, **change))
@@ -253,8 +262,8 @@ def test_without_a_drawing_it_is_that_of_the_layer(
 def test_a_map_is_of_one_class_or_two(classes: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="classes: expected one or two"):
         MapConfig(classes=classes)
-    with pytest.raises(ValueError, match="choice: expected a ClassConfig for 1 classes"):
-        MapConfig(classes=(1,), choice=ComparisonConfig())
+    with pytest.raises(ValueError, match="choice: expected a ClassSelection for 1 classes"):
+        MapConfig(classes=(1,), choice=ComparisonSelection())
 
 
 def test_exemplars_are_the_nearest_places_of_as_many_images(folder: Path) -> None:

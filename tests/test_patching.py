@@ -15,7 +15,7 @@ from test_pipeline import build, make_images
 from jatlas import collect
 from jatlas.build import _patch_search as patching
 from jatlas.build import read_off
-from jatlas.explain import classify, read_patches
+from jatlas.explain import classify, patch_candidates
 
 
 def test_crops_are_of_images_that_show_neither_class(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_counts_but_is_something_else_is_cut_out(
     folder = make_images(tmp_path / "images")
     atlas = build(folder, None, layers=("conv2",), grids=(2,))
     # Of five classes, an image is taken for neither if neither comes first.
-    monkeypatch.setattr(patching, "read_patches", functools.partial(read_patches, rank=1))
+    monkeypatch.setattr(patching, "patch_candidates", functools.partial(patch_candidates, rank=1))
     assert TWO.choice is not None
     config = dataclasses.replace(TWO.choice, min_count=1)
     for source, target in itertools.permutations(range(CLASSES), 2):

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jatlas.arrange._layout import FEWEST
+from jatlas.arrange import MIN_SAMPLES
 from jatlas.arrange import UMAP, to_unit_square, umap
 from jatlas.storage import check_free, read_info
 from jatlas.records import Atlas
@@ -202,9 +202,9 @@ def _check(
 
 
 def _check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> None:
-    if samples < FEWEST:
+    if samples < MIN_SAMPLES:
         raise ValueError(
-            f"a layout needs at least {FEWEST} samples, these images give {samples}: use more, or "
+            f"a layout needs at least {MIN_SAMPLES} samples, these images give {samples}: use more, or "
             "more positions per image"
         )
     largest = int((samples / config.min_count) ** 0.5)
@@ -275,6 +275,6 @@ def _points(
 
     def compute() -> dict[str, HostArray]:
         points = umap(samples.vectors, key=key, config=config.layout, progress=progress)
-        return {"points": to_unit_square(points)}
+        return {"points": np.asarray(to_unit_square(points))}
 
     return checkpoints.once(f"{name}-points", compute)["points"]

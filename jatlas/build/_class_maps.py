@@ -16,8 +16,8 @@ from jatlas.records import Grid, Map
 from jatlas.collect import ImageSource
 from jatlas.storage import Checkpoints
 from jatlas.build._cells import DrawConfig, Job, draw, settings, timed
-from jatlas.explain import ClassConfig, ComparisonConfig
-from jatlas.explain import class_map, comparison_map
+from jatlas.explain import ClassSelection, ComparisonSelection
+from jatlas.explain import select_class, select_comparison
 from jatlas.model import Network
 from jatlas.model import digest
 from jatlas.build._crops import images_of
@@ -39,19 +39,19 @@ class MapConfig:
     Attributes:
       classes: index of the class, or of the one on the left and the one on the right.
       layer: whose samples are used; None means the only layer of the atlas.
-      choice: which samples, and how many cells: a `ClassConfig` for one class, a
-        `ComparisonConfig` for two; None means the default of either.
+      choice: which samples, and how many cells: a `ClassSelection` for one class, a
+        `ComparisonSelection` for two; None means the default of either.
       drawing: how cells become pictures; None means `drawing_for` the layer.
     """
 
     classes: tuple[int, ...]
     layer: str | None = None
-    choice: ClassConfig | ComparisonConfig | None = None
+    choice: ClassSelection | ComparisonSelection | None = None
     drawing: DrawConfig | None = None
 
     def __post_init__(self) -> None:
         """Check that there are one or two classes, and fill in the choice."""
-        kinds = {1: ClassConfig, 2: ComparisonConfig}
+        kinds = {1: ClassSelection, 2: ComparisonSelection}
         if len(self.classes) not in kinds:
             raise ValueError(f"classes: expected one or two, got {self.classes}")
         kind = kinds[len(self.classes)]
@@ -237,14 +237,14 @@ def _made(
 
     def compute() -> dict[str, HostArray]:
         table, evidence = owner.samples.vectors, owner.samples.evidence
-        if isinstance(config.choice, ComparisonConfig):
+        if isinstance(config.choice, ComparisonSelection):
             left, right = config.classes
-            chosen = comparison_map(
+            chosen = select_comparison(
                 table, evidence, left=left, right=right, key=for_layout,
                 config=config.choice, progress=progress,
             )  # fmt: skip
         else:
-            chosen = class_map(
+            chosen = select_class(
                 table, evidence, index=config.classes[0], key=for_layout,
                 config=config.choice, progress=progress,
             )  # fmt: skip

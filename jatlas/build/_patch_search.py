@@ -9,10 +9,10 @@ from tqdm import tqdm
 from jatlas.records import Atlas
 from jatlas.collect import to_float
 from jatlas.collect import ImageSource, batches
-from jatlas.explain import ComparisonConfig
-from jatlas.explain import comparison_map
+from jatlas.explain import ComparisonSelection
+from jatlas.explain import select_comparison
 from jatlas.explain import classify
-from jatlas.explain import read_patches
+from jatlas.explain import patch_candidates
 from jatlas.build._class_maps import check_network
 from jatlas.model import Network
 from jatlas.build._crops import crops, images_of, sight
@@ -58,7 +58,7 @@ def read_off(
     target: int,
     key: Key,
     layer: str | None = None,
-    config: ComparisonConfig | None = None,
+    config: ComparisonSelection | None = None,
     images: ImageSource | None = None,
     count: int = 5,
     batch_size: int = 32,
@@ -67,7 +67,7 @@ def read_off(
     """Read patches off an atlas: what counts for the target, but is something else.
 
     The samples that matter for both classes are compared, see
-    `jatlas.explain._classes.comparison_map`; `jatlas.explain._patch_candidates.read_patches` finds the cells,
+    `jatlas.explain.select_comparison`; `jatlas.explain.patch_candidates` finds the cells,
     and what the best sample of each looks at is cut out of its image.
 
     Args:
@@ -78,7 +78,7 @@ def read_off(
       target: class that they are to become.
       key: seeds the layout.
       layer: whose samples are used; None means the only layer of the atlas.
-      config: which samples, and how many cells; None means `ComparisonConfig()`.
+      config: which samples, and how many cells; None means `ComparisonSelection()`.
       images: where the atlas's images are; None means where they were, if it was a folder.
       count: crops, at most.
       batch_size: images that go through the network at once.
@@ -92,18 +92,18 @@ def read_off(
         speak for the classes.
     """
     check_network(atlas, network, params)
-    config = ComparisonConfig() if config is None else config
+    config = ComparisonSelection() if config is None else config
     owner = atlas.layer(layer)
     images = images_of(atlas.info, atlas.images) if images is None else images
     if images is None:
         raise ValueError("images: expected those that the atlas was built of, and they are gone")
-    chosen = comparison_map(
+    chosen = select_comparison(
         owner.samples.vectors, owner.samples.evidence, left=source, right=target, key=key, config=config,
         progress=progress,
     )  # fmt: skip
     table = _probabilities(network, params, images, atlas, batch_size, progress)
     origin = owner.samples.source[chosen.rows]
-    found = read_patches(
+    found = patch_candidates(
         chosen.points, owner.samples.evidence[chosen.rows], origin[:, 0], table, left=source, right=target,
         size=config.size, count=count, min_count=config.min_count,
     )  # fmt: skip

@@ -102,18 +102,18 @@ class Walk(LookOptions):
         """Draw it, and say where the map is too empty to go by."""
         import jax.numpy as jnp
 
-        from jatlas.explain import path
+        from jatlas.explain import path_through_map
 
         use_all_cores()
         network, params, owner = _load(self.atlas, self.layer)
-        line = path(
+        line = path_through_map(
             jnp.asarray(owner.points), jnp.asarray(owner.samples.vectors),
             start=jnp.asarray(self.start),
             end=jnp.asarray(self.end), count=self.count, samples=self.samples,
         )  # fmt: skip
         icons = _icons(network, params, np.asarray(line.directions), owner, self)
         files.write_image(self.out, _sheet(icons, 1, self.count))
-        reach = " ".join(f"{x:.2f}" for x in line.reach.tolist())
+        reach = " ".join(f"{x:.2f}" for x in line.radius.tolist())
         print(f"{self.out}: the samples of each icon lie within {reach} of the line")
 
 

@@ -13,7 +13,7 @@ from jatlas.build import DrawConfig, MapConfig, add_map, drawing_for
 from jatlas.build._class_maps import RIDGE
 from jatlas.cli._options import IconOptions
 from jatlas.cli._session import use_all_cores
-from jatlas.explain import ClassConfig, ComparisonConfig, Rule
+from jatlas.explain import ClassSelection, ComparisonSelection, Rule
 from jatlas.model import Network, find_class, load_network, names_of
 from jatlas.storage import read_info
 from jatlas.types import Params
@@ -45,10 +45,10 @@ class MapOptions:
     """
 
     layer: str | None = None
-    rule: Rule = ClassConfig.rule
-    rank: int = ClassConfig.rank
-    most: int | None = ClassConfig.most
-    min_count: int = ClassConfig.min_count
+    rule: Rule = ClassSelection.rule
+    rank: int = ClassSelection.rank
+    most: int | None = ClassSelection.max_samples
+    min_count: int = ClassSelection.min_count
     layout: Literal["umap", "tsne"] = "umap"
     seed: int = 0
     overwrite: bool = False
@@ -73,17 +73,17 @@ class Class(MapOptions):
 
     atlas: Positional[Path]
     name: Positional[str]
-    size: int = ClassConfig.size
+    size: int = ClassSelection.size
 
     def run(self) -> None:
         """Make the map and say where it is."""
-        choice = ClassConfig(
+        choice = ClassSelection(
             rule=self.rule,
             rank=self.rank,
-            most=self.most,
+            max_samples=self.most,
             size=self.size,
             min_count=self.min_count,
-            layout=ClassConfig.layout if self.layout == "umap" else TSNE(),
+            layout=ClassSelection.layout if self.layout == "umap" else TSNE(),
         )
         _add(self.atlas, (self.name,), choice, self)
 
@@ -106,18 +106,18 @@ class Compare(MapOptions):
     atlas: Positional[Path]
     left: Positional[str]
     right: Positional[str]
-    size: int = ComparisonConfig.size
-    percentile: float | None = ComparisonConfig.percentile
+    size: int = ComparisonSelection.size
+    percentile: float | None = ComparisonSelection.percentile
 
     def run(self) -> None:
         """Make the map and say where it is."""
-        choice = ComparisonConfig(
+        choice = ComparisonSelection(
             rule=self.rule,
             rank=self.rank,
-            most=self.most,
+            max_samples=self.most,
             size=self.size,
             min_count=self.min_count,
-            layout=ComparisonConfig.layout if self.layout == "umap" else TSNE(),
+            layout=ComparisonSelection.layout if self.layout == "umap" else TSNE(),
             percentile=self.percentile,
         )
         _add(self.atlas, (self.left, self.right), choice, self)
@@ -126,7 +126,7 @@ class Compare(MapOptions):
 def _add(
     atlas: Path,
     wanted: tuple[str, ...],
-    choice: ClassConfig | ComparisonConfig,
+    choice: ClassSelection | ComparisonSelection,
     options: MapOptions,
 ) -> None:
     import jax

@@ -18,7 +18,7 @@ from jatlas.explain import (
     CORNERS,
     SIZES,
     Attack,
-    ComparisonConfig,
+    ComparisonSelection,
     Rates,
     attack,
     noise_patch,
@@ -76,7 +76,7 @@ class Patch:
     sizes: tuple[float, ...] = SIZES
     corners: tuple[Place, ...] = _PLACES
     count: int = 5
-    most: int | None = ComparisonConfig.most
+    most: int | None = ComparisonSelection.max_samples
     control: bool = True
     seed: int = 0
     plot: Path | None = None
@@ -139,7 +139,7 @@ class Patch:
         read = read_off(
             network, params, atlas, source=source, target=target,
             key=jax.random.key(self.seed), layer=self.layer, count=self.count,
-            config=ComparisonConfig(most=self.most),
+            config=ComparisonSelection(max_samples=self.most),
         )  # fmt: skip
         if not images.paths:
             root = Path(atlas.info["source"]["root"])
