@@ -24,8 +24,12 @@ POSITION = jnp.array([1, 2])
 
 cell_index = functools.partial(arrange.cell_index, size=3)
 average = functools.partial(arrange.average, size=3)
-inverse = functools.partial(arrange.inverse, ridge=1e-2)
 class_heat = functools.partial(explain.class_heat, index=2)
+
+
+def inverse(moment: jax.Array) -> jax.Array:
+    # A perturbed moment is to stay symmetric.
+    return arrange.inverse((moment + moment.T) / 2, ridge=1.0)
 
 
 def evidence(activation: jax.Array) -> jax.Array:
@@ -91,7 +95,8 @@ def public_functions() -> dict[str, Callable[..., Any]]:
         name: value
         for package in (arrange, explain)
         for name, value in vars(package).items()
-        if not name.startswith("_") and callable(value) and hasattr(value, "__name__")
+        if not name.startswith("_") and name != "plot_sweep"  # moves to `jatlas.show`
+        if callable(value) and hasattr(value, "__name__")
         if not inspect.isclass(value) and hasattr(value, "__module__")
         if value.__module__.startswith("jatlas.")
     }

@@ -69,7 +69,7 @@ def to_unit_square(
 
     Example:
       >>> square = to_unit_square(jnp.array([[0.0, 7.0], [5.0, 7.0], [10.0, 7.0]]), margin=0.0)
-      >>> square.tolist()
+      >>> square.round(3).tolist()
       [[0.0, 0.5], [0.5, 0.5], [1.0, 0.5]]
     """
     low, high = percentiles

@@ -49,7 +49,7 @@ def inverse(moment: Array, *, ridge: float) -> Array:
         `jit` the result is NaN instead).
 
     Example:
-      >>> inverse(jnp.diag(jnp.array([3.0, 1.0])), ridge=0.5).tolist()
+      >>> inverse(jnp.diag(jnp.array([3.0, 1.0])), ridge=0.5).round(3).tolist()
       [[0.25, 0.0], [0.0, 0.5]]
     """
     if not ridge > 0:
