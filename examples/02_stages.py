@@ -13,8 +13,7 @@ import numpy as np
 
 import jatlas
 from jatlas import pixels
-from jatlas.arrange import _whiten as whiten
-from jatlas.arrange import nearest_neighbors
+from jatlas.arrange import inverse, nearest_neighbors, second_moment, whiten
 from jatlas.collect import _sample as sample
 from jatlas.explain import evidence
 from jatlas.storage._files import write_image
@@ -33,13 +32,13 @@ def main():
     activations = jax.jit(jax.vmap(one))(images)
     print(f"{LAYER}: {activations.shape}")
 
-    # The middle of each image: its vector, and what that speaks for.
+    # The middle of each image: its vector, and the class evidence of that.
     middle = jnp.array([activations.shape[1] // 2, activations.shape[2] // 2])
     vectors = jax.vmap(lambda x: sample.pick(x, middle[None])[0])(activations)
     attribute = functools.partial(evidence, network, params, position=middle, layer=LAYER)
-    for speaks_for in jax.jit(jax.vmap(lambda x: attribute(activation=x)))(activations)[:4]:
-        best = np.argsort(-speaks_for)[:3]
-        print(", ".join(f"{network.classes[i]} {speaks_for[i]:.2f}" for i in best))
+    for table in jax.jit(jax.vmap(lambda x: attribute(activation=x)))(activations)[:4]:
+        best = np.argsort(-table)[:3]
+        print(", ".join(f"{network.classes[i]} {table[i]:.2f}" for i in best))
 
     # Which of the images look alike there?
     print(nearest_neighbors(vectors, k=2).indices[:, 1])
@@ -51,8 +50,8 @@ def main():
     print(f"gradient on the image: {jax.jit(jax.grad(strength))(images[0]).shape}")
 
     # Icons of the vectors, whitened, all at once.
-    moment = whiten.second_moment(activations.reshape(-1, activations.shape[-1]))
-    directions = whiten.whiten(vectors, whiten.inverse(moment, ridge=1e-2))
+    moment = second_moment(activations.reshape(-1, activations.shape[-1]))
+    directions = whiten(vectors, inverse(moment, ridge=1e-2))
     icons = render(
         network,
         params,

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 
 import jatlas
+from jatlas import explain
 from jatlas.arrange import cell_index
-from jatlas.explain import _metrics as metrics
 from jatlas.synthetic import CLASSES
 
 
@@ -21,7 +21,7 @@ def main(folder: str) -> None:
     for each in atlas.maps:
         image = each.samples.source[:, 0]
         truth = image % len(CLASSES)
-        near = metrics.agreement(each.points, each.samples.vectors, truth, image)
+        near = explain.agreement(each.points, each.samples.vectors, truth, image)
         print(f"{each.layer}: {len(truth)} samples of {len(np.unique(image))} images")
         print(f"  nearest 10 of the same class: {near.points:.1%} on the map, "
               f"{near.vectors:.1%} among the vectors, {near.chance:.1%} by chance")  # fmt: skip
@@ -29,7 +29,7 @@ def main(folder: str) -> None:
             cell = np.asarray(cell_index(each.points, size=grid.size))
             rows, columns = np.divmod(grid.cells, grid.size)
             top = grid.evidence[rows, columns].argmax(1)
-            pure = metrics.purity(
+            pure = explain.purity(
                 cell, truth, dict(zip(grid.cells.tolist(), top.tolist(), strict=True))
             )
             print(
@@ -40,7 +40,7 @@ def main(folder: str) -> None:
             most = np.array([np.bincount(truth[cell == number]).argmax() for number in grid.cells])
             for what, classes in (("label", top), ("majority class", most)):
                 one, five = (
-                    metrics.recognized(network, params, grid.icons.images, classes, top=k).mean()
+                    explain.recognized(network, params, grid.icons.images, classes, top=k).mean()
                     for k in (1, 5)
                 )
                 print(f"  icons taken for their {what}: first guess {one:.1%}, of five {five:.1%}")

@@ -20,7 +20,7 @@ def probabilities(image: jnp.ndarray) -> np.ndarray:
     return np.exp(logits) / np.exp(logits).sum()
 
 
-def test_an_attack_is_a_loop_over_images() -> None:
+def test_an_attack_equals_a_loop_over_images() -> None:
     images = [jnp.asarray(RNG.random(SHAPE), jnp.float32) for _ in range(4)]
     plain = [probabilities(image) for image in images]
     source = Counter(int(p.argmax()) for p in plain).most_common(1)[0][0]
@@ -48,7 +48,7 @@ def test_an_attack_is_a_loop_over_images() -> None:
 
 
 def test_rates_count_as_the_article_does() -> None:
-    # Three known images and one that is not, two sizes, one corner.
+    # Three recognized images and one that is not, two sizes, one corner.
     target = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.45]])[..., None]
     flipped = np.array([[1, 0], [0, 1], [0, 1]], bool)[..., None]
     before = np.array([0.1, 0.2, 0.3])
@@ -62,7 +62,7 @@ def test_rates_count_as_the_article_does() -> None:
     assert found.dynamic_target == pytest.approx((0.9 + 0.6 + 0.45) / 3)
 
 
-def test_of_places_with_as_many_successes_the_more_probable_counts() -> None:
+def test_of_places_with_equal_successes_the_more_probable_is_best() -> None:
     target = np.array([[[0.2, 0.3], [0.4, 0.1]]])
     never = np.zeros((1, 2, 2), bool)
     found = rates(Attack(np.array([True]), np.array([0.1]), target, never))
@@ -73,7 +73,7 @@ def test_of_places_with_as_many_successes_the_more_probable_counts() -> None:
 
 
 def test_the_best_place_of_an_image_is_one_that_succeeds_if_there_is_any() -> None:
-    # 0.45 is not enough at the first place, where another class has more; 0.4 is at the second.
+    # At the first place another class has more than 0.45; at the second, 0.4 is the most.
     target = np.array([[[0.45], [0.4]]])
     found = rates(Attack(np.array([True]), np.array([0.1]), target, np.array([[[False], [True]]])))
     assert (found.static, found.dynamic, found.dynamic_target) == (1, 1, 0.4)
@@ -84,7 +84,7 @@ def test_the_best_place_of_an_image_is_one_that_succeeds_if_there_is_any() -> No
         assert found.dynamic == flipped.any((1, 2)).mean() >= found.static
 
 
-def test_no_images_and_no_such_size_are_refused() -> None:
+def test_no_images_and_sizes_out_of_range_are_refused() -> None:
     arguments = (tiny_network(), tiny_params())
     with pytest.raises(ValueError, match="images: expected at least one"):
         attack(*arguments, [], PATCH, source=0, target=1, progress=False)

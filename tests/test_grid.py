@@ -1,4 +1,4 @@
-"""Points to cells, against a dictionary of lists."""
+"""Grid averages against a dictionary of lists."""
 
 import collections
 import math
@@ -133,14 +133,14 @@ def test_one_cell_is_the_mean_of_all() -> None:
     np.testing.assert_allclose(cells.mean[0, 0], values.mean(0, dtype=np.float64), atol=1e-6)
 
 
-def test_nothing_at_all() -> None:
+def test_a_grid_of_no_samples_is_empty() -> None:
     cells = average(jnp.zeros((0, 3)), jnp.zeros((0, 2)), size=2)
     assert cells.count.tolist() == [[0, 0], [0, 0]]
     assert (cells.mean == 0).all()
 
 
 @pytest.mark.parametrize("rows", [1, 6, 8])  # one row would broadcast
-def test_as_many_values_as_points(rows: int) -> None:
+def test_values_and_points_must_be_of_one_number(rows: int) -> None:
     message = f"^values: expected one row per point, got {rows} for 7"
     with pytest.raises(ValueError, match=message):
         average(jnp.zeros((rows, 3)), jnp.zeros((7, 2)), size=2)

@@ -1,4 +1,4 @@
-"""Layouts: near stays near, the same twice, and the unit square."""
+"""UMAP layouts and the unit square."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
 
-from jatlas.arrange import UMAP, to_unit_square, umap
+from jatlas.arrange import TSNE, UMAP, layout, to_unit_square, tsne, umap
 
 FIFTEEN = UMAP(n_neighbors=15)
 
@@ -39,12 +39,12 @@ def points(clusters: np.ndarray) -> np.ndarray:
     return lay_out(clusters)
 
 
-# UMAP
+# UMAP: the first layout pays for the import of umap-learn and the compilation of its code.
 
 
 @pytest.mark.slow
-def test_what_is_near_stays_near(clusters: np.ndarray, points: np.ndarray) -> None:
-    # Measured: 0.961; the same points dealt out at random 0.51.
+def test_near_vectors_stay_near(clusters: np.ndarray, points: np.ndarray) -> None:
+    # Measured: 0.961; 0.51 for the same points in random order.
     assert cosine_trust(clusters, points) > 0.93
     centres = points.reshape(5, 60, 2).mean(axis=1)
     nearest = np.linalg.norm(points[:, None] - centres, axis=-1).argmin(axis=1)
@@ -52,16 +52,17 @@ def test_what_is_near_stays_near(clusters: np.ndarray, points: np.ndarray) -> No
 
 
 @pytest.mark.slow
-def test_a_key_is_a_layout(clusters: np.ndarray, points: np.ndarray) -> None:
-    assert lay_out(clusters).tobytes() == points.tobytes()
+def test_the_same_key_gives_the_same_layout(clusters: np.ndarray, points: np.ndarray) -> None:
+    again = layout(clusters, key=jax.random.key(0), config=FIFTEEN, progress=False)
+    assert again.tobytes() == points.tobytes()
     other = lay_out(clusters, seed=1)
     assert np.abs(other - points).max() > 0.1
     assert cosine_trust(clusters, other) > 0.93
 
 
 @pytest.mark.slow
-def test_the_metric_is_that_of_the_config(clusters: np.ndarray) -> None:
-    # Cosine does not see lengths, euclidean sees little else here. Measured: 0.960, 0.681, 0.975.
+def test_the_metric_decides_what_is_near(clusters: np.ndarray) -> None:
+    # Cosine ignores lengths; they dominate euclidean distances. Measured: 0.960, 0.681, 0.975.
     lengths = np.random.default_rng(1).permutation(np.geomspace(1, 1000, 300))[:, None]
     stretched = (clusters * lengths).astype(np.float32)
     cosine = lay_out(stretched)
@@ -69,6 +70,23 @@ def test_the_metric_is_that_of_the_config(clusters: np.ndarray) -> None:
     assert cosine_trust(stretched, cosine) > 0.93
     assert trustworthiness(stretched, cosine, n_neighbors=10) < 0.85
     assert trustworthiness(stretched, euclidean, n_neighbors=10) > 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [UMAP(n_neighbors=5), TSNE(perplexity=5)], ids=("umap", "tsne"))
+def test_a_line_keeps_near_vectors_near(clusters: np.ndarray, config: UMAP | TSNE) -> None:
+    key = jax.random.key(0)
+    line = layout(clusters[::4], key=key, config=config, dimensions=1, progress=False)
+    assert line.shape == (75, 1)
+    assert line.dtype == np.float32
+    spread = np.ptp(line.reshape(5, 15), axis=1)
+    assert spread.max() < 0.5 * np.ptp(line)
+
+
+def test_the_config_decides_the_method(clusters: np.ndarray) -> None:
+    key, config = jax.random.key(0), TSNE(perplexity=5)
+    expected = tsne(clusters[::10], key=key, config=config)
+    np.testing.assert_array_equal(layout(clusters[::10], key=key, config=config), expected)
 
 
 @pytest.mark.slow
@@ -123,7 +141,7 @@ def test_the_config_is_checked(wrong: dict[str, Any], message: str) -> None:
 # The unit square
 
 
-def test_normalize_by_hand() -> None:
+def test_the_unit_square_by_hand() -> None:
     # 0..10 and a margin of a tenth on both sides: -1..11 becomes 0..1.
     points = np.stack([np.arange(11.0), 100 - 10 * np.arange(11.0)], axis=1)
     got = to_unit_square(points, percentiles=(0, 100), margin=0.1)
@@ -140,7 +158,7 @@ def test_the_percentiles_are_numpys() -> None:
     np.testing.assert_allclose(to_unit_square(points), expected, atol=1e-6)
 
 
-def test_what_lies_outside_is_moved_to_the_edge() -> None:
+def test_points_outside_are_moved_to_the_edge() -> None:
     points = np.random.default_rng(3).uniform(size=(1000, 2)).astype(np.float32)
     points[:4] = [[50, 0.5], [-50, 0.5], [0.5, 50], [0.5, -50]]
     got = to_unit_square(points)
@@ -155,7 +173,7 @@ def test_what_lies_outside_is_moved_to_the_edge() -> None:
 
 
 def test_the_margins_are_symmetric() -> None:
-    # lucid widens the upper side by a tenth of what the lower margin has widened already.
+    # lucid widens the upper side by a tenth of the range that the lower margin has widened.
     points = np.random.default_rng(4).normal(size=(500, 2)).astype(np.float32)
     np.testing.assert_allclose(to_unit_square(-points), 1 - to_unit_square(points), atol=1e-6)
 
@@ -167,7 +185,7 @@ def test_scale_and_shift_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.1])
-def test_an_axis_on_which_all_agree_becomes_the_middle(margin: float) -> None:
+def test_a_constant_axis_becomes_one_half(margin: float) -> None:
     points = np.stack([np.linspace(-3, 9, 20), np.full(20, 7.3)], axis=1)
     got = to_unit_square(points, margin=margin)
     assert (got[:, 1] == 0.5).all()

@@ -1,5 +1,6 @@
 """Nearest neighbours against every pair compared in float64."""
 
+import inspect
 import math
 import re
 from typing import Any, get_args
@@ -10,9 +11,13 @@ import numpy as np
 import pytest
 
 from jatlas.arrange import Metric, nearest_neighbors
-from jatlas.arrange import _neighbors as module
+from jatlas.arrange._neighbors import block_shape, merge_block
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
+QUERIES, CANDIDATES = (
+    inspect.signature(nearest_neighbors).parameters[name].default
+    for name in ("query_block", "candidate_block")
+)
 
 
 def reference(vectors: np.ndarray, k: int, metric: str) -> tuple[np.ndarray, np.ndarray]:
@@ -34,13 +39,15 @@ def normal(count: int, channels: int, seed: int = 0) -> np.ndarray:
 
 
 def lattice(count: int = 300, channels: int = 4) -> np.ndarray:
-    """Whole numbers around a mean of zero: many ties, and float32 rounds none of the sums."""
+    """Whole numbers around a mean of zero: many ties, and sums that are exact in float32."""
     half = np.random.default_rng(1).integers(-2, 3, (count // 2, channels)).astype(np.float32)
     return np.concatenate([half, -half])
 
 
-def find(vectors: np.ndarray, k: int, metric: Any = "cosine") -> tuple[np.ndarray, np.ndarray]:
-    found = nearest_neighbors(vectors, k=k, metric=metric, progress=False)
+def find(
+    vectors: np.ndarray, k: int, metric: Any = "cosine", **blocks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    found = nearest_neighbors(vectors, k=k, metric=metric, progress=False, **blocks)
     assert found.indices.dtype == np.int32
     assert found.distances.dtype == np.float32
     assert found.indices.shape == found.distances.shape == (len(vectors), k)
@@ -52,11 +59,11 @@ def find(vectors: np.ndarray, k: int, metric: Any = "cosine") -> tuple[np.ndarra
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(("count", "k"), [(300, 15), (1, 1), (1500, 20)])
-def test_equals_every_pair_compared(metric: Metric, count: int, k: int) -> None:
+def test_neighbors_equal_a_comparison_of_all_pairs(metric: Metric, count: int, k: int) -> None:
     vectors = normal(count, 24)
     index, distance = find(vectors, k, metric)
     expected_index, expected_distance = reference(vectors, k, metric)
-    # Distances that differ by less than float32 can tell may change places.
+    # Distances that differ by less than the rounding of float32 may swap.
     assert (index == expected_index).mean() > 0.999
     np.testing.assert_allclose(distance, expected_distance, atol=3e-6)
     np.testing.assert_array_equal(index[:, 0], np.arange(count))
@@ -70,29 +77,24 @@ def test_equals_every_pair_compared(metric: Metric, count: int, k: int) -> None:
     ("queries", "candidates", "k"),
     [(64, 300, 1), (300, 64, 20), (70, 43, 20), (299, 299, 300), (60, 28, 300)],
 )
-def test_blocks_change_nothing(
-    monkeypatch: pytest.MonkeyPatch, metric: Metric, queries: int, candidates: int, k: int
-) -> None:
-    monkeypatch.setattr(module, "_QUERIES", queries)
-    monkeypatch.setattr(module, "_CANDIDATES", candidates)
-    calls: list[tuple[int, int]] = []
-    nearer = module._nearer
-
-    def spy(best: Any, table: Any, rows: Any, first: int, **options: Any) -> Any:
-        calls.append((len(rows), options["width"]))
-        return nearer(best, table, rows, first, **options)
-
-    monkeypatch.setattr(module, "_nearer", spy)
+def test_blocks_change_nothing(metric: Metric, queries: int, candidates: int, k: int) -> None:
     # Whole numbers for euclidean, so that every tie counts; the lengths of cosine are rounded.
     vectors = lattice() if metric == "euclidean" else normal(300, 24)
-    index, distance = find(vectors, k, metric)
+    merge_block.clear_cache()
+    index, distance = find(vectors, k, metric, query_block=queries, candidate_block=candidates)
+    # One program for all blocks: what the memory test measures is all there is.
+    assert merge_block._cache_size() == 1
     expected_index, expected_distance = reference(vectors, k, metric)
     assert (index == expected_index).mean() >= (1 if metric == "euclidean" else 0.999)
     np.testing.assert_allclose(distance, expected_distance, rtol=1e-6, atol=3e-6)
-    # All blocks are of one shape, within the limits: what the memory test measures is all.
-    blocks = math.ceil(300 / candidates)
-    shape = (queries, math.ceil(300 / blocks))
-    assert calls == [shape] * (math.ceil(300 / queries) * blocks)
+
+
+@pytest.mark.parametrize("count", [1, 299, 300, 301, 70_000])
+def test_blocks_are_within_their_limits_and_no_more_than_needed(count: int) -> None:
+    queries, candidates = block_shape(count, query_block=1024, candidate_block=300)
+    assert queries == min(count, 1024)
+    assert candidates <= 300
+    assert math.ceil(count / candidates) == math.ceil(count / 300)
 
 
 # Ties and duplicates
@@ -118,7 +120,7 @@ def test_a_vector_is_its_own_first_neighbor_among_duplicates(metric: Metric) -> 
     assert (distance[:, 0] == 0).all()
     for row, near in enumerate(index):
         assert set(near.tolist()) == set(np.flatnonzero(order == order[row]).tolist())
-    # The rounding that the docstring admits: 1e-6, and a thousandth of the spread.
+    # The rounding that the docstring states: 1e-6, and a thousandth of the spread.
     assert distance.max() < (1e-6 if metric == "cosine" else 1e-3 * np.sqrt(33) * 2)
 
 
@@ -154,7 +156,7 @@ def test_euclidean_far_from_the_origin(offset: float) -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e-3, 1e3, 1e25])
-def test_cosine_does_not_see_the_length(scale: float) -> None:
+def test_cosine_ignores_the_length(scale: float) -> None:
     vectors = normal(200, 12)
     lengths = np.random.default_rng(4).uniform(0.5, 2, (200, 1)) * scale
     index, distance = find((vectors * lengths).astype(np.float32), 8)
@@ -176,8 +178,8 @@ def test_the_same_on_every_run(metric: Metric) -> None:
     again = find(vectors, 12, metric)
     for a, b in zip(first, again, strict=True):
         assert a.tobytes() == b.tobytes()
-    there = nearest_neighbors(jnp.asarray(vectors), k=12, metric=metric, progress=False)
-    assert there.indices.tobytes() == first[0].tobytes()
+    on_device = nearest_neighbors(jnp.asarray(vectors), k=12, metric=metric, progress=False)
+    assert on_device.indices.tobytes() == first[0].tobytes()
 
 
 # Memory
@@ -187,18 +189,13 @@ def test_the_same_on_every_run(metric: Metric) -> None:
 def test_memory_does_not_grow_with_the_square_of_the_count(metric: Metric) -> None:
     def temporaries(count: int) -> int:
         float32, int32 = (lambda *shape, d=d: jax.ShapeDtypeStruct(shape, d) for d in "fi")
-        best = float32(module._QUERIES, 20), int32(module._QUERIES, 20)
-        program = module._nearer.lower(
-            best,
-            float32(count, 64),
-            int32(module._QUERIES),
-            0,
-            width=module._CANDIDATES,
-            metric=metric,
+        best = float32(QUERIES, 20), int32(QUERIES, 20)
+        program = merge_block.lower(
+            best, float32(count, 64), int32(QUERIES), 0, width=CANDIDATES, metric=metric
         )
         return program.compile().memory_analysis().temp_size_in_bytes
 
-    block = 4 * module._QUERIES * module._CANDIDATES
+    block = 4 * QUERIES * CANDIDATES
     assert block <= temporaries(1_000_000) < 4 * block
     assert temporaries(1_000_000) < 1.1 * temporaries(50_000)
 
@@ -232,3 +229,9 @@ def test_values_that_are_not_finite(metric: Metric, value: float) -> None:
         nearest_neighbors(vectors, k=3, metric=metric, progress=False)
     vectors[7, 1] = 0
     find(vectors, 3, metric)
+
+
+@pytest.mark.parametrize("name", ["query_block", "candidate_block"])
+def test_empty_blocks_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: expected at least 1, got 0$"):
+        find(normal(20, 3), 3, **{name: 0})

@@ -11,8 +11,7 @@ import pytest
 from helpers import CLASSES, counting_network, tiny_network, tiny_params
 from PIL import Image
 
-from jatlas.explain import CORNERS, composite, sweep
-from jatlas.explain import _patches as patches
+from jatlas.explain import CORNERS, classify, composite, noise_patch, plot_sweep, sweep
 from jatlas.model import Network, find_class
 
 RNG = np.random.default_rng(3)
@@ -39,20 +38,20 @@ def pasted(image: np.ndarray, patch: np.ndarray, size: float, corner: Any) -> np
 
 @pytest.mark.parametrize("size", [0, 0.04, 0.05, 0.3, 0.7, 1])
 @pytest.mark.parametrize("corner", [*CORNERS, (0.5, 0.3)])
-def test_a_composite_is_that_of_pillow_to_one_level(size: float, corner: Any) -> None:
+def test_a_composite_equals_pillow_to_one_level(size: float, corner: Any) -> None:
     found = composite(as_float(IMAGE), as_float(PATCH), size=size, corner=corner)
     assert found.dtype == jnp.float32
     right = pasted(IMAGE, PATCH, size, corner)
     levels = np.asarray(found) * 255
     assert np.abs(levels - right).max() < 1.01
-    # Nothing but the square is touched, and it all is.
+    # All of the square changes, and nothing else.
     side = int(size * 20 + 1e-6)
     touched = (np.abs(levels - IMAGE) > 0.01).any(-1)
     assert 0.8 * side**2 <= touched.sum() <= side**2
     assert np.mean(np.abs(levels - right) > 0.01) < 0.2
 
 
-def test_the_size_is_no_reason_to_compile_again() -> None:
+def test_another_size_compiles_nothing() -> None:
     traces = []
 
     @jax.jit
@@ -93,20 +92,20 @@ def test_a_second_sweep_of_the_same_shape_compiles_nothing() -> None:
         sweep(network, tiny_params(), image, as_float(PATCH), sizes=(scale, 0.2))
     assert len(traces) == 1
     sweep(network, tiny_params(), image, as_float(PATCH)[1:], sizes=(1.0, 0.2))
-    assert len(traces) == 1  # nor does the network for a patch of another shape
+    assert len(traces) == 1  # a patch of another shape does not compile the network either
 
 
-def test_noise_is_seeded_and_of_any_size() -> None:
-    noise = patches.noise_patch(key=jax.random.key(1), side=32)
+def test_noise_is_uniform_and_seeded() -> None:
+    noise = noise_patch(key=jax.random.key(1), side=32)
     assert noise.shape == (32, 32, 3)
     assert 0 <= float(noise.min()) < 0.01 and 0.99 < float(noise.max()) <= 1
-    np.testing.assert_array_equal(noise, patches.noise_patch(key=jax.random.key(1), side=32))
-    assert bool((noise != patches.noise_patch(key=jax.random.key(2), side=32)).any())
+    np.testing.assert_array_equal(noise, noise_patch(key=jax.random.key(1), side=32))
+    assert bool((noise != noise_patch(key=jax.random.key(2), side=32)).any())
 
 
 def test_classify_is_a_softmax_of_each_image() -> None:
     images = RNG.random((5, 16, 16, 3)).astype(np.float32)
-    found = patches.classify(tiny_network(), tiny_params(), jnp.asarray(images), batch_size=2)
+    found = classify(tiny_network(), tiny_params(), jnp.asarray(images), batch_size=2)
     right = [probabilities(jnp.asarray(image)) for image in images]
     np.testing.assert_allclose(found, right, rtol=1e-4)
 
@@ -114,16 +113,17 @@ def test_classify_is_a_softmax_of_each_image() -> None:
 def test_a_plot_has_a_named_curve_for_each_class(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     table = np.linspace(0, 1, 6).reshape(3, 2)
-    figure = patches.plot_sweep(table, sizes=(0.1, 0.2, 0.4), indices=(1, 0), names=("a", "b"))
+    figure = plot_sweep(table, sizes=(0.1, 0.2, 0.4), indices=(1, 0), names=("a", "b"))
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["b", "a"]
     np.testing.assert_allclose(axes.lines[0].get_xydata()[:, 0], (0.1, 0.2, 0.4))
     np.testing.assert_allclose(axes.lines[0].get_xydata()[:, 1], 100 * table[:, 1])
     figure.savefig(tmp_path / "sweep.png")
-    assert Image.open(tmp_path / "sweep.png").size[0] > 100
+    with Image.open(tmp_path / "sweep.png") as picture:
+        assert picture.size[0] > 100
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_places_out_of_range_are_refused() -> None:
     image = as_float(IMAGE)
     for changes, message in [
         ({"sizes": ()}, "sizes: expected at least one"),

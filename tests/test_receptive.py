@@ -1,4 +1,4 @@
-"""What a position sees: against perturbation, and boxes by hand."""
+"""Receptive fields against perturbation, and boxes by hand."""
 
 import functools
 from pathlib import Path
@@ -11,18 +11,17 @@ import pytest
 from helpers import tiny_network, tiny_params
 from PIL import Image
 
-from jatlas.explain import _receptive as receptive
-from jatlas.explain import crop, receptive_box, receptive_share
+from jatlas.explain import crop, receptive_box, receptive_field, receptive_share
 from jatlas.model import Network
 
 IMAGES = jnp.asarray(np.random.default_rng(0).random((3, 18, 22, 3)), jnp.float32)
-LOOK = functools.partial(receptive.field, tiny_network(), tiny_params(), IMAGES)
+measure = functools.partial(receptive_field, tiny_network(), tiny_params(), IMAGES)
 
 
 @pytest.mark.parametrize(("layer", "side"), [("conv1", 3), ("conv2", 7)])
 def test_the_field_is_where_a_changed_pixel_changes_the_activation(layer: str, side: int) -> None:
     # Strides 2 and 1, windows of 3: 3 pixels, then 3 + 2 * 2.
-    found = LOOK(layer=layer)
+    found = measure(layer=layer)
     run = jax.jit(functools.partial(tiny_network().run, tiny_params(), until=layer))
     middle = 4, 5  # of 9 x 11
     seen = np.zeros((18, 22), bool)
@@ -38,19 +37,19 @@ def test_the_field_is_where_a_changed_pixel_changes_the_activation(layer: str, s
     np.testing.assert_allclose(found.centre, (9, 11))
 
 
-def test_the_energy_is_the_squared_gradient_of_each_image_alike() -> None:
+def test_the_energy_is_the_squared_gradient_with_equal_weight_of_images() -> None:
     right = np.zeros((18, 22))
     for image in IMAGES:
         run = functools.partial(tiny_network().run, tiny_params(), until="conv2")
         gradient = jax.grad(lambda x, run=run: (run(x)[4, 5] ** 2).sum())(image)
         energy = np.square(np.asarray(gradient, np.float64)).sum(-1)
         right += energy / energy.sum() / 3
-    np.testing.assert_allclose(LOOK(layer="conv2").energy, right, rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(measure(layer="conv2").energy, right, rtol=1e-3, atol=1e-7)
 
 
 def test_the_share_is_the_smallest_square_that_holds_the_energy() -> None:
     share = functools.partial(receptive_share, tiny_network(), tiny_params(), IMAGES)
-    energy = np.asarray(LOOK(layer="conv2").energy, np.float64)
+    energy = np.asarray(measure(layer="conv2").energy, np.float64)
     for wanted in (0.3, 0.9, 1.0):
         side = 18 * share(layer="conv2", energy=wanted)
         half = side / 2
@@ -64,7 +63,7 @@ def test_the_share_is_the_smallest_square_that_holds_the_energy() -> None:
         share(layer="mean")
 
 
-def test_boxes_are_around_their_position_and_inside() -> None:
+def test_boxes_hold_their_position_and_stay_inside() -> None:
     found = receptive_box(np.array([[1, 2], [0, 3]]), grid=(4, 4), share=0.5)
     np.testing.assert_allclose(found, [[0.125, 0.375, 0.625, 0.875], [0, 0.5, 0.5, 1]])
     every = np.stack(np.meshgrid(np.arange(7), np.arange(5), indexing="ij"), -1)
@@ -88,7 +87,7 @@ def test_a_crop_is_the_pixels_of_its_box() -> None:
 
 
 @pytest.mark.slow
-def test_later_layers_of_the_real_network_see_more(
+def test_later_layers_of_the_real_network_have_larger_receptive_fields(
     googlenet: tuple[Network, Any], test_data: Path
 ) -> None:
     names = ("base_frying_pan", "base_snorkel")

@@ -1,4 +1,4 @@
-"""The second moment and its inverse, against float64."""
+"""The second moment and its inverse against float64."""
 
 import re
 
@@ -11,7 +11,7 @@ from jatlas.arrange import inverse, second_moment, whiten
 
 
 def activations(count: int, channels: int, seed: int = 0) -> np.ndarray:
-    """Vectors as a layer gives them: none negative, correlated, of unequal channels."""
+    """Vectors like those of a layer: not negative, correlated, with channels of unequal scale."""
     rng = np.random.default_rng(seed)
     mixed = rng.normal(size=(count, channels)) @ rng.normal(size=(channels, channels))
     scales = rng.lognormal(size=channels)
@@ -97,7 +97,7 @@ def test_a_layer_that_never_fires() -> None:
 
 
 @pytest.mark.parametrize("ridge", [0.0, -1e-3, float("nan")])
-def test_a_ridge_that_is_none(ridge: float) -> None:
+def test_a_ridge_must_be_above_zero(ridge: float) -> None:
     with pytest.raises(ValueError, match=rf"^ridge: expected a share above 0, got {ridge}$"):
         inverse(jnp.eye(3), ridge=ridge)
 
@@ -128,7 +128,7 @@ def test_whiten_multiplies_by_the_inverse(lead: tuple[int, ...]) -> None:
     np.testing.assert_allclose(got, directions @ inverted, rtol=1e-4, atol=1e-6)
 
 
-def test_whitened_vectors_have_as_second_moment_the_inverse() -> None:
+def test_the_second_moment_of_whitened_vectors_is_the_inverse() -> None:
     # E[(M^-1 v)(M^-1 v)'] = M^-1 M M^-1.
     table = jnp.asarray(activations(4000, 12))
     inverted = inverse(second_moment(table), ridge=1e-6)

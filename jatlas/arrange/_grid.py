@@ -1,4 +1,4 @@
-"""Points to cells: the average activation of everything that fell into each."""
+"""Points to cells: the mean of the values in each cell of a grid."""
 
 import dataclasses
 import functools
@@ -12,10 +12,10 @@ from jatlas.types import Array
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["mean", "count"], meta_fields=[])
 @dataclasses.dataclass(frozen=True)
 class Cells:
-    """A dense grid of averages.
+    """A dense grid of means.
 
     Attributes:
-      mean: (rows, columns, channels) float32; zero where nothing fell in.
+      mean: (rows, columns, channels) float32; zero where a cell is empty.
       count: (rows, columns) int32; row 0 is at the top, column 0 at the left.
     """
 
@@ -25,10 +25,12 @@ class Cells:
 
 @functools.partial(jax.jit, static_argnames=("size",))
 def cell_index(points: Array, *, size: int) -> Array:
-    """Return the row-major cell number of each point.
+    """Return the row-major number of the cell that holds each point.
 
     Cells are half-open, so each point is in exactly one; only the last row and column hold their
     far edge too.
+
+    A pure function: it works under `jit` and `vmap`; integers have no gradient.
 
     Args:
       points: (n, 2) of x to the right and y down, in [0, 1].
@@ -47,10 +49,16 @@ def cell_index(points: Array, *, size: int) -> Array:
 
 @functools.partial(jax.jit, static_argnames=("size",))
 def average(values: Array, points: Array, *, size: int) -> Cells:
-    """Average what fell into each cell.
+    """Average the values in each cell of a grid.
+
+    The sums are float32 scatter-adds. On a CPU they are added in the order of the samples; a GPU
+    adds them in no fixed order, so that the last bits of a mean may differ from run to run, unless
+    `XLA_FLAGS=--xla_gpu_deterministic_ops=true` is set. Counts are exact everywhere.
+
+    A pure function: it works under `jit`, `vmap` and `grad` (with respect to the values).
 
     Args:
-      values: (n, channels) of one row per point: activation vectors, class evidence, ...
+      values: (n, channels), one row per point: activation vectors, class evidence, ...
       points: (n, 2) of x to the right and y down, in [0, 1].
       size: cells along each side.
 
@@ -58,7 +66,13 @@ def average(values: Array, points: Array, *, size: int) -> Cells:
       Cells; the counts add up to n.
 
     Raises:
-      ValueError: if there are not as many values as points.
+      ValueError: if the numbers of values and points differ.
+
+    Example:
+      >>> points = jnp.array([[0.1, 0.1], [0.2, 0.4], [0.9, 0.1]])
+      >>> cells = average(jnp.array([[1.0], [3.0], [7.0]]), points, size=2)
+      >>> cells.mean[..., 0].tolist(), cells.count.tolist()
+      ([[2.0, 7.0], [0.0, 0.0]], [[2, 1], [0, 0]])
     """
     if len(values) != len(points):
         raise ValueError(f"values: expected one row per point, got {len(values)} for {len(points)}")

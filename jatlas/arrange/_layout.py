@@ -1,104 +1,41 @@
-"""Vectors to points in the unit square."""
-
-import dataclasses
-import warnings
+"""Vectors to points: the layout that a config asks for, and its place in the unit square."""
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jatlas.arrange._neighbors import Metric, nearest_neighbors
+from jatlas.arrange._tsne import TSNE, tsne
+from jatlas.arrange._umap import UMAP, umap
 from jatlas.types import Array, HostArray, Key
 
-FEWEST = 10
-"""Samples that a layout needs."""
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class UMAP:
-    """Settings of UMAP.
-
-    Attributes:
-      n_neighbors: neighbours that count as near. Fewer than that many samples take all there are.
-      min_dist: how tightly points may be packed.
-      metric: "cosine" or "euclidean".
-
-    Reference:
-      The published atlases were laid out with 50 / 0.05 / cosine (Carter et al. 2019, build
-      files); the paper's notebooks use 20 / 0.01 / cosine.
-    """
-
-    n_neighbors: int = 50
-    min_dist: float = 0.05
-    metric: Metric = "cosine"
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.n_neighbors < 2:
-            raise ValueError(f"n_neighbors: expected at least 2, got {self.n_neighbors}")
-        if not 0 <= self.min_dist <= 1:
-            raise ValueError(f"min_dist: expected 0 to 1, got {self.min_dist}")
-        if self.metric not in ("cosine", "euclidean"):
-            raise ValueError(f"metric: expected 'cosine' or 'euclidean', got {self.metric!r}")
-
-
-def umap(
+def layout(
     vectors: Array | HostArray,
     *,
     key: Key,
-    config: UMAP | None = None,
+    config: UMAP | TSNE,
     dimensions: int = 2,
     progress: bool = True,
 ) -> HostArray:
-    """Lay vectors out in the plane, or on a line, so that near ones stay near.
+    """Lay vectors out in the plane, or on a line, with the method that the config is of.
 
-    umap-learn draws the map; the neighbours it needs come from `nearest_neighbors`, exact, so
-    that a seeded map, which umap-learn draws on one thread, is still quick.
+    A host function: see `umap` and `tsne`.
 
     Args:
-      vectors: (n, channels) float32, at least 10.
+      vectors: (n, channels) float32, at least `MIN_SAMPLES`.
       key: seeds the layout: equal keys and vectors give equal points.
-      config: settings; None means `UMAP()`.
+      config: settings of UMAP or of t-SNE.
       dimensions: 2 for the plane, 1 for a line.
-      progress: whether to show progress bars.
+      progress: whether to show progress bars; t-SNE has none.
 
     Returns:
       (n, dimensions) float32 points, in no particular range.
 
     Raises:
-      ValueError: if there are fewer than 10 vectors, or they hold values that are not finite.
-
-    Reference:
-      McInnes, Healy and Melville, "UMAP", 2018.
+      ValueError: if there are too few vectors, or they are not a finite (n, channels) table.
     """
-    config = UMAP() if config is None else config
-    table = np.asarray(vectors, np.float32)
-    if len(table) < FEWEST:
-        raise ValueError(
-            f"vectors: a layout needs at least {FEWEST} samples, got {len(table)}: "
-            "use more images or more positions per image"
-        )
-    k = min(config.n_neighbors, len(table) - 1)
-    near = nearest_neighbors(table, k=k, metric=config.metric, progress=progress)
-    import umap  # takes seconds to import
-
-    reducer = umap.UMAP(
-        n_components=dimensions,
-        n_neighbors=k,
-        min_dist=config.min_dist,
-        metric=config.metric,
-        random_state=int(jax.random.randint(key, (), 0, np.iinfo(np.int32).max)),
-        n_jobs=1,
-        precomputed_knn=(near.indices, near.distances),
-        tqdm_kwds={"desc": "layout", "unit": "epoch", "disable": not progress},
-        verbose=False,
-    )
-    with warnings.catch_warnings():
-        # Without a search index no new points can be placed later; none are.
-        warnings.filterwarnings("ignore", message="precomputed_knn")
-        warnings.filterwarnings("ignore", message=".*spectral initiali[sz]ation", module="umap")
-        points = reducer.fit_transform(table)
-    return np.asarray(points, np.float32)
+    if isinstance(config, TSNE):
+        return tsne(vectors, key=key, config=config, dimensions=dimensions)
+    return umap(vectors, key=key, config=config, dimensions=dimensions, progress=progress)
 
 
 def to_unit_square(
@@ -106,27 +43,34 @@ def to_unit_square(
     *,
     percentiles: tuple[float, float] = (1.0, 99.0),
     margin: float = 0.1,
-) -> HostArray:
+) -> Array:
     """Scale points into the unit square, each axis by its own percentiles.
 
     The range between the percentiles, widened by `margin` of itself on both sides, becomes
-    [0, 1]; what lies outside is moved to the edge. The original widened the upper side by 11 %
+    [0, 1]; points outside are moved to the edge. The original widened the upper side by 11 %
     where it said 10; this does not.
 
+    A pure function: it works under `jit`, `vmap` and `grad`.
+
     Args:
-      points: (n, 2).
-      percentiles: lower and upper, in percent.
-      margin: share of the range that is added on each side.
+      points: (n, axes), usually two axes.
+      percentiles: lower and upper, in percent; static under `jit`.
+      margin: share of the range that is added on each side; static under `jit`.
 
     Returns:
-      (n, 2) float32 in [0, 1]. An axis whose two percentiles agree becomes 0.5.
+      (n, axes) float32 in [0, 1]. An axis whose two percentiles agree becomes 0.5.
 
     Raises:
       ValueError: for percentiles that are not 0 <= lower < upper <= 100, a negative margin, or
-        points that are not finite.
+        points that are not finite (under `jit` the axis becomes NaN instead).
 
     Reference:
       `normalize_layout` of lucid's atlas recipe.
+
+    Example:
+      >>> square = to_unit_square(jnp.array([[0.0, 7.0], [5.0, 7.0], [10.0, 7.0]]), margin=0.0)
+      >>> square.round(3).tolist()
+      [[0.0, 0.5], [0.5, 0.5], [1.0, 0.5]]
     """
     low, high = percentiles
     if not 0 <= low < high <= 100:
@@ -134,11 +78,11 @@ def to_unit_square(
     if not margin >= 0:
         raise ValueError(f"margin: expected at least 0, got {margin}")
     table = jnp.asarray(points, jnp.float32)
-    if not jnp.isfinite(table).all():
+    if not isinstance(table, jax.core.Tracer) and not jnp.isfinite(table).all():
         raise ValueError("points: some are not finite (NaN or infinity)")
-    lower, upper = jnp.percentile(table, jnp.asarray(percentiles), axis=0)
+    lower, upper = jnp.percentile(table, jnp.array([low, high], jnp.float32), axis=0, keepdims=True)
     room = margin * (upper - lower)
     lower, upper = lower - room, upper + room
     spread = upper - lower
-    scaled = jnp.where(spread > 0, (table - lower) / jnp.where(spread > 0, spread, 1), 0.5)
-    return np.asarray(jnp.clip(scaled, 0.0, 1.0))
+    scaled = jnp.where(spread == 0, 0.5, (table - lower) / jnp.where(spread == 0, 1, spread))
+    return jnp.clip(scaled, 0.0, 1.0)

@@ -3,14 +3,12 @@
 import dataclasses
 import warnings
 
-import jax
 import numpy as np
 
-from jatlas.arrange._layout import FEWEST
-from jatlas.arrange._neighbors import Metric
+from jatlas.arrange._checks import Metric, check_layout_input, check_metric, seed_from
 from jatlas.types import Array, HostArray, Key
 
-_PERPLEXITIES = 3  # neighbours that t-SNE looks at, in perplexities
+_NEIGHBORS_PER_PERPLEXITY = 3  # neighbours that t-SNE weighs, in perplexities
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,9 +16,9 @@ class TSNE:
     """Settings of t-SNE.
 
     Attributes:
-      perplexity: neighbours that count as near, smoothly; fewer where there are not three times as
-        many samples.
-      learning_rate: of the descent; None lets it follow the number of samples.
+      perplexity: effective number of neighbours; less where there are not three times as many
+        samples.
+      learning_rate: of the gradient descent; None chooses it by the number of samples.
       metric: "cosine" or "euclidean".
 
     Reference:
@@ -37,8 +35,7 @@ class TSNE:
             raise ValueError(f"perplexity: expected at least 1, got {self.perplexity}")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise ValueError(f"learning_rate: expected above 0, got {self.learning_rate}")
-        if self.metric not in ("cosine", "euclidean"):
-            raise ValueError(f"metric: expected 'cosine' or 'euclidean', got {self.metric!r}")
+        check_metric(self.metric)
 
 
 def tsne(
@@ -51,11 +48,13 @@ def tsne(
     """Lay vectors out in the plane, or on a line, so that near ones stay near.
 
     It spreads few samples more evenly than UMAP: of the 8 x 8 cells of two classes at mixed5b, with
-    428 and 422 samples, 40 and 42 hold four or more, with UMAP 27 and 31. For thousands of samples;
-    `jatlas.arrange._layout.umap` is for many.
+    428 and 422 samples, 40 and 42 hold four or more, with UMAP 27 and 31. It is meant for up to
+    thousands of samples, `umap` for more.
+
+    A host function: it runs outside `jit`.
 
     Args:
-      vectors: (n, channels) float32, at least 10.
+      vectors: (n, channels) float32, at least `MIN_SAMPLES`.
       key: seeds the layout: equal keys and vectors give equal points.
       config: settings; None means `TSNE()`.
       dimensions: 2 for the plane, 1 for a line.
@@ -64,27 +63,22 @@ def tsne(
       (n, dimensions) float32 points, in no particular range.
 
     Raises:
-      ValueError: if there are fewer than 10 vectors, or they hold values that are not finite.
+      ValueError: if there are too few vectors, or they are not a finite (n, channels) table.
 
     Reference:
       van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008.
     """
     config = TSNE() if config is None else config
-    table = np.asarray(vectors, np.float32)
-    if len(table) < FEWEST:
-        raise ValueError(f"vectors: a layout needs at least {FEWEST} samples, got {len(table)}")
-    if not np.isfinite(table).all():
-        raise ValueError("vectors: expected finite values")
-    # Comes with umap-learn, which is made of it; takes seconds to import.
-    from sklearn import manifold  # type: ignore[import-untyped]
+    table = check_layout_input(vectors)
+    from sklearn import manifold  # type: ignore[import-untyped]  # takes seconds to import
 
     reducer = manifold.TSNE(
         n_components=dimensions,
-        perplexity=min(config.perplexity, (len(table) - 1) / _PERPLEXITIES),
+        perplexity=min(config.perplexity, (len(table) - 1) / _NEIGHBORS_PER_PERPLEXITY),
         learning_rate="auto" if config.learning_rate is None else config.learning_rate,
         metric=config.metric,
-        init="random",  # what scikit-learn would begin with otherwise is Euclidean
-        random_state=int(jax.random.randint(key, (), 0, np.iinfo(np.int32).max)),
+        init="random",  # scikit-learn's default is a PCA, which is Euclidean
+        random_state=seed_from(key),
         n_jobs=1,
     )
     with warnings.catch_warnings():

@@ -1,8 +1,8 @@
-"""Directions seen through the statistics of the layer, so that common ones do not drown rare ones.
+"""Whitening: directions in units of the layer's statistics, so that common ones do not dominate.
 
 Reference:
   Carter et al., "Activation Atlas", Distill 2019: the second moment is not centred, and a
-  direction v becomes M^-1 v. The original had no ridge, and failed on singular cases.
+  direction v becomes M^-1 v. The original had no ridge, and failed on singular moments.
 """
 
 import jax
@@ -12,7 +12,20 @@ from jatlas.types import Array
 
 
 def second_moment(vectors: Array) -> Array:
-    """Average the outer products of vectors, not centred: (n, c) -> (c, c) float32."""
+    """Average the outer products of vectors, not centred.
+
+    A pure function: it works under `jit`, `vmap` and `grad`.
+
+    Args:
+      vectors: (n, channels).
+
+    Returns:
+      (channels, channels) float32, symmetric.
+
+    Example:
+      >>> second_moment(jnp.array([[1.0, 0.0], [1.0, 2.0]])).tolist()
+      [[1.0, 1.0], [1.0, 2.0]]
+    """
     table = jnp.asarray(vectors, jnp.float32)
     return jnp.matmul(table.T, table, precision=jax.lax.Precision.HIGHEST) / len(table)
 
@@ -20,18 +33,24 @@ def second_moment(vectors: Array) -> Array:
 def inverse(moment: Array, *, ridge: float) -> Array:
     """Invert a second moment after adding a ridge to its diagonal.
 
+    A pure function: it works under `jit`, `vmap` and `grad`.
+
     Args:
-      moment: (c, c) symmetric, as `second_moment` gives it; may be singular (fewer samples than
-        channels, channels that never fire).
+      moment: (channels, channels) symmetric, as `second_moment` gives it; may be singular (fewer
+        samples than channels, channels that never fire).
       ridge: share of the mean of the diagonal that is added to it; above 0. A singular moment
-        needs about 1e-4 or more: float32 sees no smaller one beside 512 channels.
+        needs about 1e-4 or more: with 512 channels a smaller one is lost to float32 rounding.
 
     Returns:
-      (c, c) float32, symmetric.
+      (channels, channels) float32, symmetric.
 
     Raises:
       ValueError: if the ridge is not above 0, or too small to make the moment invertible (under
         `jit` the result is NaN instead).
+
+    Example:
+      >>> inverse(jnp.diag(jnp.array([3.0, 1.0])), ridge=0.5).round(3).tolist()
+      [[0.25, 0.0], [0.0, 0.5]]
     """
     if not ridge > 0:
         raise ValueError(f"ridge: expected a share above 0, got {ridge}")
@@ -39,8 +58,9 @@ def inverse(moment: Array, *, ridge: float) -> Array:
     scale = jnp.trace(moment) / channels
     # A layer that never fires has no scale of its own; any will do.
     scale = jnp.where(scale > 0, scale, 1.0)
-    factor = jax.scipy.linalg.cho_factor(moment / scale + ridge * jnp.eye(channels))
-    inverted = jax.scipy.linalg.cho_solve(factor, jnp.eye(channels)) / scale
+    identity = jnp.eye(channels, dtype=jnp.float32)
+    factor = jax.scipy.linalg.cho_factor(moment / scale + ridge * identity)
+    inverted = jax.scipy.linalg.cho_solve(factor, identity) / scale
     inverted = (inverted + inverted.T) / 2
     if not isinstance(inverted, jax.core.Tracer) and not jnp.isfinite(inverted).all():
         raise ValueError(
@@ -50,5 +70,19 @@ def inverse(moment: Array, *, ridge: float) -> Array:
 
 
 def whiten(directions: Array, inverse_moment: Array) -> Array:
-    """Turn directions (..., c) into what they are after whitening both sides: v M^-1."""
+    """Whiten directions on both sides of the dot product: v becomes v M^-1.
+
+    A pure function: it works under `jit`, `vmap` and `grad`.
+
+    Args:
+      directions: (..., channels).
+      inverse_moment: (channels, channels), as `inverse` gives it.
+
+    Returns:
+      (..., channels).
+
+    Example:
+      >>> whiten(jnp.array([[4.0, 4.0]]), jnp.diag(jnp.array([0.25, 0.5]))).tolist()
+      [[1.0, 2.0]]
+    """
     return jnp.matmul(directions, inverse_moment, precision=jax.lax.Precision.HIGHEST)

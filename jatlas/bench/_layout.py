@@ -5,8 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 
-from jatlas.arrange import UMAP, nearest_neighbors, umap
-from jatlas.arrange._layout import FEWEST
+from jatlas.arrange import MIN_SAMPLES, UMAP, nearest_neighbors, umap
 from jatlas.bench import _machine as on
 from jatlas.types import HostArray, Key
 
@@ -47,7 +46,7 @@ def bench_layout(
     config: UMAP | None = None,
     repeat: int = 1,
 ) -> LayoutSpeed:
-    """Measure what `jatlas.arrange._layout.umap` costs for made-up vectors.
+    """Measure what `jatlas.arrange.umap` costs for made-up vectors.
 
     They lie in 50 clouds and have no negative entries, as behind a ReLU. What umap-learn compiles
     is compiled before, with a few vectors.
@@ -65,7 +64,7 @@ def bench_layout(
     Raises:
       ValueError: for an argument out of range.
     """
-    given = (("points", points, FEWEST), ("channels", channels, 1), ("repeat", repeat, 1))
+    given = (("points", points, MIN_SAMPLES), ("channels", channels, 1), ("repeat", repeat, 1))
     for name, value, least in given:
         if value < least:
             raise ValueError(f"{name}: expected at least {least}, got {value}")

@@ -20,9 +20,9 @@ class Attack(NamedTuple):
     """What a patch does to images of one class.
 
     Attributes:
-      correct: (n,) whether the network knows each image without the patch.
-      before: (k,) probability of the target without the patch, for the k images it knows.
-      target: (k, sizes, corners) probability of the target with it.
+      correct: (n,) whether the network recognizes each image without the patch.
+      before: (k,) probability of the target without the patch, for the k recognized images.
+      target: (k, sizes, corners) probability of the target with the patch.
       flipped: (k, sizes, corners) whether the target is then the most probable class.
     """
 
@@ -47,15 +47,17 @@ def attack(
 ) -> Attack:
     """Try to turn images of one class into another with a patch, in all sizes and corners.
 
-    Images that the network does not know without the patch are not tried.
+    Images that the network does not recognize without the patch are not tried.
+
+    A host function: it runs outside `jit`.
 
     Args:
       network: the network; its last stage gives the logits.
       params: its parameters.
-      images: of (h, w, 3) in [0, 1], of the class `source`, all of one size.
+      images: (h, w, 3) each, in [0, 1], of the class `source`, all of one size.
       patch: (h', w', 3) in [0, 1].
-      source: index of the class they are of.
-      target: index of the class they are to become.
+      source: index of the class of the images.
+      target: index of the class they should become.
       sizes: sides of the patch as shares of the image's.
       corners: places, see `composite`.
       batch_size: images that go through the network at once.
@@ -76,20 +78,13 @@ def attack(
         plain = np.asarray(classify(network, params, pixels[None]))[0]
         correct.append(int(plain.argmax()) == source)
         if correct[-1]:
-            found = np.asarray(
-                sweep(
-                    network,
-                    params,
-                    pixels,
-                    patch,
-                    sizes=sizes,
-                    corners=corners,
-                    batch_size=batch_size,
-                )
+            swept = sweep(
+                network, params, pixels, patch, sizes=sizes, corners=corners, batch_size=batch_size
             )
+            table = np.asarray(swept)
             before.append(plain[target])
-            targets.append(found[None, ..., target])
-            flips.append(found.argmax(-1)[None] == target)
+            targets.append(table[None, ..., target])
+            flips.append(table.argmax(-1)[None] == target)
     if not correct:
         raise ValueError("images: expected at least one")
     return Attack(
@@ -101,17 +96,17 @@ def attack(
 
 
 class Rates(NamedTuple):
-    """How often a patch succeeds, among the images that are known without it.
+    """How often a patch succeeds, among the images recognized without it.
 
     Attributes:
       images: how many those are.
       static: share that becomes the target with one size and corner for all.
-      dynamic: share that does with the size and corner that suit each image best.
-      place: (size, corner) numbers of the one size and corner: where most succeed, and of those
+      dynamic: share that becomes the target with the best size and corner for each image.
+      place: (size, corner) indices of the one size and corner: where most succeed, and of those
         where the target is most probable.
       before: mean probability of the target without the patch.
-      static_target: with it, one place for all.
-      dynamic_target: with it, the best place for each.
+      static_target: mean probability with it, at one place for all.
+      dynamic_target: mean probability with it, at the best place for each.
     """
 
     images: int
@@ -123,34 +118,42 @@ class Rates(NamedTuple):
     dynamic_target: float
 
 
-def rates(found: Attack) -> Rates:
+def rates(result: Attack) -> Rates:
     """Count the successes of an attack as the article does.
 
+    A host function: it runs outside `jit`.
+
     Args:
-      found: of `attack`.
+      result: what `attack` returned.
 
     Returns:
-      Rates; shares are NaN where no image is known without the patch. The best place of an image
+      Rates; shares are NaN if no image is recognized without the patch. The best place of an image
       is one where the target is the most probable class, if there is any, and of those where it is
       most probable: the best place for each image never does worse than one for all.
+
+    Example:
+      >>> target, flipped = np.array([[[0.9], [0.2]], [[0.1], [0.7]]]), np.eye(2, dtype=bool)
+      >>> success = rates(Attack(np.ones(2, bool), np.zeros(2), target, flipped[..., None]))
+      >>> success.static, success.dynamic, success.place
+      (0.5, 1.0, (0, 0))
     """
-    count = len(found.before)
+    count = len(result.before)
     if not count:
         nan = float("nan")
         return Rates(0, nan, nan, (0, 0), nan, nan, nan)
-    target, flipped = found.target, found.flipped
+    target, flipped = result.target, result.flipped
     shape = target.shape[1:]
-    merit = flipped.sum(0) + target.mean(0) / 2  # below 1: only decides between equals
+    merit = flipped.sum(0) + target.mean(0) / 2  # the second term is below 1: a tie-breaker
     place = np.unravel_index(int(merit.argmax()), shape)
     target, flipped = target.reshape(count, -1), flipped.reshape(count, -1)
-    one = int(np.ravel_multi_index(place, shape))
-    each = np.arange(count), (flipped + target / 2).argmax(1)
+    shared = int(np.ravel_multi_index(place, shape))
+    best = np.arange(count), (flipped + target / 2).argmax(1)
     return Rates(
         images=count,
-        static=float(flipped[:, one].mean()),
-        dynamic=float(flipped[each].mean()),
+        static=float(flipped[:, shared].mean()),
+        dynamic=float(flipped[best].mean()),
         place=(int(place[0]), int(place[1])),
-        before=float(found.before.mean()),
-        static_target=float(target[:, one].mean()),
-        dynamic_target=float(target[each].mean()),
+        before=float(result.before.mean()),
+        static_target=float(target[:, shared].mean()),
+        dynamic_target=float(target[best].mean()),
     )

@@ -1,4 +1,4 @@
-"""Linear class evidence: how much an activation vector speaks for each class."""
+"""Linear class evidence: how much an activation vector contributes to each class."""
 
 from typing import NamedTuple
 
@@ -14,32 +14,43 @@ def evidence(
 ) -> Array:
     """Attribute all logits to the activation vector at one position.
 
-    The evidence of class c is h . grad_h logit_c, the change of the logit along h to first
+    The evidence for class c is h . grad_h logit_c, the change of the logit along h to first
     order. One forward-mode pass gives it for all classes at once: the derivative of the rest of
     the network along a tangent that is h at the position and zero elsewhere. Biases are left
     out, so it does not add up to the logits.
 
-    The derivative of the max-pools after the layer is the network's own: hand in
-    `jatlas.model.inception_v1(config, relaxed=True)` for the relaxed one of the article,
-    with the same parameters and activations. It is not the default, as it says something else than
-    its name and gains little: of 1760 places of 88 ImageNet images, at mixed4c, the image's class
-    came first for 4.6 % in place of 4.3, among the first five for 13.5 % in place of 11.5, and a
-    cell's label was that of 2.3 % of its samples in place of 2.2. The true one agrees as well with
-    what removing the vector does to the logits, `ablation`: the ranks of the classes correlate by
-    0.81, those of the relaxed one by 0.80 (examples/07_evidence.py).
+    The gradient of the max-pools after the layer is the network's own: pass
+    `jatlas.model.inception_v1(config, relaxed=True)` for the relaxed one of the article, with the
+    same parameters and activations. It is not the default, as it is not the gradient of the
+    network and gains little: of 1760 places of 88 ImageNet images, at mixed4c, the image's class
+    ranked first for 4.6 % instead of 4.3, among the first five for 13.5 % instead of 11.5, and a
+    cell's label was the class of 2.3 % of its samples instead of 2.2. The true gradient agrees as
+    well with what removing the vector does to the logits, `ablation`: the ranks of the classes
+    correlate by 0.81, those of the relaxed one by 0.80 (examples/07_evidence.py).
+
+    A pure function: it works under `jit`, `vmap` and `grad`.
 
     Args:
       network: the network; its last stage gives the logits.
       params: its parameters.
-      activation: (h, w, channels) of the layer.
+      activation: (h, w, channels) output of the layer for one image.
       position: (2,) int (row, column).
-      layer: the stage the activation is of.
+      layer: name of the layer that the activation is the output of.
 
     Returns:
       (classes,) float32.
 
+    Raises:
+      ValueError: if the network has no such layer.
+
     Reference:
       Carter et al., "Activation Atlas", Distill 2019, section on class attribution.
+
+    Example:
+      >>> stages = ("pixels", lambda params, x: x), ("logits", lambda params, x: x.sum((-3, -2)))
+      >>> network, image = Network(stages=stages), jnp.arange(8.0).reshape(2, 2, 2)
+      >>> evidence(network, None, image, jnp.array([1, 0]), layer="pixels").tolist()
+      [4.0, 5.0]
     """
 
     def rest(x: Array) -> Array:
@@ -55,29 +66,33 @@ def ablation(
 ) -> Array:
     """Measure how far all logits fall when the vector at one position is set to zero.
 
-    It is what evidence estimates to first order; unlike evidence it sees all that is not linear.
+    Evidence estimates it to first order; ablation includes the effects that are not linear.
+
+    A pure function: it works under `jit`, `vmap` and `grad`.
 
     Args:
       network: the network; its last stage gives the logits.
       params: its parameters.
-      activation: (h, w, channels) of the layer.
+      activation: (h, w, channels) output of the layer for one image.
       position: (2,) int (row, column).
-      layer: the stage the activation is of.
+      layer: name of the layer that the activation is the output of.
 
     Returns:
       (classes,) float32: logits with the vector minus logits without it.
+
+    Raises:
+      ValueError: if the network has no such layer.
     """
-    without = activation.at[position[0], position[1]].set(0.0)
-    full, less = (network.run(params, x, after=layer) for x in (activation, without))
-    return full - less
+    ablated = activation.at[position[0], position[1]].set(0.0)
+    return network.run(params, activation, after=layer) - network.run(params, ablated, after=layer)
 
 
 class Heat(NamedTuple):
-    """How strongly cells speak for and against one class, both in [0, 1] and of one scale.
+    """Positive and negative evidence of cells for one class, both in [0, 1] on one scale.
 
     Attributes:
-      positive: (...) heat of the cells that speak for it, 0 for the others.
-      negative: (...) heat of the cells that speak against it, 0 for the others.
+      positive: (...) heat of the cells with positive evidence, 0 for the others.
+      negative: (...) heat of the cells with negative evidence, 0 for the others.
     """
 
     positive: Array
@@ -87,12 +102,14 @@ class Heat(NamedTuple):
 def class_heat(evidence: Array, *, index: int) -> Heat:
     """Turn the evidence of cells into the heat of one class, for the opacity of their icons.
 
-    Both signs are measured by the largest absolute value among the cells, so they can be compared
+    Both signs are divided by the largest absolute value among the cells, so they can be compared
     with each other; the original scaled every class by the first one of its list.
+
+    A pure function: it works under `jit`, `vmap` and `grad`.
 
     Args:
       evidence: (..., classes), of the cells of a grid or of samples.
-      index: of the class.
+      index: index of the class; static under `jit`.
 
     Returns:
       Heat, of the shape of `evidence` without its last axis.
@@ -102,6 +119,11 @@ def class_heat(evidence: Array, *, index: int) -> Heat:
 
     Reference:
       Carter et al. 2019, the class filter of the viewer.
+
+    Example:
+      >>> heat = class_heat(jnp.array([[4.0, 0.0], [-2.0, 0.0]]), index=0)
+      >>> heat.positive.tolist(), heat.negative.tolist()
+      ([1.0, 0.0], [0.0, 0.5])
     """
     if not 0 <= index < evidence.shape[-1]:
         raise ValueError(f"index: expected 0 to {evidence.shape[-1] - 1}, got {index}")

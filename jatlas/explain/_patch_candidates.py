@@ -1,8 +1,8 @@
-"""Read patches off a comparison of two classes: what counts for one but is something else.
+"""Candidates for patches in a comparison of two classes: evidence for one that shows another.
 
-The article found its patches by eye: among what speaks for "great white shark" rather than "grey
-whale" there was a cell that looks like a baseball, and a baseball does turn whales into sharks.
-This finds such cells, and the images their samples are from.
+The article found its patches by eye: in the comparison of "grey whale" and "great white shark", on
+the side of the shark, there was a cell that looks like a baseball, and a baseball does turn whales
+into sharks. This finds such cells, and the images their samples are from.
 
 Reference:
   Carter et al., "Activation Atlas", Distill 2019, section on exploring with adversarial patches.
@@ -17,14 +17,14 @@ from jatlas.arrange import cell_index
 from jatlas.types import Array, HostArray
 
 
-class Findings(NamedTuple):
-    """Samples that speak for the class on the right, of images that show neither class.
+class PatchCandidates(NamedTuple):
+    """Samples with evidence for the class on the right, from images that show neither class.
 
     Attributes:
-      rows: (m,) int numbers of samples, most promising first, each of another image and cell.
+      rows: (m,) int numbers of samples, most promising first, each of a different image and cell.
       cells: (m,) int row-major numbers of their cells.
       margins: (m,) float32 evidence for the right class minus that for the left.
-      shows: (m,) int class that their image is taken for.
+      shows: (m,) int most probable class of their whole image.
     """
 
     rows: HostArray
@@ -33,28 +33,34 @@ class Findings(NamedTuple):
     shows: HostArray
 
 
-def foreign(
+def shows_none_of(
     probabilities: Array | HostArray, *, classes: tuple[int, ...], rank: int = 5
 ) -> HostArray:
-    """Say which images show none of some classes.
+    """Return which images show none of some classes.
+
+    A host function: it runs outside `jit`.
 
     Args:
-      probabilities: (images, classes) or logits, of the whole image.
+      probabilities: (images, classes) or logits, of whole images.
       classes: indices of the classes.
-      rank: an image shows a class that is among its first this many.
+      rank: an image shows the classes that are among its top `rank`.
 
     Returns:
       (images,) bool.
+
+    Example:
+      >>> shows_none_of(np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]), classes=(0, 1), rank=1)
+      array([False,  True])
     """
     table = np.asarray(probabilities)
     above = [(table > table[:, [index]]).sum(1) for index in classes]
     return np.asarray((np.stack(above) >= rank).all(0))
 
 
-def read_patches(
+def patch_candidates(
     points: HostArray,
     evidence: HostArray,
-    image: HostArray,
+    image_index: HostArray,
     probabilities: HostArray,
     *,
     left: int,
@@ -64,58 +70,61 @@ def read_patches(
     rank: int = 5,
     min_count: int = 4,
     share: float = 0.5,
-) -> Findings:
-    """Find samples of a comparison that count for the right class but show something else.
+) -> PatchCandidates:
+    """Find samples of a comparison with evidence for the right class that show something else.
 
-    A cell qualifies if it speaks for the right class, more than for the left, and at least
-    `share` of its samples are of images that show neither. From each such cell, the best
-    such sample is taken; the cells with the largest mean difference come first.
+    A cell qualifies if its mean evidence for the right class is positive and larger than for the
+    left, and at least `share` of its samples are from images that show neither. From each such
+    cell the sample with the largest difference is taken; the cells with the largest mean
+    difference come first.
+
+    A host function: it runs outside `jit`.
 
     Args:
-      points: (n, 2) of the comparison, see `jatlas.explain._classes.comparison_map`.
+      points: (n, 2) of the comparison, see `select_comparison`.
       evidence: (n, classes) of its samples.
-      image: (n,) int number of the image each is of.
+      image_index: (n,) int number of the image each sample is from.
       probabilities: (images, classes) of each whole image.
       left: index of the class on the left, whose images are to be patched.
-      right: index of the class on the right, which they are to become.
+      right: index of the class on the right, which they should become.
       size: cells along each side.
-      count: findings, at most.
-      rank: an image shows a class that is among its first this many.
+      count: maximum number of candidates.
+      rank: an image shows the classes that are among its top `rank`.
       min_count: samples a cell must hold.
-      share: of a cell's samples that must be of such images, from 0 to 1.
+      share: minimum share of a cell's samples from images that show neither class, from 0 to 1.
 
     Returns:
-      Findings; fewer than `count`, or none, if no more cells qualify.
+      PatchCandidates; fewer than `count`, or none, if no more cells qualify.
 
     Raises:
       ValueError: if an argument is out of range.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share: expected 0 to 1, got {share}")
-    least = (("size", size), ("count", count), ("rank", rank), ("min_count", min_count))
-    for name, value in least:
+    counts = {"size": size, "count": count, "rank": rank, "min_count": min_count}
+    for name, value in counts.items():
         if value < 1:
             raise ValueError(f"{name}: expected at least 1, got {value}")
     table = np.asarray(evidence, np.float32)
     margin = table[:, right] - table[:, left]
-    strange = foreign(probabilities, classes=(left, right), rank=rank)[image]
+    other = shows_none_of(probabilities, classes=(left, right), rank=rank)[image_index]
     cells = np.asarray(cell_index(jnp.asarray(points), size=size))
     number = np.bincount(cells, minlength=size * size)
 
     def mean(values: HostArray) -> HostArray:
         return np.bincount(cells, weights=values, minlength=size * size) / np.maximum(number, 1)
 
-    merit = mean(margin)
-    qualifies = (merit > 0) & (mean(table[:, right]) > 0) & (mean(strange) >= share)
+    cell_margin = mean(margin)
+    qualifies = (cell_margin > 0) & (mean(table[:, right]) > 0) & (mean(other) >= share)
     qualifies &= number >= min_count
-    rows: list[int] = []
-    for cell in np.argsort(-merit, kind="stable"):
-        if not qualifies[cell] or len(rows) == count:
+    taken: list[int] = []
+    for cell in np.argsort(-cell_margin, kind="stable"):
+        if not qualifies[cell] or len(taken) == count:
             continue
-        fresh = strange & (cells == cell) & ~np.isin(image, image[rows])
-        candidates = np.flatnonzero(fresh & (margin > 0) & (table[:, right] > 0))
+        unused = other & (cells == cell) & ~np.isin(image_index, image_index[taken])
+        candidates = np.flatnonzero(unused & (margin > 0) & (table[:, right] > 0))
         if len(candidates):
-            rows.append(int(candidates[np.argmax(margin[candidates])]))
-    found = np.array(rows, np.int64)
-    shows = np.asarray(probabilities).argmax(1)[image[found]]
-    return Findings(found, cells[found], margin[found], shows)
+            taken.append(int(candidates[np.argmax(margin[candidates])]))
+    rows = np.array(taken, np.int64)
+    shows = np.asarray(probabilities).argmax(1)[image_index[rows]]
+    return PatchCandidates(rows, cells[rows], margin[rows], shows)

@@ -1,4 +1,4 @@
-"""Patches: a square of one picture pasted into another, and what the network makes of it.
+"""Patches: a square of one picture pasted into another, and how the network classifies it.
 
 Reference:
   Carter et al., "Activation Atlas", Distill 2019, section on exploring with adversarial patches.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Corner = tuple[float, float]
-"""Where a patch lies: (0, 0) is the top left corner, (0, 1) the top right, (1, 1) the last."""
+"""Where a patch lies, as (y, x): (0, 0) is the top left corner, (1, 1) the bottom right."""
 
 CORNERS: tuple[Corner, ...] = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 SIZES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -34,10 +34,13 @@ def composite(
 ) -> Array:
     """Paste a patch into an image, as a square.
 
-    The square has int(size * side) pixels along each side; the patch fills it whatever its
-    proportions. It is resampled as Pillow does with 8-bit pictures, by a Lanczos filter along
-    the rows, then the columns, rounded to 8 bits each time. Size and corner may be traced: one
-    program serves all of them.
+    The square has int(size * side) pixels along each side; the patch is stretched to fill it. It
+    is resampled as Pillow resamples 8-bit pictures, by a Lanczos filter along the rows, then the
+    columns, rounded to 8 bits each time. Size and corner may be traced: one compiled program
+    serves all of them.
+
+    A pure function: it works under `jit`, `vmap` and `grad` (with respect to the image; the
+    rounding has no gradient).
 
     Args:
       image: (h, w, 3) in [0, 1].
@@ -50,9 +53,14 @@ def composite(
 
     Reference:
       `composite_img` of the article's notebook.
+
+    Example:
+      >>> patched = composite(jnp.zeros((4, 4, 3)), jnp.ones((9, 9, 3)), size=0.5, corner=(1, 0))
+      >>> patched[..., 0].tolist()[1:3]
+      [[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]]
     """
     height, width, _ = image.shape
-    # A thousandth of a pixel against what float32 makes of, say, 0.7 * 10.
+    # A thousandth of a pixel more: in float32, 0.7 * 10 is below 7.
     side = jnp.floor(jnp.asarray(size, jnp.float32) * min(height, width) + 1e-3)
     room = jnp.array([height, width], jnp.float32) - side
     start = jnp.floor(jnp.asarray(corner, jnp.float32) * room + 1e-3)
@@ -67,23 +75,39 @@ def composite(
 
 
 def _stretch(pixels: Array, *, axis: int, length: int, side: Array, at: Array) -> Array:
-    """Resample one axis so that it fills `side` places from `at` on, of `length`."""
+    """Resample one axis to `length` pixels, of which it fills `side`, starting at `at`."""
     shape = list(pixels.shape)
     scale = jnp.maximum(side, 1.0) / shape[axis]
     shape[axis] = length
-    found = jax.image.scale_and_translate(
+    stretched = jax.image.scale_and_translate(
         pixels, shape, (axis,), scale[None], at[None], method="lanczos3"
     )
-    return jnp.round(jnp.clip(found, 0.0, 1.0) * 255) / 255
+    return jnp.round(jnp.clip(stretched, 0.0, 1.0) * 255) / 255
 
 
 def noise_patch(*, key: Key, side: int = 64) -> Array:
-    """Draw a patch of independent uniform pixels, the control: (side, side, 3) in [0, 1]."""
+    """Draw a patch of independent uniform pixels, as a control.
+
+    A pure function: it works under `jit` and `vmap`; a key has no gradient.
+
+    Args:
+      key: seeds the noise.
+      side: pixels along each side.
+
+    Returns:
+      (side, side, 3) float32 in [0, 1].
+
+    Example:
+      >>> noise_patch(key=jax.random.key(0), side=8).shape
+      (8, 8, 3)
+    """
     return jax.random.uniform(key, (side, side, 3))
 
 
 def classify(network: Network, params: Params, images: Array, *, batch_size: int = 16) -> Array:
-    """Return what a network makes of images.
+    """Classify images in batches.
+
+    A host function: batches are run from Python, see `Network.run` for one image under `jit`.
 
     Args:
       network: the network; its last stage gives the logits.
@@ -103,14 +127,14 @@ def _classify(network: Network, params: Params, images: Array) -> Array:
 
 
 def _in_batches(function: Callable[[Array], Array], items: Array, batch_size: int) -> Array:
-    """Apply a function of a batch to all items, the last batch filled up with the last item."""
-    # From Python: inside a loop of XLA's, a CPU convolves on one core.
+    """Apply a function of a batch to all items, the last batch padded with the last item."""
+    # Driven from Python: inside an XLA loop, convolutions on a CPU use one core.
     size = min(batch_size, len(items))
-    found = []
+    results = []
     for start in range(0, len(items), size):
         rows = np.minimum(np.arange(start, start + size), len(items) - 1)
-        found.append(function(items[rows]))
-    return jnp.concatenate(found)[: len(items)]
+        results.append(function(items[rows]))
+    return jnp.concatenate(results)[: len(items)]
 
 
 def sweep(
@@ -123,7 +147,9 @@ def sweep(
     corners: Sequence[Corner] = CORNERS,
     batch_size: int = 16,
 ) -> Array:
-    """Paste a patch in every size into every corner and see what the network makes of it.
+    """Paste a patch in every size into every corner and classify the results.
+
+    A host function: it runs outside `jit`.
 
     Args:
       network: the network; its last stage gives the logits.
@@ -144,12 +170,12 @@ def sweep(
     places = [(size, *corner) for size in sizes for corner in corners]
     pixels, stamp = (jnp.asarray(x, jnp.float32) for x in (image, patch))
 
-    def look(places: Array) -> Array:
-        # Two programs: patches are of many shapes, and the network is the one slow to compile.
+    def classify_pasted(places: Array) -> Array:
+        # Two programs: patches have many shapes, and the network is slow to compile.
         return _classify(network, params, _pasted(pixels, stamp, places))
 
-    found = _in_batches(look, jnp.asarray(places, jnp.float32), batch_size)
-    return found.reshape(len(sizes), len(corners), -1)
+    table = _in_batches(classify_pasted, jnp.asarray(places, jnp.float32), batch_size)
+    return table.reshape(len(sizes), len(corners), -1)
 
 
 @jax.jit
@@ -192,7 +218,7 @@ def plot_sweep(
 
 
 def check_places(sizes: Sequence[float], corners: Sequence[Corner]) -> None:
-    """Raise ValueError where a sweep has no sizes or corners, or they are out of range."""
+    """Raise ValueError if a sweep has no sizes or corners, or they are out of range."""
     for name, values in (("sizes", sizes), ("corners", [x for pair in corners for x in pair])):
         if not len(values):
             raise ValueError(f"{name}: expected at least one")

@@ -1,4 +1,4 @@
-"""Vectors to draw icons of that are no cells of a map: those of one image, and of a path.
+"""Directions for icons beside the cells of a map: those of one image, and along a path.
 
 Reference:
   Olah et al., "The Building Blocks of Interpretability", Distill 2018 (activation grids); Carter
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jatlas.explain._exemplars import nearest
+from jatlas.explain._exemplars import nearest_by_cosine
 from jatlas.model import Network
 from jatlas.types import Array, HostArray, Params
 
@@ -21,7 +21,7 @@ class ActivationGrid(NamedTuple):
 
     Attributes:
       directions: (h, w, channels) activation vectors, row 0 at the top.
-      magnitudes: (h, w) their lengths, as shares of the longest: the side of each icon.
+      magnitudes: (h, w) their lengths, as shares of the longest: the side to draw each icon with.
     """
 
     directions: Array
@@ -32,13 +32,15 @@ class ActivationGrid(NamedTuple):
 def activation_grid(
     network: Network, params: Params, image: Array, *, layer: str
 ) -> ActivationGrid:
-    """Return what a layer says at each position of an image.
+    """Return the activation vector at each position of an image, and its magnitude.
+
+    A pure function: it works under `jit`, `vmap` and `grad`.
 
     Args:
       network: the network.
       params: its parameters.
       image: (h, w, 3) in [0, 1].
-      layer: the stage.
+      layer: name of the layer.
 
     Returns:
       ActivationGrid.
@@ -54,8 +56,8 @@ def activation_grid(
     return ActivationGrid(directions, length / jnp.where(longest > 0, longest, 1.0))
 
 
-class Found(NamedTuple):
-    """Where vectors fall on a map.
+class Location(NamedTuple):
+    """Where directions lie on a map.
 
     Attributes:
       rows: (...) int32 number of the sample nearest to each.
@@ -68,40 +70,47 @@ class Found(NamedTuple):
 
 def find_on_map(
     directions: Array | HostArray, vectors: Array | HostArray, points: Array | HostArray
-) -> Found:
-    """Find where vectors would lie on a map: where the sample at the smallest angle lies.
+) -> Location:
+    """Find where directions lie on a map: where the sample at the smallest angle lies.
+
+    A pure function: it works under `jit`, `vmap` and `grad` (with respect to the points).
 
     Args:
-      directions: (..., channels) to look for.
+      directions: (..., channels) to locate.
       vectors: (n, channels) samples of the map, of the same layer.
       points: (n, 2) where they lie.
 
     Returns:
-      Found.
+      Location.
+
+    Example:
+      >>> vectors, points = jnp.eye(2), jnp.array([[0.25, 0.5], [0.75, 0.5]])
+      >>> find_on_map(jnp.array([1.0, 7.0]), vectors, points).points.tolist()
+      [0.75, 0.5]
     """
     queries = jnp.asarray(directions, jnp.float32)
     flat = queries.reshape(-1, queries.shape[-1])
-    rows = nearest(flat, jnp.asarray(vectors, jnp.float32)).reshape(queries.shape[:-1])
-    return Found(rows, jnp.asarray(points)[rows])
+    rows = nearest_by_cosine(flat, jnp.asarray(vectors, jnp.float32)).reshape(queries.shape[:-1])
+    return Location(rows, jnp.asarray(points)[rows])
 
 
-class Path(NamedTuple):
-    """A line through a map.
+class MapPath(NamedTuple):
+    """A straight path through a map.
 
     Attributes:
       points: (count, 2) equally spaced, from the start to the end.
-      directions: (count, channels) average activation around each.
-      reach: (count,) distance of the farthest sample in that average: large where the map is
-        empty, and the average says little.
+      directions: (count, channels) average activation around each point.
+      radius: (count,) distance of the farthest sample in that average: large where the map is
+        empty, and the average means little.
     """
 
     points: Array
     directions: Array
-    reach: Array
+    radius: Array
 
 
 @functools.partial(jax.jit, static_argnames=("count", "samples"))
-def path(
+def path_through_map(
     points: Array,
     vectors: Array,
     *,
@@ -109,34 +118,43 @@ def path(
     end: Array,
     count: int = 20,
     samples: int = 20,
-) -> Path:
-    """Average the samples of a map along a line.
+) -> MapPath:
+    """Average the samples of a map along a straight path.
+
+    A pure function: it works under `jit`, `vmap` and `grad`.
 
     Args:
       points: (n, 2) where the samples lie.
       vectors: (n, channels) of each.
       start: (2,) of (x, y).
       end: (2,) of (x, y).
-      count: points on the line, both ends among them; the article's paths have 20.
-      samples: how many of the nearest are averaged at each, at most n.
+      count: points on the path, both ends among them; the article's paths have 20.
+      samples: how many of the nearest samples are averaged at each point, at most n.
 
     Returns:
-      Path.
+      MapPath.
 
     Raises:
       ValueError: if count is below 2 or samples below 1.
+
+    Example:
+      >>> points, vectors = jnp.array([[0.0, 0.0], [1.0, 0.0]]), jnp.array([[2.0], [6.0]])
+      >>> ends = {"start": jnp.array([0.0, 0.0]), "end": jnp.array([1.0, 0.0])}
+      >>> path = path_through_map(points, vectors, **ends, count=3, samples=1)
+      >>> path.points[:, 0].tolist(), path.directions[:, 0].tolist(), path.radius.tolist()
+      ([0.0, 0.5, 1.0], [2.0, 2.0, 6.0], [0.0, 0.5, 0.0])
     """
-    for name, value, least in (("count", count, 2), ("samples", samples, 1)):
-        if value < least:
-            raise ValueError(f"{name}: expected at least {least}, got {value}")
+    for name, value, minimum in (("count", count, 2), ("samples", samples, 1)):
+        if value < minimum:
+            raise ValueError(f"{name}: expected at least {minimum}, got {value}")
     points, start, end = (jnp.asarray(x, jnp.float32) for x in (points, start, end))
     along = jnp.linspace(0.0, 1.0, count)[:, None]
-    line = (1 - along) * start + along * end
+    line = (1 - along) * start[None] + along * end[None]
 
-    def one(point: Array) -> tuple[Array, Array]:
-        distance = jnp.linalg.norm(points - point, axis=-1)
+    def average_near(point: Array) -> tuple[Array, Array]:
+        distance = jnp.linalg.norm(points - point[None], axis=-1)
         near, rows = jax.lax.top_k(-distance, min(samples, len(points)))
         return jnp.asarray(vectors, jnp.float32)[rows].mean(0), -near[-1]
 
-    directions, reach = jax.lax.map(one, line)
-    return Path(line, directions, reach)
+    directions, radius = jax.lax.map(average_near, line)
+    return MapPath(line, directions, radius)

@@ -1,4 +1,4 @@
-"""Which part of an image a position of a layer looks at."""
+"""Receptive fields: which part of an image a position of a layer depends on."""
 
 import functools
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from jatlas.model import Network
 from jatlas.types import Array, HostArray, Params
 
 
-class Field(NamedTuple):
-    """What the middle position of a layer sees.
+class ReceptiveField(NamedTuple):
+    """Which pixels the middle position of a layer depends on.
 
     Attributes:
       energy: (h, w) share of each pixel in the squared gradient; adds up to 1.
@@ -23,20 +23,24 @@ class Field(NamedTuple):
     centre: Array
 
 
-def field(network: Network, params: Params, images: Array, *, layer: str) -> Field:
-    """Measure what the middle position of a layer sees, by the gradient of its activity.
+def receptive_field(
+    network: Network, params: Params, images: Array, *, layer: str
+) -> ReceptiveField:
+    """Measure which pixels the middle position of a layer depends on, by the gradient.
 
     The gradient of the squared length of the activation vector with respect to the pixels,
-    squared and averaged over images. Where it is zero for every image, the position sees nothing.
+    squared and averaged over images. Pixels where it is zero for every image are not seen.
+
+    A host function: it runs outside `jit`.
 
     Args:
       network: the network.
       params: its parameters.
-      images: (n, h, w, 3) in [0, 1]; of some ten the result hardly changes any more.
-      layer: the stage.
+      images: (n, h, w, 3) in [0, 1]; with more than about ten the result hardly changes.
+      layer: name of the layer.
 
     Returns:
-      Field.
+      ReceptiveField.
 
     Raises:
       ValueError: if the layer is unknown or has no positions.
@@ -44,12 +48,12 @@ def field(network: Network, params: Params, images: Array, *, layer: str) -> Fie
     height, width = images.shape[1:3]
     rows, columns, _ = network.activation_shape(params, (height, width), layer=layer)
     position = rows // 2, columns // 2
-    # From Python: inside a loop of XLA's, a CPU convolves on one core.
-    each = [_energy(network, params, image, layer=layer, position=position) for image in images]
-    energy = jnp.stack(each).mean(0)
+    # Driven from Python: inside an XLA loop, convolutions on a CPU use one core.
+    energies = [_energy(network, params, image, layer=layer, position=position) for image in images]
+    energy = jnp.stack(energies).mean(0)
     centre = (np.array(position) + 0.5) / (rows, columns) * (height, width)
     total = jnp.maximum(energy.sum(), jnp.finfo(jnp.float32).tiny)
-    return Field(energy / total, jnp.asarray(centre, jnp.float32))
+    return ReceptiveField(energy / total, jnp.asarray(centre, jnp.float32))
 
 
 @functools.partial(jax.jit, static_argnames=("network", "layer", "position"))
@@ -62,51 +66,55 @@ def _energy(
 
     energy = jnp.square(jax.grad(activity)(image)).sum(-1)
     total = energy.sum()
-    # Each image counts alike, however strongly it excites the layer.
+    # All images have equal weight, however strongly they excite the layer.
     return energy / jnp.where(total > 0, total, 1.0)
 
 
 def receptive_share(
     network: Network, params: Params, images: Array, *, layer: str, energy: float = 0.9
 ) -> float:
-    """Return the side of the square a layer's position really sees, as a share of the image's.
+    """Return the side of a layer's effective receptive field, as a share of the image's.
 
-    Most of what a position could see by the size of its windows hardly matters to it. This is the
+    Most of the pixels in a position's theoretical receptive field hardly matter to it. This is the
     smallest square around it that holds a given share of the squared gradient.
+
+    A host function: it runs outside `jit`.
 
     Args:
       network: the network.
       params: its parameters.
       images: (n, h, w, 3) in [0, 1] to measure on.
-      layer: the stage.
-      energy: share of the squared gradient, above 0; 1 asks for all that can be seen.
+      layer: name of the layer.
+      energy: share of the squared gradient, above 0; 1 gives the theoretical receptive field.
 
     Returns:
       Side of the square divided by the shorter side of the image, at most 1.
 
     Raises:
-      ValueError: if the share is out of range.
+      ValueError: if the share is out of range, the layer is unknown or has no positions.
 
     Reference:
       Luo et al., "Understanding the Effective Receptive Field", 2016.
     """
     if not 0 < energy <= 1:
         raise ValueError(f"energy: expected above 0, up to 1, got {energy}")
-    found = field(network, params, images, layer=layer)
-    weight, centre = np.asarray(found.energy, np.float64), np.asarray(found.centre)
+    field = receptive_field(network, params, images, layer=layer)
+    weight, centre = np.asarray(field.energy, np.float64), np.asarray(field.centre)
     y, x = (np.abs(np.arange(n) + 0.5 - c) for n, c in zip(weight.shape, centre, strict=True))
-    # How far a square must reach to hold the whole pixel.
-    reach = np.maximum(y[:, None], x[None, :]).ravel() + 0.5
-    order = np.argsort(reach, kind="stable")
+    # Half the side of the smallest square that holds the whole pixel.
+    half_side = np.maximum(y[:, None], x[None, :]).ravel() + 0.5
+    order = np.argsort(half_side, kind="stable")
     held = np.cumsum(weight.ravel()[order])
     last = np.searchsorted(held, energy * held[-1] * (1 - 1e-12))
-    return float(min(2 * reach[order][last] / min(weight.shape), 1.0))
+    return float(min(2 * half_side[order][last] / min(weight.shape), 1.0))
 
 
 def receptive_box(
     positions: Array | HostArray, *, grid: tuple[int, int], share: float
 ) -> HostArray:
     """Return the square of the image around positions of a layer.
+
+    A host function: it runs outside `jit`.
 
     Args:
       positions: (..., 2) int of (row, column).
@@ -115,10 +123,14 @@ def receptive_box(
 
     Returns:
       (..., 4) float32 of top, left, bottom and right as shares of the image's sides. A square
-      that would hang over the edge is moved inside.
+      that would extend beyond the edge is moved inside.
 
     Raises:
       ValueError: if the share is not above 0 and at most 1.
+
+    Example:
+      >>> receptive_box(np.array([[1, 2], [0, 3]]), grid=(4, 4), share=0.5).tolist()
+      [[0.125, 0.375, 0.625, 0.875], [0.0, 0.5, 0.5, 1.0]]
     """
     if not 0 < share <= 1:
         raise ValueError(f"share: expected above 0, up to 1, got {share}")
@@ -130,12 +142,18 @@ def receptive_box(
 def crop(image: HostArray, box: HostArray) -> HostArray:
     """Cut a box out of an image.
 
+    A host function: it runs outside `jit`.
+
     Args:
       image: (h, w, 3).
       box: (4,) of top, left, bottom and right as shares of its sides.
 
     Returns:
       (h', w', 3), in whole pixels, at least one.
+
+    Example:
+      >>> crop(np.zeros((8, 12, 3)), np.array([0.25, 0.5, 0.75, 1.0])).shape
+      (4, 6, 3)
     """
     height, width = image.shape[:2]
     sides = np.array([height, width, height, width])

@@ -1,201 +1,287 @@
-"""Which samples matter for a class.
+"""Class maps and comparison maps: which samples of a layer they show, and where.
+
+Samples are selected and laid out here, from those that a layer's map holds; averages and icons are
+then computed as for any other map.
 
 Reference:
   Carter et al., "Activation Atlas", Distill 2019, section on class activation atlases, and the
   notebook class-activation-atlas of lucid.
 """
 
-import dataclasses
-from typing import Literal, Self, TypeAlias
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange import TSNE, UMAP
-from jatlas.types import Array, HostArray
+from jatlas.arrange import MIN_SAMPLES, layout, to_unit_square
+from jatlas.explain._selection_config import (
+    MAX_SAMPLES,
+    ClassSelection,
+    ComparisonSelection,
+    SelectionConfig,
+)
+from jatlas.types import Array, HostArray, Key
 
-Rule: TypeAlias = Literal["winner", "magnitude", "either"]
-
-_BLOCK = 65536
-_MOST = 2000
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Choice:
-    """Which samples matter for a class, and how they are laid out.
-
-    Attributes:
-      rule: which samples matter: "winner", those that speak for the class more than for others;
-        "magnitude", those that speak for it most; "either".
-      rank: a winner has the class among its first this many.
-      most: by magnitude, at most this many samples; None lets it follow the sample, see `fitted`.
-      size: cells along each side.
-      min_count: samples a cell must hold to get an icon.
-      layout: settings of the layout, UMAP's or t-SNE's.
-
-    Reference:
-      The article's notebook joins both rules, counting a sample that meets both twice; here each
-      counts once. It asks for 4 samples a cell; 20 / 0.02 / cosine are the published layouts.
-    """
-
-    rule: Rule = "either"
-    rank: int = 1
-    most: int | None = None
-    size: int
-    min_count: int = 4
-    layout: UMAP | TSNE = UMAP(n_neighbors=20, min_dist=0.02)
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.rule not in ("winner", "magnitude", "either"):
-            raise ValueError(f"rule: expected 'winner', 'magnitude' or 'either', got {self.rule!r}")
-        for name in ("rank", "most", "size", "min_count"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
-
-    def fitted(self, samples: int) -> Self:
-        """Return the choice with a number for `most`.
-
-        The article takes 2000 of a million samples. Of the 14,000 that 700 images give, the last
-        of 2000 would say a twentieth of what the first says for the class, and most of the map
-        would be of other things. So by default it is 3 in 100, the last of which say a sixth to a
-        third; but no fewer than fill the cells, and no more than the article takes.
-
-        Args:
-          samples: how many there are to choose from.
-
-        Returns:
-          The choice itself if it has a number.
-        """
-        if self.most is not None:
-            return self
-        fill = self.size**2 * self.min_count
-        return dataclasses.replace(self, most=min(max(3 * samples // 100, fill), _MOST))
+_BLOCK = 65536  # rows of evidence on the device at once
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassConfig(Choice):
-    """What decides the map of one class: a `Choice`, of 8 x 8 cells as the published ones."""
-
-    size: int = 8
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ComparisonConfig(Choice):
-    """What decides the map of two classes: a `Choice` for each, and how far apart they lie.
+class Selection(NamedTuple):
+    """The samples of a map and where they lie.
 
     Attributes:
-      percentile: the difference of evidence at this percentile of its size reaches the edge; None
-        lets it follow the sample, see `reach`.
-
-    Reference:
-      The published comparisons: 10 x 10, the 99th percentile. They order the samples from top to
-      bottom by t-SNE, `TSNE(learning_rate=10)`; this by UMAP, as the class maps.
+      rows: (m,) int64 numbers of samples, ascending and unique.
+      points: (m, 2) float32 of x to the right and y down, in the unit square.
     """
 
-    size: int = 10
-    percentile: float | None = None
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        if self.percentile is not None and not 0 < self.percentile <= 100:
-            raise ValueError(f"percentile: expected above 0, up to 100, got {self.percentile}")
-
-    def reach(self, samples: int) -> float:
-        """Return the percentile for a map.
-
-        A few samples differ far more than all others, and crowd these in the middle. By default as
-        many are moved to the edges as fill one column of cells: one in a hundred of the article's
-        4673, which is its 99th percentile, and one in 17 of 700; at most one in ten.
-
-        Args:
-          samples: how many the map shows.
-        """
-        if self.percentile is not None:
-            return self.percentile
-        return 100 * (1 - min(self.size * self.min_count / max(samples, 1), 0.1))
+    rows: HostArray
+    points: HostArray
 
 
-def winners(evidence: Array | HostArray, *, index: int, rank: int = 1) -> HostArray:
-    """Choose the samples that have a class among the first `rank` of their evidence.
+def select_class(
+    vectors: Array | HostArray,
+    evidence: Array | HostArray,
+    *,
+    index: int,
+    key: Key,
+    config: ClassSelection | None = None,
+    progress: bool = True,
+) -> Selection:
+    """Select the samples that matter for a class and lay them out.
 
-    Of classes with equal evidence the first counts more; a sample that speaks against the class,
-    or not for it, is no winner.
+    A host function: it runs outside `jit`.
+
+    Args:
+      vectors: (n, channels) activation vectors.
+      evidence: (n, classes) class evidence of each.
+      index: index of the class.
+      key: seeds the layout.
+      config: settings; None means `ClassSelection()`.
+      progress: whether to show progress bars.
+
+    Returns:
+      Selection.
+
+    Raises:
+      ValueError: if there is no such class, vectors and evidence differ in number, or too few
+        samples matter for a layout.
+    """
+    _check_pairs(vectors, evidence)
+    config = ClassSelection() if config is None else config
+    rows = select_samples(evidence, index=index, config=config)
+    _check_enough(rows, f"class {index}")
+    table = np.asarray(vectors)[rows]
+    points = layout(table, key=key, config=config.layout, progress=progress)
+    return Selection(rows, np.asarray(to_unit_square(points)))
+
+
+def select_comparison(
+    vectors: Array | HostArray,
+    evidence: Array | HostArray,
+    *,
+    left: int,
+    right: int,
+    key: Key,
+    config: ComparisonSelection | None = None,
+    progress: bool = True,
+) -> Selection:
+    """Select the samples that matter for either of two classes and lay them out between them.
+
+    From left to right, the evidence shifts from the first class to the second; halfway it is the
+    same for both. From top to bottom, similar samples are near each other.
+
+    A host function: it runs outside `jit`.
+
+    Args:
+      vectors: (n, channels) activation vectors.
+      evidence: (n, classes) class evidence of each.
+      left: index of the class on the left.
+      right: index of the class on the right.
+      key: seeds the layout.
+      config: settings; None means `ComparisonSelection()`.
+      progress: whether to show progress bars.
+
+    Returns:
+      Selection.
+
+    Raises:
+      ValueError: if there is no such class, both are the same, vectors and evidence differ in
+        number, or too few samples matter for a layout.
+    """
+    _check_pairs(vectors, evidence)
+    if left == right:
+        raise ValueError(f"right: expected another class than left, got {right} for both")
+    config = ComparisonSelection() if config is None else config
+    rows = np.union1d(
+        select_samples(evidence, index=left, config=config),
+        select_samples(evidence, index=right, config=config),
+    )
+    _check_enough(rows, f"classes {left} and {right}")
+    percentile = config.edge_percentile(len(rows))
+    x = balance(np.asarray(evidence)[rows], left=left, right=right, percentile=percentile)
+    table = np.asarray(vectors)[rows]
+    line = layout(table, key=key, config=config.layout, dimensions=1, progress=progress)
+    y = np.asarray(to_unit_square(line))
+    return Selection(rows, np.concatenate([x[:, None], y], axis=1))
+
+
+def balance(
+    evidence: Array | HostArray, *, left: int, right: int, percentile: float = 99.0
+) -> HostArray:
+    """Place samples between two classes by the difference of their evidence.
+
+    A host function: it runs outside `jit`.
 
     Args:
       evidence: (n, classes).
-      index: of the class.
-      rank: how far down the class may stand.
+      left: index of the class at 0.
+      right: index of the class at 1.
+      percentile: the absolute difference at this percentile reaches 0 or 1, as do all larger ones.
+
+    Returns:
+      (n,) float32 in [0, 1]; 0.5 where both classes have the same evidence.
+
+    Raises:
+      ValueError: if there is no such class.
+
+    Example:
+      >>> balance(np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), left=0, right=1, percentile=100)
+      array([0.  , 0.5 , 0.75], dtype=float32)
+    """
+    check_class(evidence, left)
+    check_class(evidence, right)
+    table = np.asarray(evidence)
+    difference = table[:, right].astype(np.float32) - table[:, left].astype(np.float32)
+    scale = np.percentile(np.abs(difference), percentile) if len(difference) else 0.0
+    scaled = np.clip(difference / scale, -1, 1) if scale > 0 else np.zeros_like(difference)
+    return ((scaled + 1) / 2).astype(np.float32)
+
+
+def select_samples(
+    evidence: Array | HostArray, *, index: int, config: SelectionConfig
+) -> HostArray:
+    """Select the samples that matter for a class, each once.
+
+    A host function: it runs outside `jit`.
+
+    Args:
+      evidence: (n, classes).
+      index: index of the class.
+      config: the rule, its rank and its maximum.
 
     Returns:
       (m,) int64 numbers of samples, ascending.
 
     Raises:
       ValueError: if there is no such class.
+
+    Example:
+      >>> table = np.array([[3.0, 1.0], [2.0, 5.0], [1.0, 0.0], [-1.0, -2.0]])
+      >>> select_samples(table, index=0, config=ClassSelection(max_samples=2))
+      array([0, 1, 2])
+    """
+    selected = np.zeros(len(evidence), bool)
+    if config.rule in ("winner", "either"):
+        selected[winners(evidence, index=index, rank=config.rank)] = True
+    if config.rule in ("magnitude", "either"):
+        number = config.fitted(len(evidence)).max_samples
+        assert number is not None
+        selected[largest(evidence, index=index, max_samples=number)] = True
+    return np.flatnonzero(selected)
+
+
+def winners(evidence: Array | HostArray, *, index: int, rank: int = 1) -> HostArray:
+    """Select the samples that have a class among the top `rank` of their evidence.
+
+    Of classes with equal evidence the first ranks higher. A sample with negative evidence for the
+    class, or none, is no winner.
+
+    A host function: it runs outside `jit`.
+
+    Args:
+      evidence: (n, classes).
+      index: index of the class.
+      rank: the lowest rank that counts; 1 is the first.
+
+    Returns:
+      (m,) int64 numbers of samples, ascending.
+
+    Raises:
+      ValueError: if there is no such class.
+
+    Example:
+      >>> winners(np.array([[3.0, 1.0], [2.0, 5.0], [-1.0, -2.0]]), index=0)
+      array([0])
     """
     check_class(evidence, index)
-    blocks = range(0, len(evidence), _BLOCK)  # a million rows need not be on the device at once
-    won = [_wins(jnp.asarray(evidence[i : i + _BLOCK]), index, rank) for i in blocks]
+    starts = range(0, len(evidence), _BLOCK)
+    won = [_wins(jnp.asarray(evidence[start : start + _BLOCK]), index, rank) for start in starts]
     return np.flatnonzero(np.concatenate([np.zeros(0, bool), *won]))
 
 
 @jax.jit
 def _wins(evidence: Array, index: int, rank: int) -> Array:
     own = evidence[:, index, None]
-    before = jnp.arange(evidence.shape[1]) < index
+    before = (jnp.arange(evidence.shape[1]) < index)[None, :]
     above = ((evidence > own) | ((evidence == own) & before)).sum(1)
     return (above < rank) & (own[:, 0] > 0)
 
 
-def largest(evidence: Array | HostArray, *, index: int, most: int = _MOST) -> HostArray:
-    """Choose the samples that speak for a class most; none that do not speak for it.
+def largest(
+    evidence: Array | HostArray, *, index: int, max_samples: int = MAX_SAMPLES
+) -> HostArray:
+    """Select the samples with the most evidence for a class, if it is positive.
+
+    A host function: it runs outside `jit`.
 
     Args:
       evidence: (n, classes).
-      index: of the class.
-      most: how many, at most; of samples with equal evidence the first are taken.
+      index: index of the class.
+      max_samples: maximum number; of samples with equal evidence the first are taken.
 
     Returns:
       (m,) int64 numbers of samples, ascending.
 
     Raises:
       ValueError: if there is no such class.
+
+    Example:
+      >>> largest(np.array([[3.0], [1.0], [5.0], [-1.0]]), index=0, max_samples=2)
+      array([0, 2])
     """
     check_class(evidence, index)
     own = np.asarray(evidence[:, index])
-    best = np.argsort(-own, kind="stable")[:most]
+    best = np.argsort(-own, kind="stable")[:max_samples]
     return np.sort(best[own[best] > 0])
 
 
-def choose(evidence: Array | HostArray, *, index: int, config: Choice) -> HostArray:
-    """Choose the samples that matter for a class, each once.
+def check_class(evidence: Array | HostArray, index: int) -> None:
+    """Raise ValueError unless the evidence has a class of this index.
+
+    A host function: it runs outside `jit`.
 
     Args:
-      evidence: (n, classes).
-      index: of the class.
-      config: which those are.
-
-    Returns:
-      (m,) int64 numbers of samples, ascending.
+      evidence: (..., classes).
+      index: index of the class.
 
     Raises:
       ValueError: if there is no such class.
     """
-    chosen = np.zeros(len(evidence), bool)
-    if config.rule in ("winner", "either"):
-        chosen[winners(evidence, index=index, rank=config.rank)] = True
-    if config.rule in ("magnitude", "either"):
-        most = config.fitted(len(evidence)).most
-        assert most is not None
-        chosen[largest(evidence, index=index, most=most)] = True
-    return np.flatnonzero(chosen)
-
-
-def check_class(evidence: Array | HostArray, index: int) -> None:
-    """Raise ValueError unless a class is one of those that there is evidence for."""
     classes = evidence.shape[-1]
     if not 0 <= index < classes:
         raise ValueError(f"class: expected an index from 0 to {classes - 1}, got {index}")
+
+
+def _check_pairs(vectors: Array | HostArray, evidence: Array | HostArray) -> None:
+    if len(vectors) != len(evidence):
+        raise ValueError(
+            f"evidence: expected one row per vector, got {len(evidence)} for {len(vectors)}"
+        )
+
+
+def _check_enough(rows: HostArray, what: str) -> None:
+    if len(rows) < MIN_SAMPLES:
+        raise ValueError(
+            f"{what}: a layout needs at least {MIN_SAMPLES} samples, {len(rows)} were selected: "
+            "use more images, more positions per image, or a later layer"
+        )

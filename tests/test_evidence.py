@@ -1,4 +1,4 @@
-"""Class evidence against other ways to compute it."""
+"""Class evidence and ablation against other ways to compute them."""
 
 import functools
 from pathlib import Path
@@ -19,12 +19,12 @@ SIDE = 10
 
 @pytest.fixture(scope="module")
 def activation() -> jax.Array:
-    """What conv1 says of an image; what follows it is not linear."""
+    """The output of conv1 for an image; the rest of the network is not linear."""
     image = jax.random.uniform(jax.random.key(1), (2 * SIDE, 2 * SIDE, 3))
     return tiny_network().run(tiny_params(), image, until="conv1")
 
 
-def explain(activation: jax.Array, row: int, column: int, layer: str = "conv1") -> jax.Array:
+def evidence_at(activation: jax.Array, row: int, column: int, layer: str = "conv1") -> jax.Array:
     position = jnp.array([row, column])
     return evidence(tiny_network(), tiny_params(), activation, position, layer=layer)
 
@@ -36,7 +36,7 @@ PLACES = [(0, 0), (4, 7), (SIDE - 1, 3)]
 def test_evidence_is_the_activation_times_the_gradient_of_each_class(
     activation: jax.Array, place: tuple[int, int]
 ) -> None:
-    found = explain(activation, *place)
+    found = evidence_at(activation, *place)
     assert found.shape == (CLASSES,)
     assert found.dtype == jnp.float32
     rest = functools.partial(tiny_network().run, tiny_params(), after="conv1")
@@ -49,9 +49,7 @@ def test_evidence_is_the_activation_times_the_gradient_of_each_class(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_evidence_is_the_slope_of_finite_differences(
-    activation: jax.Array, place: tuple[int, int]
-) -> None:
+def test_evidence_equals_finite_differences(activation: jax.Array, place: tuple[int, int]) -> None:
     # The rest of the network in double precision with NumPy alone.
     params = {name: np.asarray(value, np.float64) for name, value in tiny_params().items()}
 
@@ -69,7 +67,7 @@ def test_evidence_is_the_slope_of_finite_differences(
     step = np.zeros_like(start)
     step[place] = 1e-4 * start[place]
     right = (rest(start + step) - rest(start - step)) / 2e-4
-    np.testing.assert_allclose(explain(activation, *place), right, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(evidence_at(activation, *place), right, rtol=1e-3, atol=1e-6)
 
 
 def test_where_the_rest_is_linear_evidence_adds_up_to_the_logits_without_the_bias() -> None:
@@ -84,13 +82,13 @@ def test_where_the_rest_is_linear_evidence_adds_up_to_the_logits_without_the_bia
     np.testing.assert_allclose(found.sum((0, 1)), logits - params["bias"], rtol=1e-4, atol=1e-5)
 
 
-def test_a_silent_position_speaks_for_nothing(activation: jax.Array) -> None:
+def test_a_silent_position_has_no_evidence(activation: jax.Array) -> None:
     silent = activation.at[2, 3].set(0)
-    np.testing.assert_array_equal(explain(silent, 2, 3), np.zeros(CLASSES))
-    assert bool((explain(silent, 3, 2) != 0).all())
+    np.testing.assert_array_equal(evidence_at(silent, 2, 3), np.zeros(CLASSES))
+    assert bool((evidence_at(silent, 3, 2) != 0).all())
 
 
-def test_jit_and_vmap_equal_a_loop_in_one_trace(activation: jax.Array) -> None:
+def test_jit_and_vmap_equal_a_loop_and_trace_once(activation: jax.Array) -> None:
     traces = []
 
     def square(params: Any, x: jax.Array) -> jax.Array:
@@ -113,7 +111,7 @@ def test_jit_and_vmap_equal_a_loop_in_one_trace(activation: jax.Array) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_ablation_is_what_the_logits_lose_without_the_vector(
+def test_ablation_is_the_loss_of_the_logits_without_the_vector(
     activation: jax.Array, place: tuple[int, int]
 ) -> None:
     params = tiny_params()
@@ -127,11 +125,11 @@ def test_ablation_is_what_the_logits_lose_without_the_vector(
 
 
 def test_ablation_of_a_faint_vector_is_its_evidence(activation: jax.Array) -> None:
-    # To first order the two are one: what is left falls with the square of the vector.
+    # To first order the two agree: the difference falls with the square of the vector.
     faint = activation.at[4, 7].multiply(1e-2)
     lost = ablation(tiny_network(), tiny_params(), faint, jnp.array([4, 7]), layer="conv1")
-    np.testing.assert_allclose(lost, explain(faint, 4, 7), rtol=0.05, atol=1e-5)
-    # After conv2 all is linear, and the two are one whatever the vector.
+    np.testing.assert_allclose(lost, evidence_at(faint, 4, 7), rtol=0.05, atol=1e-5)
+    # After conv2 the network is linear, and the two agree for any vector.
     last = tiny_network().run(tiny_params(), activation, after="conv1", until="conv2")
     each = functools.partial(ablation, tiny_network(), tiny_params(), last, layer="conv2")
     together = jax.jit(jax.vmap(each))(jnp.array(PLACES))
@@ -141,7 +139,7 @@ def test_ablation_of_a_faint_vector_is_its_evidence(activation: jax.Array) -> No
     np.testing.assert_allclose(together, right, rtol=1e-3, atol=1e-5)
 
 
-def test_heat_has_two_sides_of_one_scale() -> None:
+def test_heat_has_both_signs_on_one_scale() -> None:
     table = np.array([[[0, 5.0], [2, 0]], [[-4, 1], [1, 0]]], np.float16)
     found = class_heat(jnp.asarray(table), index=0)
     np.testing.assert_array_equal(found.positive, [[0, 0.5], [0, 0.25]])
@@ -176,4 +174,4 @@ def test_evidence_ranks_the_classes_of_real_images_as_ablation_does(
 
 def test_an_unknown_layer_is_refused(activation: jax.Array) -> None:
     with pytest.raises(ValueError, match="tiny has no layer 'conv9'; it has: input, "):
-        explain(activation, 0, 0, layer="conv9")
+        evidence_at(activation, 0, 0, layer="conv9")
