@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jatlas.model import GOOGLENET_BVLC, Network, inception_v1
-from jatlas.model._convert import convert
+from jatlas.model import GOOGLENET_BVLC, Network, inception_v1, read_weight_file
 from jatlas.types import Params
 
 
@@ -29,4 +28,4 @@ def googlenet(test_data: Path) -> tuple[Network, Params]:
     """BVLC GoogLeNet with its real weights."""
     config = GOOGLENET_BVLC
     file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
-    return inception_v1(config), jax.tree.map(jnp.asarray, convert(file, config=config))
+    return inception_v1(config), jax.tree.map(jnp.asarray, read_weight_file(file, config=config))

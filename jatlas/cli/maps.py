@@ -14,7 +14,7 @@ from jatlas.build._class_maps import RIDGE
 from jatlas.cli._options import IconOptions
 from jatlas.cli._session import use_all_cores
 from jatlas.explain import ClassConfig, ComparisonConfig, Rule
-from jatlas.model import Network, find_class, load_network, names_of
+from jatlas.model import Network, class_names, find_class, load_network
 from jatlas.storage import read_info
 from jatlas.types import Params
 from jatlas.visualize import RandomViews, RenderConfig
@@ -134,7 +134,7 @@ def _add(
     use_all_cores()
     info = read_info(atlas)
     network, params = load_network(info["network"])
-    names = names_of(network, params, known=info["classes"])
+    names = class_names(network, params, known=info["classes"])
     layers = [entry["layer"] for entry in info["maps"] if entry["kind"] == "layer"]
     layer = layers[0] if options.layer is None else options.layer
     icons = options.icons.config()

@@ -26,7 +26,7 @@ from jatlas.explain import (
     rates,
     sweep,
 )
-from jatlas.model import Network, find_class, load_network, names_of
+from jatlas.model import Network, class_names, find_class, load_network
 from jatlas.records import Atlas
 from jatlas.storage import _files as files
 from jatlas.storage import load
@@ -94,7 +94,7 @@ class Patch:
         use_all_cores()
         atlas = None if self.atlas is None else load(self.atlas)
         network, params = load_network(self.network if atlas is None else atlas.info["network"])
-        names = names_of(network, params, known=() if atlas is None else atlas.classes)
+        names = class_names(network, params, known=() if atlas is None else atlas.classes)
         source, target = (find_class(name, names) for name in (self.source, self.target))
         stamps = [(str(path), _read(path)) for path in self.patches]
         images = _Pictures(self.images, network.input_size)

@@ -17,7 +17,6 @@ from jatlas.collect import _sample as sample
 from jatlas.collect._source import ImageSource, Loaded, batches
 from jatlas.explain import evidence
 from jatlas.model import Network
-from jatlas.model._network import FEWEST
 from jatlas.records import Samples
 from jatlas.storage import Checkpoints
 from jatlas.types import Array, HostArray, Key, Params
@@ -27,6 +26,7 @@ SEGMENT = 256
 
 
 _MOST = float(jnp.finfo(jnp.float16).max)
+FEWEST = 16
 
 
 class Collected(NamedTuple):

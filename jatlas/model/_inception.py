@@ -1,6 +1,6 @@
 """InceptionV1 (Szegedy et al. 2014) in Flax: the two variants with public weights, and our own.
 
-One module tree serves all; what differs is their frozen configs. Layers have lucid's names.
+One module tree serves all; their frozen configs differ. Layers have lucid's names.
 
 Reference:
   Szegedy et al., "Going Deeper with Convolutions", 2014, table 1; the deploy definition of BVLC
@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jatlas.model import _labels as labels
-from jatlas.model._block import REDIRECTED, RELAXED, TRUE, Block, Slopes
+from jatlas.model._block import REDIRECTED, RELAXED, TRUE_GRADIENT, Block, GradientRule
+from jatlas.model._labels import matching_classes
 from jatlas.model._network import Network, Stage
 from jatlas.model._ops import local_response_norm
 from jatlas.types import Array, Params
@@ -38,21 +38,29 @@ _WIDTHS: dict[str, tuple[int, ...]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InceptionConfig:
-    """What tells one InceptionV1 from another.
+    """How one InceptionV1 differs from another.
 
     Attributes:
-      name: the name of the weights.
+      name: what the network is called; for those in `CONFIGS`, the name of the weights.
       classes: number of logits.
       mean: subtracted from the 0..255 image, in the order of the network's own channels.
       bgr: whether the network's own channel order is blue, green, red.
       caffe_padding: whether windows are placed as caffe does (symmetric padding of the first
         convolution, no padding and ceil mode in the strided pools) or as TensorFlow's SAME.
       lrn_radius, lrn_bias, lrn_alpha, lrn_beta: local response normalisation, see
-        `jatlas.model._ops.local_response_norm`.
+        `local_response_norm`; without it if alpha is 0.
       mixed4a_3x3, mixed5a_5x5_bottleneck: the two widths in which the variants differ.
       std: the difference from the mean is divided by it.
       width: factor on the channels of every convolution; they are rounded to multiples of four.
       input_size: side in pixels of the images it was trained on.
+
+    Raises:
+      ValueError: if the width is not above 0 and up to 4.
+
+    Example:
+      >>> narrow = dataclasses.replace(TEXTURES, name="narrow", width=0.25)
+      >>> TEXTURES.stem, narrow.stem
+      ((32, 32, 96), (16, 16, 48))
     """
 
     name: str
@@ -93,7 +101,7 @@ class InceptionConfig:
     def _scaled(self, channels: tuple[int, ...]) -> tuple[int, ...]:
         if self.width == 1:
             return channels
-        return tuple(max(4, 4 * round(self.width * each / 4)) for each in channels)
+        return tuple(max(4, 4 * round(self.width * count / 4)) for count in channels)
 
 
 GOOGLENET_BVLC = InceptionConfig(
@@ -122,7 +130,7 @@ INCEPTION5H = InceptionConfig(
     mixed5a_5x5_bottleneck=48,
 )
 
-# The project's own, see weights/README.md. It has no normalisation: alpha is 0.
+# The project's own, see weights/README.md. It has no local response normalisation.
 TEXTURES = InceptionConfig(
     name="textures",
     classes=64,
@@ -142,32 +150,64 @@ CONFIGS = {config.name: config for config in (GOOGLENET_BVLC, INCEPTION5H, TEXTU
 
 
 class InceptionV1(nnx.Module):
-    """The learned parts of InceptionV1; `network` says in which order they are applied."""
+    """The learned parts of InceptionV1; `inception_v1` applies them in order.
 
-    def __init__(self, config: InceptionConfig, *, slopes: Slopes = TRUE, rngs: nnx.Rngs) -> None:
+    Args:
+      config: the variant.
+      gradient: the variants of ReLU and pooling.
+      rngs: draws the parameters.
+    """
+
+    def __init__(
+        self,
+        config: InceptionConfig,
+        *,
+        gradient: GradientRule = TRUE_GRADIENT,
+        rngs: nnx.Rngs,
+    ) -> None:
         first = 3 if config.caffe_padding else "SAME"
         one, two, channels = config.stem
         self.conv2d0 = nnx.Conv(3, one, (7, 7), strides=2, padding=first, rngs=rngs)
         self.conv2d1 = nnx.Conv(one, two, (1, 1), rngs=rngs)
         self.conv2d2 = nnx.Conv(two, channels, (3, 3), rngs=rngs)
         for name, widths in config.widths.items():
-            setattr(self, name, Block(channels, widths, slopes=slopes, rngs=rngs))
+            setattr(self, name, Block(channels, widths, gradient=gradient, rngs=rngs))
             channels = widths[0] + widths[2] + widths[4] + widths[5]
         self.logits = nnx.Linear(channels, config.classes, rngs=rngs)
 
 
-def _abstract(config: InceptionConfig, *, slopes: Slopes = TRUE) -> InceptionV1:
+def _abstract(config: InceptionConfig, *, gradient: GradientRule = TRUE_GRADIENT) -> InceptionV1:
     # Shapes only: nothing is drawn or allocated.
-    return nnx.eval_shape(lambda: InceptionV1(config, slopes=slopes, rngs=nnx.Rngs(0)))
+    return nnx.eval_shape(lambda: InceptionV1(config, gradient=gradient, rngs=nnx.Rngs(0)))
 
 
 def abstract_params(config: InceptionConfig) -> Params:
-    """Return the parameters' names and shapes, as nested dicts of `jax.ShapeDtypeStruct`."""
+    """Return the names, shapes and dtypes of the parameters of a variant.
+
+    Args:
+      config: the variant.
+
+    Returns:
+      Nested dicts of `jax.ShapeDtypeStruct`: by stage, for blocks by tower, then "kernel" and
+      "bias". Kernels are (rows, columns, in, out) and (in, out) float32, biases (out,).
+
+    Example:
+      >>> abstract_params(TEXTURES)["mixed3a"]["conv3x3"]["kernel"].shape
+      (3, 3, 48, 64)
+    """
     return nnx.to_pure_dict(nnx.state(_abstract(config)))
 
 
 def init_params(config: InceptionConfig, *, key: Array) -> Params:
-    """Draw untrained parameters, in the structure of `abstract_params`."""
+    """Draw untrained parameters.
+
+    Args:
+      config: the variant.
+      key: random key.
+
+    Returns:
+      Nested dicts of float32 arrays, in the structure of `abstract_params(config)`.
+    """
 
     def draw(key: Array) -> Params:
         return nnx.to_pure_dict(nnx.state(InceptionV1(config, rngs=nnx.Rngs(key))))
@@ -176,27 +216,33 @@ def init_params(config: InceptionConfig, *, key: Array) -> Params:
 
 
 def inception_v1(config: InceptionConfig, *, relaxed: bool = False) -> Network:
-    """Make the `Network` of a variant.
+    """Return the `Network` of a variant.
 
     Cached, so that equal configs give one object and functions jitted for it are traced once.
 
     Args:
       config: the variant: one of `CONFIGS`, or one of your own.
-      relaxed: whether the max-pools have the gradient of `jatlas.model._ops.relaxed_max_pool`. The
-        parameters and what the network computes are the same; meant for attribution.
+      relaxed: whether the max-pools have the gradient of `relaxed_max_pool`. The parameters and
+        the values that the network computes are the same; meant for attribution.
 
     Returns:
       A network whose parameters have the structure of `abstract_params(config)`. It takes images
-      of any size that leaves each pool something to look at (at least 32 px are safe).
+      of any size that leaves each pool a window (at least 32 px are safe). Its `classes` are those
+      of the network in `CONFIGS` that has the same name and number of classes, else empty.
+
+    Example:
+      >>> network = inception_v1(TEXTURES)
+      >>> network.layers[:3], network.input_size, network.classes[0]
+      (('input', 'conv2d0', 'maxpool0'), 96, 'grating')
     """
-    return _network(config, RELAXED if relaxed else TRUE)
+    return _network(config, RELAXED if relaxed else TRUE_GRADIENT)
 
 
 @functools.cache
-def _network(config: InceptionConfig, slopes: Slopes) -> Network:
-    model = _abstract(config, slopes=slopes)
-    learned = _learned_stages(model, slopes=slopes)
-    pool = _without_params(functools.partial(slopes.pool, stride=2, caffe=config.caffe_padding))
+def _network(config: InceptionConfig, gradient: GradientRule) -> Network:
+    model = _abstract(config, gradient=gradient)
+    learned = _learned_stages(model, gradient=gradient)
+    pool = _without_params(functools.partial(gradient.pool, stride=2, caffe=config.caffe_padding))
     norm = _without_params(functools.partial(_norm, config))
     order: dict[str, Stage] = {
         "input": _without_params(functools.partial(_normalize, config)),
@@ -220,16 +266,16 @@ def _network(config: InceptionConfig, slopes: Slopes) -> Network:
     return Network(
         stages=tuple(order.items()),
         name=config.name,
-        classes=labels.names(config.name),
+        classes=matching_classes(config.name, config.classes),
         input_size=config.input_size,
-        redirected=_network(config, REDIRECTED) if slopes == TRUE else None,
+        redirected=_network(config, REDIRECTED) if gradient == TRUE_GRADIENT else None,
         centers=tuple((name, _merged(model, name, Block.center)) for name in _WIDTHS),
     )
 
 
-def _learned_stages(model: InceptionV1, *, slopes: Slopes) -> dict[str, Stage]:
+def _learned_stages(model: InceptionV1, *, gradient: GradientRule) -> dict[str, Stage]:
     def then_relu(conv: nnx.Conv, x: Array) -> Array:
-        return slopes.relu(conv(x))
+        return gradient.relu(conv(x))
 
     blocks = {name: _merged(model, name) for name in ("logits", *_WIDTHS)}
     convs = {name: _merged(model, name, then_relu) for name in ("conv2d0", "conv2d1", "conv2d2")}
@@ -239,7 +285,7 @@ def _learned_stages(model: InceptionV1, *, slopes: Slopes) -> dict[str, Stage]:
 def _merged(
     model: InceptionV1, name: str, apply: Callable[..., Array] = lambda module, x: module(x)
 ) -> Stage:
-    """Return the stage that applies a part of the model, with the parameters of its name."""
+    """Return the stage that applies a part of the model to the parameters of that name."""
     graph, _ = nnx.split(getattr(model, name))
 
     def stage(params: Params, x: Array) -> Array:
