@@ -195,6 +195,11 @@ def abstract_params(config: InceptionConfig) -> Params:
       >>> abstract_params(TEXTURES)["mixed3a"]["conv3x3"]["kernel"].shape
       (3, 3, 48, 64)
     """
+    return jax.tree.map(lambda leaf: leaf, _shapes(config))  # dicts that may be changed
+
+
+@functools.cache  # Flax takes 0.4 s, and reading weights asks more than once
+def _shapes(config: InceptionConfig) -> Params:
     return nnx.to_pure_dict(nnx.state(_abstract(config)))
 
 
