@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from flax import traverse_util
 
-from jatlas.model._inception import GOOGLENET_BVLC, INCEPTION5H, InceptionConfig, abstract_params
+from jatlas.model._inception import abstract_params
+from jatlas.model._inception_config import GOOGLENET_BVLC, INCEPTION5H, InceptionConfig
 from jatlas.model._weight_files import Tensor, read_caffemodel, read_graphdef
 from jatlas.types import HostArray, Params
 

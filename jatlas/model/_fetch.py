@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from jatlas.model._convert import MAX_BYTES, convert_bytes
-from jatlas.model._inception import CONFIGS
+from jatlas.model._inception_config import CONFIGS
 from jatlas.model._sources import PUBLISHED_WEIGHTS, WeightsSource, check_published
 from jatlas.model._weight_files import is_web_page
 from jatlas.model._weights import save_weights, weights_directory

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jatlas.model import _checkpoint as checkpoint
-from jatlas.model._inception import CONFIGS, abstract_params, inception_v1
+from jatlas.model._inception import abstract_params, inception_v1
+from jatlas.model._inception_config import CONFIGS
 from jatlas.model._network import Network
 from jatlas.model._sources import PUBLISHED_WEIGHTS, SHIPPED_WEIGHTS, check_known
 from jatlas.types import Params
