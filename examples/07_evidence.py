@@ -18,8 +18,7 @@ import jatlas
 from jatlas.arrange import average, cell_index
 from jatlas.build import images_of, layer_map
 from jatlas.explain import ablation, evidence, purity
-from jatlas.model import CONFIGS, inception_v1
-from jatlas.model import _labels as labels
+from jatlas.model import CONFIGS, inception_v1, wnids
 
 ABLATED = 4  # places of each image whose vector is removed, to see what the logits really lose
 SIZE, LEAST = 10, 4  # of the grid, and samples a cell must hold
@@ -36,7 +35,7 @@ def main(folder, layer, every="1"):
     atlas = jatlas.load(folder)
     true, params = jatlas.load_network(atlas.info["network"])
     relaxed = inception_v1(CONFIGS[true.name], relaxed=True)
-    index = {wnid: i for i, wnid in enumerate(labels.wnids(true.name))}
+    index = {wnid: i for i, wnid in enumerate(wnids(true.name))}
     classes = np.array([index[name.split("/")[-1].split("_")[0]] for name in atlas.images])
     owner = layer_map(atlas, layer)
 

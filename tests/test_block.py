@@ -7,17 +7,17 @@ import pytest
 from flax import nnx
 
 from jatlas.model import around_center
-from jatlas.model._block import REDIRECTED, TRUE, Block, Slopes
+from jatlas.model._block import REDIRECTED, TRUE_GRADIENT, Block, GradientRule
 
 CHANNELS = 6
 
 
-@pytest.mark.parametrize("slopes", [TRUE, REDIRECTED], ids=["true", "redirected"])
+@pytest.mark.parametrize("rule", [TRUE_GRADIENT, REDIRECTED], ids=["true", "redirected"])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (4, 3), (5, 6), (7, 8)])
 def test_the_centre_alone_is_the_centre_of_the_whole(
-    shape: tuple[int, int], slopes: Slopes
+    shape: tuple[int, int], rule: GradientRule
 ) -> None:
-    block = Block(CHANNELS, (4, 3, 5, 2, 3, 4), slopes=slopes, rngs=nnx.Rngs(0))
+    block = Block(CHANNELS, (4, 3, 5, 2, 3, 4), gradient=rule, rngs=nnx.Rngs(0))
     for name in ("conv1x1", "conv3x3", "conv5x5", "conv3x3_bottleneck", "conv5x5_bottleneck"):
         bias = getattr(block, name).bias
         bias.set_value(0.3 * jnp.ones_like(bias[...]))  # zero by default, which hides padding
@@ -25,16 +25,16 @@ def test_the_centre_alone_is_the_centre_of_the_whole(
     weight = jax.random.normal(jax.random.key(2), (16,))
 
     def whole(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        found = around_center(block(x), 0)
-        return (found * weight).sum(), found
+        center = around_center(block(x), 0)
+        return (center * weight).sum(), center
 
     def alone(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        found = block.center(x)
-        return (found * weight).sum(), found
+        center = block.center(x)
+        return (center * weight).sum(), center
 
-    (_, right), slope = jax.jit(jax.value_and_grad(whole, has_aux=True))(x)
-    (_, found), other = jax.jit(jax.value_and_grad(alone, has_aux=True))(x)
-    assert found.shape == (2, 1, 1, 16)
-    np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(other, slope, rtol=1e-4, atol=1e-5)
-    assert np.abs(slope).max() > 0.01
+    (_, expected), gradient = jax.jit(jax.value_and_grad(whole, has_aux=True))(x)
+    (_, center), gradient_alone = jax.jit(jax.value_and_grad(alone, has_aux=True))(x)
+    assert center.shape == (2, 1, 1, 16)
+    np.testing.assert_allclose(center, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradient_alone, gradient, rtol=1e-4, atol=1e-5)
+    assert np.abs(gradient).max() > 0.01

@@ -1,4 +1,4 @@
-"""InceptionV1 against other implementations, and its own promises."""
+"""InceptionV1 against other implementations, and its own laws."""
 
 import dataclasses
 from collections.abc import Callable
@@ -23,9 +23,11 @@ from jatlas.model import (
     abstract_params,
     inception_v1,
     init_params,
+    known_classes,
+    local_response_norm,
+    max_pool,
+    read_weight_file,
 )
-from jatlas.model._convert import convert
-from jatlas.model._ops import local_response_norm, max_pool
 
 GOLDEN = {
     "googlenet_bvlc": ("googlenet_bvlc.caffemodel", "golden_opencv.npz"),
@@ -40,11 +42,11 @@ THEIR_NAMES = {"softmax2_pre_activation": "logits"}
 
 def run_to_all(network: Network, params: Any, x: Any, layers: list[str]) -> dict[str, Any]:
     """Run once and keep the activations of several layers."""
-    found, after = {}, None
+    activations, after = {}, None
     for layer in sorted(layers, key=network.index):
         x = network.run(params, x, after=after, until=layer)
-        found[layer], after = x, layer
-    return found
+        activations[layer], after = x, layer
+    return activations
 
 
 @pytest.mark.parametrize("prefix", ["", "odd_"], ids=["square", "odd"])
@@ -53,7 +55,7 @@ def test_activations_equal_those_of_another_implementation(
     test_data: Path, name: str, prefix: str
 ) -> None:
     weights, golden = (test_data / name / file for file in GOLDEN[name])
-    params = convert(weights, config=CONFIGS[name])
+    params = read_weight_file(weights, config=CONFIGS[name])
     network = inception_v1(CONFIGS[name])
     with np.load(golden) as stored:
         images = stored[f"{prefix}images"]
@@ -64,10 +66,10 @@ def test_activations_equal_those_of_another_implementation(
         }
     assert expected.keys() <= set(network.layers)
     run = jax.jit(lambda params, x: run_to_all(network, params, x, list(expected)))
-    found = run(params, images.astype(np.float32) / 255)
+    activations = run(params, images.astype(np.float32) / 255)
     for layer, right in expected.items():
-        assert found[layer].shape == right.shape, layer
-        error = np.abs(np.asarray(found[layer]) - right).max() / np.abs(right).max()
+        assert activations[layer].shape == right.shape, layer
+        error = np.abs(np.asarray(activations[layer]) - right).max() / np.abs(right).max()
         assert error < TOLERANCE.get((name, layer), 1e-5), (layer, error)
 
 
@@ -96,7 +98,7 @@ def assert_close(got: Any, expected: Any) -> None:
 
 
 @pytest.mark.slow
-def test_drawn_parameters_have_the_promised_structure() -> None:
+def test_drawn_parameters_have_the_documented_structure() -> None:
     params = init_params(GOOGLENET_BVLC, key=jax.random.key(0))
     expected = abstract_params(GOOGLENET_BVLC)
     assert jax.tree.structure(params) == jax.tree.structure(expected)
@@ -156,9 +158,27 @@ def test_width_scales_every_convolution_to_multiples_of_four() -> None:
 
 
 @pytest.mark.parametrize("width", [0.0, -1.0, 4.5])
-def test_a_width_that_makes_no_network_is_refused(width: float) -> None:
+def test_a_width_out_of_range_is_refused(width: float) -> None:
     with pytest.raises(ValueError, match=f"width: expected a factor .* got {width}"):
         dataclasses.replace(TEXTURES, width=width)
+
+
+@pytest.mark.parametrize(
+    ("changes", "classes"),
+    [
+        ({"name": "mine"}, ()),
+        ({"classes": 10}, ()),
+        ({"name": "mine", "classes": 1000}, ()),
+        ({"width": 0.25}, known_classes("textures")),
+    ],
+    ids=["name", "count", "both", "width"],
+)
+def test_class_names_are_those_of_a_known_network_of_that_many_classes(
+    changes: dict[str, Any], classes: tuple[str, ...]
+) -> None:
+    network = inception_v1(dataclasses.replace(TEXTURES, **changes))
+    assert network.classes == classes
+    assert network.name == changes.get("name", "textures")
 
 
 def test_textures_has_lucid_layers_no_normalisation_and_small_images() -> None:
@@ -187,7 +207,7 @@ def test_an_image_that_is_too_small_is_an_error() -> None:
 
 
 def pool_by_hand(x: np.ndarray, *, stride: int, caffe: bool) -> np.ndarray:
-    """Look at each window, written from caffe's and TensorFlow's definitions of where it is."""
+    """Take the maximum of each window, as caffe and TensorFlow define where it is."""
 
     def starts(size: int) -> list[int]:
         if caffe:
@@ -204,7 +224,7 @@ def pool_by_hand(x: np.ndarray, *, stride: int, caffe: bool) -> np.ndarray:
 
 
 def reduce_window(*, stride: int, caffe: bool, shape: tuple[int, ...]) -> Callable[[Any], Any]:
-    """Make the same pool of XLA's own operation."""
+    """Return the same pool as an XLA operation."""
 
     def pads(size: int) -> tuple[int, int]:
         out = int(np.ceil((size - 3) / stride)) + 1 if caffe else -(-size // stride)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ def image() -> jax.Array:
 
 
 def tag(name: str) -> Stage:
-    """Make a stage that writes down that it ran."""
+    """Return a stage that appends the parameters and a name to its input."""
     return lambda params, x: f"{x}{params}{name}"
 
 
@@ -42,8 +43,8 @@ def test_two_runs_end_to_end_are_one_run(pair: tuple[str, str]) -> None:
     first, second = pair
     between = LETTERS.run("-", LETTERS.run("-", "", until=first), after=first, until=second)
     assert between == LETTERS.run("-", "", until=second)
-    there = LETTERS.run("-", LETTERS.run("-", "", until=first), after=first)
-    assert there == LETTERS.run("-", "")
+    rest = LETTERS.run("-", LETTERS.run("-", "", until=first), after=first)
+    assert rest == LETTERS.run("-", "")
 
 
 @pytest.mark.parametrize(
@@ -73,10 +74,21 @@ def test_no_stages_are_refused() -> None:
         Network(stages=())
 
 
-def test_stages_of_one_name_are_refused() -> None:
+def test_repeated_stage_names_are_refused() -> None:
     stages = tuple((name, tag(name)) for name in "abcabd")
-    with pytest.raises(ValueError, match=r"these stand twice: \['a', 'b'\]$"):
+    with pytest.raises(ValueError, match=r"stages: names must be unique; repeated: a, b$"):
         Network(stages=stages)
+
+
+@pytest.mark.parametrize("name", ["", "conv\n1", "conv1\n", "\r", "a\u2028b", None, 3])
+def test_names_that_are_no_line_of_text_are_refused(name: Any) -> None:
+    with pytest.raises(ValueError, match="stages: expected names of one line of text, got"):
+        Network(stages=(("input", tag("input")), (name, tag("x"))))
+
+
+def test_an_input_size_without_pixels_is_refused() -> None:
+    with pytest.raises(ValueError, match="input_size: expected at least 1 pixel, got 0"):
+        Network(stages=STAGES, input_size=0)
 
 
 def test_one_image_and_a_batch_agree(image: jax.Array) -> None:
@@ -90,14 +102,16 @@ def test_one_image_and_a_batch_agree(image: jax.Array) -> None:
         np.testing.assert_allclose(jax.vmap(run)(batch), apart, rtol=1e-5, atol=1e-6)
 
 
-def test_the_centre_is_that_of_the_whole_and_comes_from_a_stage_that_can(image: jax.Array) -> None:
+def test_the_centre_is_that_of_the_whole_and_computed_alone_if_possible(
+    image: jax.Array,
+) -> None:
     params, network = tiny_params(), tiny_network()
     for batch in (image, jnp.stack([image, image[::-1]])):
         whole = network.run(params, batch, until="conv2")
         height, width = whole.shape[-3:-1]
         center = whole[..., height // 2, width // 2, :]
-        found = network.center(params, batch, until="conv2")
-        np.testing.assert_allclose(found[..., 0, 0, :], center, rtol=1e-5, atol=1e-6)
+        alone = network.center(params, batch, until="conv2")
+        np.testing.assert_allclose(alone[..., 0, 0, :], center, rtol=1e-5, atol=1e-6)
     able = dataclasses.replace(network, centers=(("conv2", lambda params, x: x[:1, :1] * 0 + 7),))
     assert set(np.unique(able.center(params, image, until="conv2"))) == {7}
     np.testing.assert_array_equal(
@@ -117,9 +131,9 @@ def test_jit_agrees_and_equal_networks_are_traced_once(image: jax.Array) -> None
         return network.run(params, x, until=until)
 
     params = tiny_params()
-    found = [run(net, params, image, "conv2") for net in (network, again)]
+    results = [run(net, params, image, "conv2") for net in (network, again)]
     assert traces == [image.shape]
-    right = tiny_network().run(params, image, until="conv2")
-    for one in found:
-        np.testing.assert_allclose(one, right, rtol=1e-5, atol=1e-6)
+    expected = tiny_network().run(params, image, until="conv2")
+    for result in results:
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
     assert Network(stages=STAGES) != Network(stages=STAGES, classes=("cat",))

@@ -1,4 +1,4 @@
-"""The operations that are our own: their values, and their slopes both ways."""
+"""Our own operations: their values, and their gradients in forward and reverse mode."""
 
 import functools
 from collections.abc import Callable
@@ -8,14 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.model import GOOGLENET_BVLC, INCEPTION5H, abstract_params, inception_v1
-from jatlas.model._ops import conv_small_map, local_response_norm, max_pool, relaxed_max_pool
+from jatlas.model import (
+    GOOGLENET_BVLC,
+    INCEPTION5H,
+    abstract_params,
+    inception_v1,
+    local_response_norm,
+    max_pool,
+    redirected_relu,
+    relaxed_max_pool,
+)
+from jatlas.model._ops import conv_small_map
 
 SHAPES = [(1, False, 7, 6), (2, False, 7, 8), (2, True, 7, 8), (2, True, 8, 5)]
 
 
 def windows(stride: int, caffe: bool, size: int) -> list[range]:
-    """Places of the image that each window along one axis covers."""
+    """Positions of the image that each window along one axis covers."""
     if caffe:
         starts = [stride * i for i in range(-(-(size - 3) // stride) + 1)]
     else:
@@ -25,20 +34,20 @@ def windows(stride: int, caffe: bool, size: int) -> list[range]:
     return [range(max(start, 0), min(start + 3, size)) for start in starts]
 
 
-def stand_in(x: np.ndarray, stride: int, caffe: bool) -> np.ndarray:
+def approximation(x: np.ndarray, stride: int, caffe: bool) -> np.ndarray:
     """avg(x^2) / (0.01 + avg|x|) of each window, by a loop."""
     rows, columns = (windows(stride, caffe, size) for size in x.shape[:2])
-    found = np.zeros((len(rows), len(columns), x.shape[2]))
+    result = np.zeros((len(rows), len(columns), x.shape[2]))
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
             part = x[np.ix_(row, column)].reshape(-1, x.shape[2])
-            found[i, j] = (part**2).mean(0) / (0.01 + np.abs(part).mean(0))
-    return found
+            result[i, j] = (part**2).mean(0) / (0.01 + np.abs(part).mean(0))
+    return result
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("stride", "caffe", "height", "width"), SHAPES)
-def test_the_value_is_the_maximum_and_the_slope_that_of_the_stand_in(
+def test_the_value_is_the_maximum_and_the_gradient_that_of_the_approximation(
     stride: int, caffe: bool, height: int, width: int
 ) -> None:
     rng = np.random.default_rng(0)
@@ -49,32 +58,32 @@ def test_the_value_is_the_maximum_and_the_slope_that_of_the_stand_in(
         return relaxed_max_pool(x, stride=stride, caffe=caffe)
 
     as_jax = jnp.asarray(x, jnp.float32), jnp.asarray(tangent, jnp.float32)
-    value, slope = jax.jvp(pool, as_jax[:1], as_jax[1:])
+    value, derivative = jax.jvp(pool, as_jax[:1], as_jax[1:])
     np.testing.assert_array_equal(value, max_pool(as_jax[0], stride=stride, caffe=caffe))
     step = 1e-6 * tangent
-    # |x| has a corner at 0; its slope there is 0, the mean of the two sides.
-    both = stand_in(x + step, stride, caffe) - stand_in(x - step, stride, caffe)
-    np.testing.assert_allclose(slope, both / 2e-6, rtol=1e-3, atol=1e-4)
-    cotangent = jnp.asarray(rng.standard_normal(slope.shape), jnp.float32)
+    # |x| has a corner at 0; its derivative there is 0, the mean of the two sides.
+    both = approximation(x + step, stride, caffe) - approximation(x - step, stride, caffe)
+    np.testing.assert_allclose(derivative, both / 2e-6, rtol=1e-3, atol=1e-4)
+    cotangent = jnp.asarray(rng.standard_normal(derivative.shape), jnp.float32)
     (back,) = jax.vjp(pool, as_jax[0])[1](cotangent)
     np.testing.assert_allclose(
-        jnp.vdot(back, as_jax[1]), jnp.vdot(cotangent, slope), rtol=1e-4, atol=1e-5
+        jnp.vdot(back, as_jax[1]), jnp.vdot(cotangent, derivative), rtol=1e-4, atol=1e-5
     )
 
 
-def test_the_slope_differs_from_that_of_the_maximum_and_survives_jit_and_vmap() -> None:
+def test_the_gradient_differs_from_that_of_the_maximum_and_survives_jit_and_vmap() -> None:
     x = jnp.asarray(np.random.default_rng(1).random((3, 6, 6, 2)), jnp.float32)
 
-    def slope(pool: Callable[..., jax.Array], x: jax.Array) -> jax.Array:
+    def derivative(pool: Callable[..., jax.Array], x: jax.Array) -> jax.Array:
         return jax.jvp(lambda x: pool(x, stride=2, caffe=False), (x,), (x,))[1]
 
-    plain, relaxed = slope(max_pool, x), slope(relaxed_max_pool, x)
+    plain, relaxed = derivative(max_pool, x), derivative(relaxed_max_pool, x)
     assert float(jnp.abs(plain - relaxed).max()) > 0.1
-    together = jax.jit(jax.vmap(lambda x: slope(relaxed_max_pool, x)))(x)
+    together = jax.jit(jax.vmap(lambda x: derivative(relaxed_max_pool, x)))(x)
     np.testing.assert_allclose(together, relaxed, rtol=1e-5)
 
 
-def test_a_relaxed_network_is_cached_and_another_than_the_plain_one() -> None:
+def test_a_relaxed_network_is_cached_and_differs_from_the_plain_one() -> None:
     config = GOOGLENET_BVLC
     relaxed = inception_v1(config, relaxed=True)
     assert relaxed is inception_v1(config, relaxed=True)
@@ -105,7 +114,7 @@ def test_a_relaxed_network_computes_the_same_and_explains_differently() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (3, 3), (4, 4), (4, 2)])
 @pytest.mark.parametrize("side", [3, 5])
-def test_a_small_map_is_convolved_as_any_other(shape: tuple[int, int], side: int) -> None:
+def test_a_small_map_is_convolved_like_any_other(shape: tuple[int, int], side: int) -> None:
     rng = np.random.default_rng(3)
     x = jnp.asarray(rng.standard_normal((2, *shape, 4)), jnp.float32)
     kernel = jnp.asarray(rng.standard_normal((side, side, 4, 6)), jnp.float32)
@@ -115,18 +124,61 @@ def test_a_small_map_is_convolved_as_any_other(shape: tuple[int, int], side: int
         form = ("NHWC", "HWIO", "NHWC")
         return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=form)
 
-    def slopes(conv: Callable[..., jax.Array]) -> tuple[jax.Array, ...]:
+    def gradients(conv: Callable[..., jax.Array]) -> tuple[jax.Array, ...]:
         return jax.grad(lambda x, kernel: (weight * conv(x, kernel)).sum(), (0, 1))(x, kernel)
 
-    found, right = conv_small_map(x, kernel), conv(x, kernel)
-    np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(conv_small_map(x[0], kernel), right[0], rtol=1e-5, atol=1e-5)
-    for one, other in zip(slopes(conv_small_map), slopes(conv), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    def derivative(conv: Callable[..., jax.Array]) -> jax.Array:
+        return jax.jvp(conv, (x, kernel), (x**2, kernel**2))[1]
+
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=2e-5)
+    expected = conv(x, kernel)
+    close(conv_small_map(x, kernel), expected)
+    close(conv_small_map(x[0], kernel), expected[0])
+    close(jax.jit(jax.vmap(conv_small_map, (0, None)))(x, kernel), expected)
+    close(derivative(conv_small_map), derivative(conv))
+    for ours, theirs in zip(gradients(conv_small_map), gradients(conv), strict=True):
+        close(ours, theirs)
+
+
+def test_a_small_map_is_an_ordinary_convolution_off_the_cpu() -> None:
+    shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((2, 3, 3, 4), (5, 5, 4, 6))]
+    loss = jax.grad(lambda x, kernel: (conv_small_map(x, kernel) ** 2).sum())
+
+    def operations(function: Callable[..., jax.Array], platform: str) -> tuple[bool, bool]:
+        lowered = jax.jit(function).trace(*shapes).lower(lowering_platforms=(platform,)).as_text()
+        return "stablehlo.convolution" in lowered, "stablehlo.dot_general" in lowered
+
+    for function in (conv_small_map, loss):
+        assert operations(function, "cpu") == (False, True)
+        assert operations(function, "cuda") == operations(function, "tpu") == (True, False)
+
+
+@pytest.mark.parametrize(("stride", "caffe", "height", "width"), SHAPES)
+def test_tied_maxima_share_the_gradient_of_their_window(
+    stride: int, caffe: bool, height: int, width: int
+) -> None:
+    x = jnp.zeros((height, width, 1))
+    rows, columns = (windows(stride, caffe, size) for size in (height, width))
+    value, pull_back = jax.vjp(lambda x: max_pool(x, stride=stride, caffe=caffe), x)
+    for i, j in np.ndindex(len(rows), len(columns)):
+        (gradient,) = pull_back(jnp.zeros_like(value).at[i, j, 0].set(1.0))
+        window = np.asarray(gradient)[np.ix_(rows[i], columns[j])]
+        assert window.min() > 0  # lax.reduce_window gives all of it to one position
+        assert window.sum() == gradient.sum() == 1
+
+
+def test_the_gradient_of_a_redirected_relu() -> None:
+    def gradient(x: list[float], upstream: list[float]) -> list[float]:
+        return jax.vjp(redirected_relu, jnp.array(x))[1](jnp.array(upstream))[0].tolist()
+
+    assert gradient([2.0, -1.0], [-3.0, -1.0]) == [-3.0, 0.0]  # an active unit has a gradient
+    assert gradient([-2.0, -1.0], [-3.0, 1.0]) == [-3.0, 0.0]  # what would deactivate is dropped
+    assert gradient([2.0, -1.0], [0.0, -1.0]) == [0.0, -1.0]
+    assert redirected_relu(jnp.array([2.0, -1.0])).tolist() == [2.0, 0.0]
 
 
 @pytest.mark.parametrize(("radius", "beta"), [(2, 0.75), (5, 0.5), (1, 0.6)])
-def test_the_slope_of_the_normalisation_forwards_and_backwards(radius: int, beta: float) -> None:
+def test_the_gradient_of_the_normalisation_in_both_modes(radius: int, beta: float) -> None:
     rng = np.random.default_rng(4)
     x, change, cotangent = rng.standard_normal((3, 3, 12))
 
@@ -138,9 +190,10 @@ def test_the_slope_of_the_normalisation_forwards_and_backwards(radius: int, beta
         return local_response_norm(x, radius=radius, bias=1.5, alpha=0.3, beta=beta)
 
     along = (norm(x + 1e-6 * change) - norm(x - 1e-6 * change)) / 2e-6
-    at, tangent, back = (jnp.asarray(each, jnp.float32) for each in (x, change, cotangent))
-    value, slope = jax.jvp(ours, (at,), (tangent,))
+    at, tangent, back = (jnp.asarray(array, jnp.float32) for array in (x, change, cotangent))
+    value, derivative = jax.jvp(ours, (at,), (tangent,))
     np.testing.assert_allclose(value, norm(x), rtol=1e-5)
-    np.testing.assert_allclose(slope, along, rtol=1e-4, atol=1e-5)
-    (found,) = jax.vjp(ours, at)[1](back)
-    assert float(jnp.vdot(found, tangent)) == pytest.approx(float((cotangent * along).sum()), 1e-4)
+    np.testing.assert_allclose(derivative, along, rtol=1e-4, atol=1e-5)
+    (gradient,) = jax.vjp(ours, at)[1](back)
+    expected = float((cotangent * along).sum())
+    assert float(jnp.vdot(gradient, tangent)) == pytest.approx(expected, 1e-4)

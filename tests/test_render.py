@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from helpers import counting_network, tiny_network, tiny_params
 
-from jatlas.model import Network
-from jatlas.model._ops import redirected_relu
+from jatlas.model import Network, redirected_relu
 from jatlas.records import Icons
 from jatlas.types import Params
 from jatlas.visualize import (

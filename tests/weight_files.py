@@ -1,45 +1,37 @@
 """Small weight files, written with our own messages, for the tests of reading them."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
+from jatlas.model import CONFIGS, InceptionConfig, abstract_params
 from jatlas.model import _messages as messages
-from jatlas.model._convert import Entry
-
-_TOWERS = {
-    "conv1x1": (1, 1, 3, 2),
-    "conv3x3_bottleneck": (1, 1, 3, 4),
-    "conv3x3": (3, 3, 4, 2),
-    "conv5x5_bottleneck": (1, 1, 3, 1),
-    "conv5x5": (5, 5, 1, 2),
-    "pool_reduce": (1, 1, 3, 1),
-}
+from jatlas.model._convert import Entry, name_table
 
 
-def _layer(*shape: int) -> dict[str, Any]:
-    shapes = {"kernel": shape, "bias": shape[-1:]}
-    return {name: jax.ShapeDtypeStruct(s, np.float32) for name, s in shapes.items()}
+def small_config(name: str) -> InceptionConfig:
+    """Return a config of a published network with few channels, under its own name."""
+    return dataclasses.replace(CONFIGS[name], width=0.02, classes=5)
 
 
-SMALL: dict[str, Any] = {
-    "conv2d0": _layer(7, 7, 3, 2),
-    "mixed3a": {name: _layer(*shape) for name, shape in _TOWERS.items()},
-    "logits": _layer(7, 5),
-}
-"""Stands for `abstract_params`: all kinds of names there are, but few and small arrays."""
-
-
-def draw(shapes: Any, *, seed: int = 0) -> Any:
-    """Draw parameters of the given shapes."""
+def draw(config: InceptionConfig, *, seed: int = 0) -> Any:
+    """Draw parameters of a network."""
     rng = np.random.default_rng(seed)
+    shapes = abstract_params(config)
     return jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape, np.float32), shapes)
 
 
+def weight_file(config: InceptionConfig, params: Any) -> bytes:
+    """Write the weight file of a published network."""
+    writer = {"googlenet_bvlc": caffe_file, "inception5h": graphdef_file}[config.name]
+    return writer(foreign(name_table(config), params))
+
+
 def foreign(rows: list[Entry], params: Any) -> dict[str, np.ndarray]:
-    """Return the arrays by the names, and with the axes, that they have in a weight file."""
+    """Return the arrays with the names and axes that they have in a weight file."""
     arrays = {}
     for row in rows:
         leaf = params
@@ -54,12 +46,12 @@ def caffe_file(
 ) -> bytes:
     """Write a `NetParameter` with layers and dimensions of the old or the new kind."""
     net = messages.NetParameter(name="small")
-    made: dict[str, Any] = {}
+    layers: dict[str, Any] = {}
     for name, array in arrays.items():
         layer = name.rpartition("[")[0]
-        if layer not in made:
-            made[layer] = (net.layer if new_layers else net.layers).add(name=layer)
-        blob = made[layer].blobs.add(data=array.ravel())
+        if layer not in layers:
+            layers[layer] = (net.layer if new_layers else net.layers).add(name=layer)
+        blob = layers[layer].blobs.add(data=array.ravel())
         if new_dims:
             blob.shape.dim.extend(array.shape)
         else:

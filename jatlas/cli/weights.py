@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
-from jatlas.model import _weights as weights
+from jatlas.model import convert_weights, fetch_weights, weights_directory, weights_status
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,9 +17,9 @@ class WeightsList:
 
     def run(self) -> None:
         """Print a line for each network."""
-        for each in weights.status():
-            state = "here" if each.installed else "not here"
-            print(f"{each.name:16} {state:9} {each.licence:14} {each.url}")
+        for line in weights_status():
+            state = "here" if line.installed else "not here"
+            print(f"{line.name:16} {state:9} {line.licence:14} {line.url}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class WeightsFetch:
 
     def run(self) -> None:
         """Fetch and say where they are."""
-        print(weights.fetch(self.network))
+        print(fetch_weights(self.network))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class WeightsConvert:
 
     def run(self) -> None:
         """Convert and say where they are."""
-        print(weights.install(self.file, name=self.network))
+        print(convert_weights(self.file, name=self.network))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class WeightsWhere:
 
     def run(self) -> None:
         """Print the folder."""
-        print(weights.directory())
+        print(weights_directory())
 
 
 _Weights = (

@@ -1,4 +1,4 @@
-"""An inception block: four towers side by side, whole or at the centre alone."""
+"""An inception block: four towers side by side, computed everywhere or at the centre alone."""
 
 import dataclasses
 import functools
@@ -15,25 +15,46 @@ from jatlas.types import Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Slopes:
-    """The operations that come in versions of equal value and another slope."""
+class GradientRule:
+    """The operations that have variants of equal value and different gradients.
+
+    Attributes:
+      relu: rectifies an array of any shape.
+      pool: takes the maximum of 3x3 windows, with the arguments of `max_pool`.
+    """
 
     relu: Callable[[Array], Array] = jax.nn.relu
     pool: Callable[..., Array] = max_pool
 
 
-TRUE = Slopes()
-RELAXED = Slopes(pool=relaxed_max_pool)
-REDIRECTED = Slopes(relu=redirected_relu)
+TRUE_GRADIENT = GradientRule()
+RELAXED = GradientRule(pool=relaxed_max_pool)
+REDIRECTED = GradientRule(relu=redirected_relu)
 
 
 class Block(nnx.Module):
-    """An inception block: four towers side by side, joined on the channels."""
+    """An inception block: four towers side by side, joined on the channels.
+
+    Args:
+      channels: of the input.
+      widths: channels of the 1x1, 3x3_bottleneck, 3x3, 5x5_bottleneck, 5x5 and pool_reduce
+        convolutions.
+      gradient: the variants of ReLU and pooling.
+      rngs: draws the parameters.
+
+    Reference:
+      Szegedy et al., "Going Deeper with Convolutions", 2014, figure 2b.
+    """
 
     def __init__(
-        self, channels: int, widths: tuple[int, ...], *, slopes: Slopes = TRUE, rngs: nnx.Rngs
+        self,
+        channels: int,
+        widths: tuple[int, ...],
+        *,
+        gradient: GradientRule = TRUE_GRADIENT,
+        rngs: nnx.Rngs,
     ) -> None:
-        self.slopes = slopes
+        self.gradient = gradient
         one, three_in, three, five_in, five, pool = widths
         conv = functools.partial(nnx.Conv, rngs=rngs)
         self.conv1x1 = conv(channels, one, (1, 1))
@@ -47,8 +68,8 @@ class Block(nnx.Module):
         """Map (..., h, w, channels) to (..., h, w, sum of the towers' widths)."""
         convs = (self.conv1x1, self.conv3x3_bottleneck, self.conv5x5_bottleneck)
         one, three, five = self._pointwise(x, *convs)
-        pooled = self.slopes.pool(x, stride=1, caffe=False)
-        relu = self.slopes.relu
+        pooled = self.gradient.pool(x, stride=1, caffe=False)
+        relu = self.gradient.relu
         towers = (
             one,
             relu(_everywhere(self.conv3x3, three)),
@@ -58,13 +79,13 @@ class Block(nnx.Module):
         return jnp.concatenate(towers, axis=-1)
 
     def center(self, x: Array) -> Array:
-        """Map (..., h, w, channels) to what a call gives at the centre, (..., 1, 1, c)."""
+        """Map (..., h, w, channels) to the centre of what a call returns, (..., 1, 1, c)."""
         x = around_center(x, 2)
         near = around_center(x, 1)
         (one,) = self._pointwise(around_center(x, 0), self.conv1x1)
         three, five = self._pointwise(x, self.conv3x3_bottleneck, self.conv5x5_bottleneck)
-        pooled = around_center(self.slopes.pool(near, stride=1, caffe=False), 0)
-        relu = self.slopes.relu
+        pooled = around_center(self.gradient.pool(near, stride=1, caffe=False), 0)
+        relu = self.gradient.relu
         towers = (
             one,
             relu(_at_center(self.conv3x3, around_center(three, 1))),
@@ -74,12 +95,12 @@ class Block(nnx.Module):
         return jnp.concatenate(towers, axis=-1)
 
     def _pointwise(self, x: Array, *convs: nnx.Conv) -> list[Array]:
-        # The three 1x1 convolutions that read the same input are one matrix product: on a CPU
-        # that takes 1-3 ms less of a rendering step than three.
+        # The three 1x1 convolutions that read the same input are one matrix product, which on a
+        # CPU makes a rendering step 1-3 ms shorter.
         kernel = jnp.concatenate([conv.kernel[...][0, 0] for conv in convs], axis=-1)
         bias = jnp.concatenate([conv.bias[...] for conv in convs if conv.bias is not None])
         ends = np.cumsum([conv.out_features for conv in convs[:-1]]).tolist()
-        return [self.slopes.relu(part) for part in jnp.split(x @ kernel + bias, ends, axis=-1)]
+        return [self.gradient.relu(part) for part in jnp.split(x @ kernel + bias, ends, axis=-1)]
 
 
 def _everywhere(conv: nnx.Conv, x: Array) -> Array:
@@ -91,10 +112,10 @@ def _everywhere(conv: nnx.Conv, x: Array) -> Array:
 
 
 def _at_center(conv: nnx.Conv, x: Array) -> Array:
-    """Apply a convolution at the centre of what it reaches, (..., h, w, c), as one product."""
+    """Apply a convolution at the centre of its window, (..., h, w, c), as one product."""
     height, width = x.shape[-3:-1]
     kernel = conv.kernel[...]
-    # Where the map is smaller than the kernel, the rest would meet the padding.
+    # Where the map is smaller than the kernel, the rest of the kernel falls on the padding.
     top, left = kernel.shape[0] // 2 - height // 2, kernel.shape[1] // 2 - width // 2
     part = kernel[top : top + height, left : left + width]
     flat = x.reshape(*x.shape[:-3], 1, 1, -1)

@@ -1,7 +1,7 @@
-"""Parameters on disk: an Orbax checkpoint, and beside it what it was made from.
+"""Parameters on disk: an Orbax checkpoint, and a record of its origin.
 
 FOLDER/params/          the checkpoint
-FOLDER/provenance.json  where it is from, and the digest of each of its files
+FOLDER/provenance.json  where it comes from, and the digest of each of its files
 """
 
 import hashlib
@@ -14,8 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.model._download import file_digest
-from jatlas.storage import files
+from jatlas.storage import _files as files
 from jatlas.types import Params
 
 PROVENANCE = "provenance.json"
@@ -24,13 +23,12 @@ PROVENANCE = "provenance.json"
 def write(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> None:
     """Write parameters and their provenance to a folder, replacing what was there.
 
-    They are written beside it and renamed when complete: nothing half-written is ever seen, and
-    what was there stays until then.
+    They are written beside it and renamed when complete.
 
     Args:
-      folder: where to.
+      folder: where to write.
       params: nested dicts of arrays.
-      provenance: where they are from, in values that JSON knows.
+      provenance: where they come from, in values that JSON can represent.
 
     Raises:
       OSError: if it cannot be written.
@@ -39,13 +37,13 @@ def write(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> Non
 
     import jatlas
 
-    # NumPy arrays leave no trace of the device they were on, so any machine can read them.
+    # As NumPy arrays they do not name the device they were on, so any machine can read them.
     params = jax.tree.map(np.asarray, params)
     with files.replacing_folder(folder) as new:
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save((new / "params").absolute(), params)
         marker = new / "params" / "commit_success.txt"
-        if marker.exists():  # some versions of Orbax name this machine's folder in it
+        if marker.exists():  # some versions of Orbax write this machine's path into it
             marker.write_text("complete\n")
         record = dict(provenance) | {
             "jatlas": jatlas.__version__,
@@ -59,19 +57,19 @@ def read(folder: Path, *, expected: Params) -> Params:
     """Read the parameters in a folder.
 
     Args:
-      folder: what `write` wrote.
+      folder: a folder that `write` has written.
       expected: their names, shapes and dtypes, as nested dicts of `jax.ShapeDtypeStruct`.
 
     Returns:
       Nested dicts of arrays on the default device.
 
     Raises:
-      ValueError: if what is there is damaged, or holds other parameters.
+      ValueError: if the folder is missing, damaged or has other parameters.
     """
     try:
-        record = json.loads((folder / PROVENANCE).read_text())
+        record = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
         if record["files"] != _file_digests(folder / "params"):
-            raise ValueError("its files are not those that were written")
+            raise ValueError("its files have changed since they were written")
         return _restore((folder / "params").absolute(), expected)
     except Exception as error:  # Orbax and TensorStore raise nearly anything on what they read
         raise ValueError(f"{folder} is damaged: {error!r}") from error
@@ -80,7 +78,10 @@ def read(folder: Path, *, expected: Params) -> Params:
 def digest(params: Params) -> str:
     """Return the sha256, in hex, of the names, shapes, dtypes and numbers of parameters.
 
-    It names parameters whatever file they came from and whatever device they are on.
+    It does not depend on the file they were read from or the device they are on.
+
+    Args:
+      params: a PyTree of arrays.
 
     Example:
       >>> digest({"a": jnp.zeros(2), "b": jnp.ones(())})[:16]
@@ -95,17 +96,22 @@ def digest(params: Params) -> str:
 
 
 def mismatches(params: Params, *, expected: Params) -> list[str]:
-    """Say where parameters differ from others in names, shapes or dtypes, a line each."""
+    """Describe the differences in names, shapes and dtypes, one line each.
 
-    def told(tree: Params) -> dict[str, str]:
-        return {path: f"{leaf.dtype}{leaf.shape}" for path, leaf in _leaves(tree).items()}
-
-    got, wanted = told(params), told(expected)
+    Example:
+      >>> mismatches({"a": np.zeros(2)}, expected={"a": np.zeros(3)})
+      ['a: expected float64(3,), got float64(2,)']
+    """
+    got, wanted = _descriptions(params), _descriptions(expected)
     return [
         f"{path}: expected {wanted.get(path, 'nothing')}, got {got.get(path, 'nothing')}"
         for path in sorted(got.keys() | wanted.keys())
         if got.get(path) != wanted.get(path)
     ]
+
+
+def _descriptions(params: Params) -> dict[str, str]:
+    return {path: f"{leaf.dtype}{leaf.shape}" for path, leaf in _leaves(params).items()}
 
 
 def _leaves(params: Params) -> dict[str, Any]:
@@ -116,7 +122,7 @@ def _leaves(params: Params) -> dict[str, Any]:
 def _restore(path: Path, expected: Params) -> Params:
     import orbax.checkpoint as ocp
 
-    # Stated, or Orbax would look for the device that saved.
+    # Without a sharding Orbax would ask for the device that the parameters were saved from.
     (device,) = jnp.zeros(()).devices()
     sharding = jax.sharding.SingleDeviceSharding(device)
     target = jax.tree.map(
@@ -131,7 +137,10 @@ def _restore(path: Path, expected: Params) -> Params:
 
 
 def _file_digests(folder: Path) -> dict[str, str]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): file_digest(path, like="sha256:") for path in found
-    }
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _file_digest(path) for path in files}
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

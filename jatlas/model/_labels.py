@@ -1,11 +1,11 @@
-"""Say what the outputs of a known network stand for.
+"""Classes of the known networks: the name and WordNet id of each output.
 
 The names are the first WordNet lemma of each of the 1,000 ILSVRC2012 classes, taken from the lists
 that the package timm ships (`timm/data/_info`, Apache-2.0); the order of inception5h is that of the
 ILSVRC2012 development kit, taken from the Lucent repository's
 `lucent/modelzoo/misc/old_imagenet_labels.txt` (Apache-2.0; its package does not ship the file).
 `labels.tsv` joins the two, one class per line. `labels_textures.tsv` lists the classes of
-`jatlas.synthetic`, which this folder may not import.
+`jatlas.synthetic`, which this package may not import.
 """
 
 import csv
@@ -13,51 +13,64 @@ from functools import cache
 from importlib import resources
 
 NO_WNID = "-"
+"""Stands in for the WordNet id of an output that is no class of WordNet."""
 
 # How many outputs each network has. inception5h has eight more than there are classes: one before
 # them, which its own label file calls "dummy", and seven after them that were never trained.
 _OUTPUTS = {"googlenet_bvlc": 1000, "inception5h": 1008, "textures": 64}
 
 
-def names(network_name: str) -> tuple[str, ...]:
-    """Return the class name of every output of a network.
+def known_classes(network_name: str) -> tuple[str, ...]:
+    """Return the class name of every output of a network whose weights are known.
 
     Two pairs of classes share a name ("crane", the bird and the machine, and "maillot", two kinds
     of bathing suit), as they do in the article: tell classes apart by index or WordNet id.
 
     Args:
-        network_name: "googlenet_bvlc", "inception5h" or "textures".
+      network_name: "googlenet_bvlc", "inception5h" or "textures".
 
     Returns:
-        One name per output: 1000 for googlenet_bvlc; 1008 for inception5h, of which 0 is "dummy"
-        and 1001 to 1007 are "unused 1001" and so on; 64 for textures.
+      One name per output: 1000 for googlenet_bvlc; 1008 for inception5h, of which 0 is "dummy"
+      and 1001 to 1007 are "unused 1001" and so on; 64 for textures.
 
     Raises:
-        ValueError: If the network is not a known one.
+      ValueError: if the network is unknown.
 
-    >>> names("googlenet_bvlc")[891], names("inception5h")[668]
-    ('waffle iron', 'refrigerator')
+    Example:
+      >>> known_classes("googlenet_bvlc")[891], known_classes("inception5h")[668]
+      ('waffle iron', 'refrigerator')
     """
     return tuple(name for _, name in _outputs(network_name))
 
 
 def wnids(network_name: str) -> tuple[str, ...]:
-    """Return the WordNet id of every output of a network.
+    """Return the WordNet id of every output of a network whose weights are known.
 
     Args:
-        network_name: "googlenet_bvlc", "inception5h" or "textures".
+      network_name: "googlenet_bvlc", "inception5h" or "textures".
 
     Returns:
-        One id per output, such as "n01440764", in the order of `names`; "-" for an output that
-        stands for no class of WordNet.
+      One id per output, such as "n01440764", in the order of `known_classes`; "-" for an output
+      that is no class of WordNet.
 
     Raises:
-        ValueError: If the network is not a known one.
+      ValueError: if the network is unknown.
 
-    >>> wnids("googlenet_bvlc")[0], wnids("inception5h")[0]
-    ('n01440764', '-')
+    Example:
+      >>> wnids("googlenet_bvlc")[0], wnids("inception5h")[0]
+      ('n01440764', '-')
     """
     return tuple(wnid for wnid, _ in _outputs(network_name))
+
+
+def matching_classes(network_name: str, outputs: int) -> tuple[str, ...]:
+    """Return `known_classes` if the network is known and has that many outputs, else ().
+
+    Example:
+      >>> matching_classes("textures", 64)[:2], matching_classes("textures", 10)
+      (('grating', 'checkerboard'), ())
+    """
+    return known_classes(network_name) if _OUTPUTS.get(network_name) == outputs else ()
 
 
 @cache

@@ -1,8 +1,8 @@
-"""The few protobuf messages that weight files are made of.
+"""The few protobuf messages that weight files consist of.
 
 Only the fields that are read are declared, with the numbers of caffe's and TensorFlow's public
 definitions; the runtime skips the others. So neither caffe, TensorFlow nor generated code is
-needed. They live in a pool of their own, and do not clash with the real ones in one process.
+needed. They are in a pool of their own, and do not clash with the real ones in one process.
 
 Reference:
   BVLC caffe, src/caffe/proto/caffe.proto; TensorFlow, tensorflow/core/framework/{graph,node_def,
@@ -12,7 +12,7 @@ Reference:
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-# A field is (name, number, type). "[]" marks a repeated one, a capital a message of this table.
+# A field is (name, number, type). "[]" marks a repeated field, a capital a message of this table.
 _Field = tuple[str, int, str]
 
 _MESSAGES: dict[str, tuple[_Field, ...]] = {
@@ -38,14 +38,14 @@ _MESSAGES: dict[str, tuple[_Field, ...]] = {
     "Dim": (("size", 1, "int64"),),
     "TensorShapeProto": (("dim", 2, "Dim[]"),),
     "TensorProto": (
-        ("dtype", 1, "int32"),  # an enum there: the same on the wire
+        ("dtype", 1, "int32"),  # an enum in the original, with the same encoding
         ("tensor_shape", 2, "TensorShapeProto"),
         ("tensor_content", 4, "bytes"),
         ("float_val", 5, "float[]"),
         ("half_val", 13, "int32[]"),
     ),
     "AttrValue": (("tensor", 8, "TensorProto"),),
-    # A map is a repeated message of keys and values on the wire; here it is nothing more.
+    # A map is encoded as a repeated message of keys and values.
     "AttrEntry": (("key", 1, "string"), ("value", 2, "AttrValue")),
     "NodeDef": (("name", 1, "string"), ("op", 2, "string"), ("attr", 5, "AttrEntry[]")),
     "GraphDef": (("node", 1, "NodeDef[]"),),
@@ -65,8 +65,8 @@ def _field(name: str, number: int, kind: str) -> descriptor_pb2.FieldDescriptorP
 
 
 def _classes() -> dict[str, type[Message]]:
-    # proto3, as it checks while parsing that strings are text, packs numbers when writing, and
-    # reads them packed or not.
+    # proto3: it checks that strings are text while parsing, writes numbers packed, and reads them
+    # packed or not.
     file = descriptor_pb2.FileDescriptorProto(
         name="jatlas/weights.proto", package="jatlas", syntax="proto3"
     )

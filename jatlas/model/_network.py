@@ -11,15 +11,7 @@ import jax.numpy as jnp
 from jatlas.types import Array, Params
 
 Stage: TypeAlias = Callable[[Params, Array], Array]
-"""(params, activations of the stage before) -> activations of this stage."""
-
-
-FEWEST = 16
-"""Rows that a program has at least, so that it does not matter how many there are.
-
-On a CPU, XLA multiplies smaller matrices in another way, which rounds differently: measured with
-GoogLeNet, results are bitwise the same from 16 rows on, and not always below.
-"""
+"""(params, activations of the previous stage) -> activations of this stage."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,39 +19,59 @@ class Network:
     """A feed-forward network that can be run from any stage to any stage.
 
     Nothing else in jatlas knows what a network is made of, so a Flax, Equinox or plain-function
-    network works alike. It is hashable and a static argument under `jax.jit`: build it once, at
-    module level or behind a cache, as one made of fresh functions would be traced again.
+    network works alike. It is hashable and a static argument under `jax.jit`: create it once, at
+    module level or behind a cache, because a network of new functions is traced again.
 
     Attributes:
-      stages: (name, function) in order of computation. The first takes images, (h, w, c) or
-        (n, h, w, c) float32 RGB in [0, 1]; the last gives the logits, (classes,) or (n, classes).
+      stages: (name, function) in order of computation. The first takes images, (h, w, 3) or
+        (n, h, w, 3) float32 RGB in [0, 1]; the last gives the logits, (classes,) or (n, classes).
       name: what the network is called in files and messages.
-      classes: the name of each logit; empty where nobody knows them.
+      version: identifies the code of a network of one's own beyond what `fingerprint` can trace,
+        such as data that a stage reads through a callback. Change it, and results kept for the
+        old version are not reused.
+      classes: the name of each logit; empty if unknown.
       input_size: side in pixels of the images the network was trained on.
-      redirected: the same network, with ReLUs whose slope is redirected where all are closed: an
-        icon that begins with nothing to climb gets its first steps from it. None where there is
-        no such thing.
-      centers: (name, function) of stages that can compute their centre without the rest; from
-        what the stage takes, the function makes (1, 1, c) or (n, 1, 1, c). See `center`.
+      redirected: the same network, with ReLUs whose gradient is redirected where all units are
+        inactive (see `redirected_relu`): an icon that starts without a gradient takes its first
+        steps with it. None if there is no such network.
+      centers: (name, function) for stages that can compute their central position alone: from
+        the input of the stage, the function computes (1, 1, c) or (n, 1, 1, c). See `center`.
+
+    Raises:
+      ValueError: if there is no stage, if a stage's name is not one line of text or is repeated,
+        if `centers` names an unknown stage, or if `input_size` is below 1.
+
+    Example:
+      >>> relu = lambda params, x: jax.nn.relu(x @ params["kernel"])
+      >>> mean = lambda params, x: x.mean((-3, -2))
+      >>> network = Network(stages=(("hidden", relu), ("logits", mean)), classes=("cat", "dog"))
+      >>> network.layers
+      ('hidden', 'logits')
     """
 
     stages: tuple[tuple[str, Stage], ...]
     name: str = "network"
+    version: str = ""
     classes: tuple[str, ...] = ()
     input_size: int = 224
     redirected: "Network | None" = None
     centers: tuple[tuple[str, Stage], ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that stages can be told apart."""
+        """Check the names of the stages."""
         names = self.layers
         if not names:
             raise ValueError("stages: expected at least one (name, function) pair, got none")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"stages: each name may stand once, these stand twice: {twice}")
+        for name in names:
+            if not isinstance(name, str) or name.splitlines() != [name]:
+                raise ValueError(f"stages: expected names of one line of text, got {name!r}")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"stages: names must be unique; repeated: {', '.join(repeated)}")
         for name, _ in self.centers:
             self.index(name)
+        if self.input_size < 1:
+            raise ValueError(f"input_size: expected at least 1 pixel, got {self.input_size}")
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -67,10 +79,10 @@ class Network:
         return tuple(name for name, _ in self.stages)
 
     def index(self, layer: str) -> int:
-        """Return the place of a stage in the order of computation.
+        """Return the position of a stage in the order of computation.
 
         Raises:
-          ValueError: if there is no stage of that name; the message lists those there are.
+          ValueError: if no stage has that name; the message lists the names.
         """
         if layer not in self.layers:
             known = ", ".join(self.layers)
@@ -82,8 +94,19 @@ class Network:
     ) -> tuple[int, int, int]:
         """Return (height, width, channels) of a layer for images of (height, width) pixels.
 
+        Args:
+          params: the network's parameters; only their shapes matter.
+          image: height and width of the images in pixels.
+          layer: the stage.
+
         Raises:
           ValueError: if the layer is unknown or has no positions, or the image is too small.
+
+        Example:
+          >>> half = lambda params, x: x[..., ::2, ::2, :]
+          >>> network = Network(stages=(("half", half),))
+          >>> network.activation_shape(None, (32, 48), layer="half")
+          (16, 24, 3)
         """
         leaves, tree = jax.tree.flatten(params)
         abstract = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
@@ -95,11 +118,11 @@ class Network:
     def run(
         self, params: Params, x: Array, *, after: str | None = None, until: str | None = None
     ) -> Array:
-        """Run the stages that come after one stage, up to and including another.
+        """Run the stages that follow one stage, up to and including another.
 
         Args:
-          params: what the network has learned.
-          x: images (h, w, c) or (n, h, w, c) in [0, 1] if `after` is None, else the activations
+          params: the network's parameters.
+          x: images (h, w, 3) or (n, h, w, 3) in [0, 1] if `after` is None, else the activations
             of the stage `after`, with or without a leading batch axis.
           after: the stage whose output `x` is; None starts from images.
           until: the stage whose output is returned; None means the last one, the logits.
@@ -108,7 +131,7 @@ class Network:
           The activations of the stage `until`, batched as `x` is.
 
         Raises:
-          ValueError: for an unknown stage, or where `until` does not come after `after`.
+          ValueError: for an unknown stage, or if `until` does not come after `after`.
 
         Example:
           >>> double = lambda params, x: 2 * x
@@ -121,13 +144,13 @@ class Network:
         return x
 
     def center(self, params: Params, x: Array, *, until: str) -> Array:
-        """Run the network on images, and compute of the last stage only the centre if it can.
+        """Run the network on images, and compute only the centre of the last stage if it can.
 
-        The centre of an even number of positions is the one after the middle. What icons are
-        optimized for mostly lies there, and a stage that has no more to do takes less time.
+        With an even number of positions, the centre is the one after the middle. Most icons are
+        optimized for the centre alone, and a stage that computes nothing else takes less time.
 
         Args:
-          params: what the network has learned.
+          params: the network's parameters.
           x: images (h, w, 3) or (n, h, w, 3) in [0, 1].
           until: the stage; it has positions.
 
@@ -136,6 +159,11 @@ class Network:
 
         Raises:
           ValueError: for an unknown stage.
+
+        Example:
+          >>> net = Network(stages=(("copy", lambda params, x: x),))
+          >>> net.center(None, jnp.arange(16.0).reshape(4, 4, 1), until="copy").item()
+          10.0
         """
         *before, (_, last) = self._between(None, until)
         for _, stage in before:
@@ -166,7 +194,12 @@ def _shape(
 
 
 def around_center(x: Array, reach: int) -> Array:
-    """Cut out (..., h, w, c) up to `reach` positions from the centre; its centre is the same."""
+    """Crop (..., h, w, c) to at most `reach` positions from the centre, which stays the centre.
+
+    Example:
+      >>> around_center(jnp.zeros((9, 9, 2)), 1).shape, around_center(jnp.zeros((2, 9, 2)), 1).shape
+      ((3, 3, 2), (2, 3, 2))
+    """
     height, width = x.shape[-3] // 2, x.shape[-2] // 2
     rows = slice(max(height - reach, 0), height + reach + 1)
     return x[..., rows, max(width - reach, 0) : width + reach + 1, :]

@@ -1,4 +1,4 @@
-"""The operations of InceptionV1 that Flax has not, written to be fast forwards and backwards."""
+"""The operations of InceptionV1 that Flax lacks, fast in both directions."""
 
 import functools
 
@@ -15,23 +15,30 @@ _RELAXED_FLOOR = 1e-2
 def max_pool(x: Array, *, stride: int, caffe: bool) -> Array:
     """Take the maximum of each 3x3 window.
 
-    Equal to `lax.reduce_window`, but as two passes of `maximum` over three strided slices: the
-    gradient of `reduce_window` takes more than half of a rendering step on a CPU.
+    The values are those of `lax.reduce_window`, computed by two passes of `maximum` over three
+    strided slices: on a CPU, the gradient of `reduce_window` takes more than half of a rendering
+    step. The gradients agree too unless several positions of a window share its maximum, as they
+    do behind a ReLU where all are 0. Then `reduce_window` gives the whole gradient of the window
+    to one of them, and this function shares it among them, not always in equal parts.
 
     Args:
       x: (..., h, w, c).
-      stride: distance of the windows in both directions.
-      caffe: whether strided windows start at the image's edge and the last one may hang over
+      stride: distance between windows in both directions.
+      caffe: whether strided windows start at the image's edge and the last one may extend past it
         (caffe's ceil mode without padding), or are centred (TensorFlow's SAME).
 
     Returns:
       (..., h', w', c), where h' is ceil(h / stride), or ceil((h - 3) / stride) + 1 for caffe.
 
     Raises:
-      ValueError: if the image is too small to hold a window.
+      ValueError: if the image is too small for a window.
 
     Reference:
       BVLC caffe's pooling layer; TensorFlow's SAME rule.
+
+    Example:
+      >>> max_pool(jnp.arange(16.0).reshape(4, 4, 1), stride=2, caffe=False)[..., 0].tolist()
+      [[10.0, 11.0], [14.0, 15.0]]
     """
     for axis in (-3, -2):
         first, *others = _shifted(x, axis=axis, stride=stride, caffe=caffe, fill=-jnp.inf)
@@ -52,7 +59,7 @@ def _relaxed_jvp(
 ) -> tuple[Array, Array]:
     def smooth(x: Array) -> Array:
         average = functools.partial(_average_pool, stride=stride, caffe=caffe)
-        # |x|, but of slope 0 at 0, where that of jnp.abs is 1; most of what ReLU leaves is 0.
+        # |x| with gradient 0 at 0, where that of jnp.abs is 1: most values behind a ReLU are 0.
         size = x * lax.stop_gradient(jnp.sign(x))
         return average(jnp.square(x)) / (_RELAXED_FLOOR + average(size))
 
@@ -60,22 +67,23 @@ def _relaxed_jvp(
 
 
 def relaxed_max_pool(x: Array, *, stride: int, caffe: bool) -> Array:
-    """Take the maximum of each 3x3 window, with the gradient of a smooth stand-in.
+    """Take the maximum of each 3x3 window, with the gradient of a smooth approximation.
 
-    The maximum passes a change on from one place of a window only. This passes it on from all of
-    them, weighted by how active they are: the derivative, forward or reverse, is that of
-    avg(x^2) / (0.01 + avg|x|) over the window, while the value is exactly that of `max_pool`.
+    A maximum depends on one position of its window alone, and so does its gradient. Here the
+    gradient reaches all positions, weighted by their activity: the derivative, forward or
+    reverse, is that of avg(x^2) / (0.01 + avg|x|) over the window, while the value is exactly
+    that of `max_pool`. Meant for attribution.
 
     Args:
       x: (..., h, w, c).
-      stride: distance of the windows in both directions.
+      stride: distance between windows in both directions.
       caffe: where the windows are, see `max_pool`.
 
     Returns:
       What `max_pool` returns.
 
     Raises:
-      ValueError: if the image is too small to hold a window.
+      ValueError: if the image is too small for a window.
 
     Reference:
       lucid's notebook on spatial attribution (Olah et al., "The Building Blocks of
@@ -85,11 +93,11 @@ def relaxed_max_pool(x: Array, *, stride: int, caffe: bool) -> Array:
 
 
 def _average_pool(x: Array, *, stride: int, caffe: bool) -> Array:
-    """Average each 3x3 window over what of it lies in the image."""
+    """Average each 3x3 window over the part of it that lies in the image."""
     count = jnp.ones((*x.shape[-3:-1], 1), x.dtype)
     for axis in (-3, -2):
-        place = functools.partial(_shifted, axis=axis, stride=stride, caffe=caffe, fill=0.0)
-        x, count = (functools.reduce(jnp.add, place(each)) for each in (x, count))
+        shifted = functools.partial(_shifted, axis=axis, stride=stride, caffe=caffe, fill=0.0)
+        x, count = (functools.reduce(jnp.add, shifted(array)) for array in (x, count))
     return x / count
 
 
@@ -115,7 +123,7 @@ def local_response_norm(x: Array, *, radius: int, bias: float, alpha: float, bet
 
     Args:
       x: (..., channels).
-      radius: how many channels on either side count; the window is cut off at the ends.
+      radius: channels on either side that count; the window is cut off at the ends.
       bias: keeps the divisor away from zero.
       alpha: weight of the energy, not divided by the window's width.
       beta: exponent.
@@ -128,14 +136,14 @@ def local_response_norm(x: Array, *, radius: int, bias: float, alpha: float, bet
       `tf.nn.local_response_normalization`.
     """
     energy = _sum_around(jnp.square(x.astype(jnp.float32)), radius)
-    # The energy is float32 whatever x is, so that small values do not drown.
+    # The energy is float32 whatever x is: half precision would lose its small terms.
     return (x * _inverse_power(bias + alpha * energy, beta)).astype(x.dtype)
 
 
 def _sum_around(x: Array, radius: int) -> Array:
-    """Sum what lies up to `radius` from each place of the last axis."""
-    # The gradient of this is such a sum again. That of shifted copies added up takes 2 to 7 times
-    # as long; a product with a band matrix twice as long (2 cores, 64 x 12 x 12 x 192).
+    """Sum the values up to `radius` from each position of the last axis."""
+    # The gradient of this is such a sum again. With shifted copies added up it takes 2 to 7 times
+    # as long, with a band matrix twice as long (2 cores, 64 x 12 x 12 x 192).
     rank = x.ndim - 1
     window = (1,) * rank + (2 * radius + 1,)
     padding = [(0, 0)] * rank + [(radius, radius)]
@@ -144,7 +152,8 @@ def _sum_around(x: Array, radius: int) -> Array:
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _inverse_power(x: Array, exponent: float) -> Array:
-    # The two exponents in use have roots, which take half the time of a general power.
+    # The two exponents in use are roots, which take half the time of a general power on a CPU and
+    # are single instructions elsewhere.
     if exponent == 0.5:
         return lax.rsqrt(x)
     if exponent == 0.75:
@@ -157,55 +166,78 @@ def _inverse_power_jvp(
     exponent: float, primals: tuple[Array], tangents: tuple[Array]
 ) -> tuple[Array, Array]:
     # From the value itself: through two roots it takes twice as long.
-    (x,), (change,) = primals, tangents
+    (x,), (tangent,) = primals, tangents
     value = _inverse_power(x, exponent)
-    return value, -exponent * value / x * change
+    return value, -exponent * value / x * tangent
 
 
 def conv_small_map(x: Array, kernel: Array) -> Array:
-    """Convolve a map that is smaller than the kernel, as one matrix product.
+    """Convolve a map that is smaller than the kernel, with zeros around it.
 
-    Equal to a convolution with zeros around the map, which on a CPU takes eight times as long
-    there, gradient included (64 icons of 3 x 3 places, kernels of 5 x 5): 8 % of a rendering step.
+    On a CPU this is one matrix product of the shifted maps, which takes an eighth of the time of
+    a convolution there, gradient included (64 icons of 3 x 3 positions, kernels of 5 x 5): 8 % of a
+    rendering step. The product needs the map once for every element of the kernel, 25 times for
+    5 x 5, so other platforms run an ordinary convolution.
 
     Args:
       x: (..., h, w, channels).
-      kernel: (rows, columns, channels, c) of odd sides.
+      kernel: (rows, columns, channels, c) with an odd number of rows and columns.
 
     Returns:
       (..., h, w, c).
+
+    Example:
+      >>> conv_small_map(jnp.ones((2, 2, 1)), jnp.ones((3, 3, 1, 1)))[..., 0].tolist()
+      [[4.0, 4.0], [4.0, 4.0]]
     """
+    return lax.platform_dependent(x, kernel, cpu=_conv_by_product, default=_conv)
+
+
+def _conv_by_product(x: Array, kernel: Array) -> Array:
     height, width = x.shape[-3:-1]
     rows, columns, _, out = kernel.shape
     edges = [(side // 2, side // 2) for side in (rows, columns)]
     padded = jnp.pad(x, [(0, 0)] * (x.ndim - 3) + [*edges, (0, 0)])
-    reached = [
+    shifted = [
         padded[..., row : row + height, column : column + width, :]
         for row in range(rows)
         for column in range(columns)
     ]
-    # Of these most are padding. A product of the map itself would be half as long, but with a row
-    # for each icon only: CPUs round such small ones in another way than large ones.
-    return jnp.concatenate(reached, axis=-1) @ kernel.reshape(-1, out)
+    return jnp.concatenate(shifted, axis=-1) @ kernel.reshape(-1, out)
+
+
+def _conv(x: Array, kernel: Array) -> Array:
+    batch = x.reshape(-1, *x.shape[-3:])
+    result = lax.conv_general_dilated(
+        batch, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    return result.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 @jax.custom_vjp
 def redirected_relu(x: Array) -> Array:
-    """Return max(x, 0) with a slope that finds the way out where everything is closed.
+    """Return max(x, 0), with a gradient that can activate units when all are inactive.
 
-    Going back, where no open unit has a slope, the closed ones pass theirs on, if following it
-    opens them further. Only for the first steps of feature visualization: an image that excites
-    nothing has no true slope to climb.
+    In the backward pass, if no active unit has a gradient, inactive units pass theirs on where
+    following it would activate them. Only for the first steps of feature visualization: an image
+    that activates nothing has no true gradient to follow.
 
     Args:
-      x: any shape; all of it is looked at together.
+      x: any shape; its units are one group.
 
     Returns:
-      An array of the shape of `x`. It can be differentiated backwards only.
+      An array of the shape of `x`. It can be differentiated in reverse mode only.
 
     Reference:
-      lucid's `misc/redirected_relu_grad.py`. The loss goes down along the slope, so what is to
-      grow has a negative one.
+      lucid's `misc/redirected_relu_grad.py`. Gradients are of a loss: units to be increased have
+      negative gradients.
+
+    Example:
+      >>> inactive = -jnp.ones(3)
+      >>> jax.grad(lambda x: -jax.nn.relu(x).sum())(inactive).tolist()
+      [0.0, 0.0, 0.0]
+      >>> jax.grad(lambda x: -redirected_relu(x).sum())(inactive).tolist()
+      [-1.0, -1.0, -1.0]
     """
     return jax.nn.relu(x)
 
@@ -214,10 +246,10 @@ def _redirected_forward(x: Array) -> tuple[Array, Array]:
     return jax.nn.relu(x), x
 
 
-def _redirected_backward(x: Array, slope: Array) -> tuple[Array]:
-    true = jnp.where(x > 0, slope, 0)
-    other = jnp.where((x < 0) & (slope > 0), 0, slope)
-    return (jnp.where(jnp.any(true != 0), true, other),)
+def _redirected_backward(x: Array, gradient: Array) -> tuple[Array]:
+    true = jnp.where(x > 0, gradient, 0)
+    redirected = jnp.where((x < 0) & (gradient > 0), 0, gradient)
+    return (jnp.where(jnp.any(true != 0), true, redirected),)
 
 
 redirected_relu.defvjp(_redirected_forward, _redirected_backward)

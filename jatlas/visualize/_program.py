@@ -11,7 +11,6 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jatlas.model import Network
-from jatlas.model._network import FEWEST
 from jatlas.types import HostArray, Key, Params
 from jatlas.visualize import _chunks as chunks
 from jatlas.visualize import _optimize as step
@@ -20,6 +19,7 @@ from jatlas.visualize._config import RenderConfig
 
 log = logging.getLogger(__name__)
 
+FEWEST = 16
 _MANY = 36
 """Positions of a layer from which on half of the fewest icons do: 6 x 6 of mixed4c at 96 px."""
 

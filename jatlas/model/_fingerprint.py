@@ -1,0 +1,112 @@
+"""The identity of a network: its names, its weights and its code."""
+
+import contextlib
+import functools
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jatlas.model._checkpoint import digest
+from jatlas.model._network import Network, Stage
+from jatlas.types import Array, Params
+
+_ADDRESS = re.compile(r"\b0x[0-9a-f]+")
+
+
+def fingerprint(network: Network, params: Params, *, weights_sha256: str | None = None) -> str:
+    """Return a digest of everything that decides what a network computes.
+
+    It covers the network's name, version and stage names, its weights, and its code: for one
+    image of `input_size`, the traced program (jaxpr) of every stage and of its gradient, with the
+    arrays that the program holds. So an edited stage, another config or another gradient rule
+    give another fingerprint, and the same code gives the same one in another process. Programs
+    are those of the installed version of JAX, so another version may give another fingerprint.
+
+    Args:
+      network: the network.
+      params: its parameters.
+      weights_sha256: `digest(params)`, if it is known. It takes as long as reading all parameters.
+
+    Returns:
+      The sha256, in hex.
+
+    Raises:
+      ValueError: if a stage cannot be run on images of `input_size`.
+
+    Example:
+      >>> double, triple = lambda params, x: 2 * x, lambda params, x: 3 * x
+      >>> first, second = (Network(stages=(("scale", f),)) for f in (double, triple))
+      >>> fingerprint(first, {}) == fingerprint(second, {})
+      False
+    """
+    leaves, tree = jax.tree.flatten(params)
+    abstract = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
+    sha = hashlib.sha256()
+    for text in (network.name, network.version, *network.layers):
+        sha.update(f"{text}\n".encode())
+    sha.update((weights_sha256 or digest(params)).encode())
+    sha.update(_code_digest(network, tree, abstract).encode())
+    return sha.hexdigest()
+
+
+@functools.lru_cache(maxsize=64)  # the weights change more often than the code
+def _code_digest(network: Network, tree: Any, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> str:
+    params = jax.tree.unflatten(tree, leaves)
+    sha = hashlib.sha256()
+    for variant in (network, network.redirected):
+        for part in () if variant is None else _programs(variant, params):
+            sha.update(part)
+    return sha.hexdigest()
+
+
+def _programs(network: Network, params: Params) -> Iterator[bytes]:
+    """Yield what identifies the programs of the stages and their centres, in order."""
+    side = network.input_size
+    x: Any = jax.ShapeDtypeStruct((side, side, 3), jnp.float32)
+    centers = dict(network.centers)
+    for name, stage in network.stages:
+        yield from _program(stage, params, x)
+        if name in centers:
+            yield from _program(centers[name], params, x)
+        x = jax.eval_shape(stage, params, x)
+
+
+def _program(stage: Stage, params: Params, x: Any) -> Iterator[bytes]:
+    def pull_back(params: Params, x: Array) -> Any:
+        value, gradient = jax.vjp(lambda x: stage(params, x), x)
+        return gradient(jnp.ones_like(value))
+
+    yield from _content(jax.make_jaxpr(stage)(params, x))
+    # In the program of the value, the rule of a custom gradient is only a name. A stage that was
+    # traced once and has no gradient (a while loop, integers) is identified by its value alone.
+    with contextlib.suppress(Exception):
+        yield from _content(jax.make_jaxpr(pull_back)(params, x))
+
+
+def _content(program: Any) -> Iterator[bytes]:
+    yield _ADDRESS.sub("", str(program)).encode()
+    for value in _arrays(program):
+        array = np.asarray(value)
+        yield f"{array.shape} {array.dtype}\n".encode()
+        yield np.ascontiguousarray(array).tobytes()
+
+
+def _arrays(item: Any) -> Iterator[Any]:
+    """Yield the arrays that a jaxpr holds, of which its text says no more than the shape."""
+    if isinstance(item, (np.ndarray, jax.Array)) and not isinstance(item, jax.core.Tracer):
+        yield item
+    elif isinstance(item, (tuple, list)):
+        for element in item:
+            yield from _arrays(element)
+    elif hasattr(item, "consts"):  # a closed jaxpr
+        yield from _arrays(item.consts)
+        yield from _arrays(item.jaxpr)
+    elif hasattr(item, "eqns"):
+        for equation in item.eqns:
+            yield from _arrays([getattr(variable, "val", None) for variable in equation.invars])
+            yield from _arrays(list(equation.params.values()))
