@@ -111,18 +111,6 @@ def test_classify_is_a_softmax_of_each_image() -> None:
     np.testing.assert_allclose(found, right, rtol=1e-4)
 
 
-def test_a_plot_has_a_named_curve_for_each_class(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    table = np.linspace(0, 1, 6).reshape(3, 2)
-    figure = patches.plot_sweep(table, sizes=(0.1, 0.2, 0.4), indices=(1, 0), names=("a", "b"))
-    (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["b", "a"]
-    np.testing.assert_allclose(axes.lines[0].get_xydata()[:, 0], (0.1, 0.2, 0.4))
-    np.testing.assert_allclose(axes.lines[0].get_xydata()[:, 1], 100 * table[:, 1])
-    figure.savefig(tmp_path / "sweep.png")
-    assert Image.open(tmp_path / "sweep.png").size[0] > 100
-
-
 def test_what_cannot_be_is_refused() -> None:
     image = as_float(IMAGE)
     for changes, message in [

@@ -22,12 +22,12 @@ from jatlas.explain import (
     Rates,
     attack,
     noise_patch,
-    plot_sweep,
     rates,
     sweep,
 )
 from jatlas.model import Network, find_class, load_network, names_of
 from jatlas.records import Atlas
+from jatlas.show import plot_sweep
 from jatlas.storage import _files as files
 from jatlas.storage import load
 from jatlas.types import HostArray, Params

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from jatlas.show import PackConfig
-from jatlas.show import _export as export
-from jatlas.show import _server as server
+from jatlas.show import ONE_FILE, PackConfig, export, view
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,9 +26,7 @@ class View:
 
     def run(self) -> None:
         """Serve the atlas on the loopback interface."""
-        if not export.has_page(self.atlas):
-            export.export_folder(self.atlas)
-        server.serve(self.atlas, port=self.port, open_browser=self.browser)
+        view(self.atlas, port=self.port, browser=self.browser)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,11 +48,6 @@ class Export:
 
     def run(self) -> None:
         """Write the page and say where it is."""
-        if self.html is not None and self.site is not None:
-            raise ValueError("html, site: expected one of them")
-        if self.html is not None:
-            config = dataclasses.replace(export.ONE_FILE, paths=self.paths)
-            print(export.export_html(self.atlas, self.html, config=config))
-        else:
-            config = PackConfig(paths=self.paths)
-            print(export.export_folder(self.atlas, out=self.site, config=config))
+        config = PackConfig() if self.html is None else ONE_FILE
+        config = dataclasses.replace(config, paths=self.paths)
+        print(export(self.atlas, html=self.html, site=self.site, config=config))
