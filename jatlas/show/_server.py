@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 HOST = "127.0.0.1"
 _HEADERS = {
@@ -23,6 +23,16 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     # Another atlas may be served from the same port next time.
     "Cache-Control": "no-cache",
+}
+# The system's own table may be wrong, and the browser is told not to guess.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
 }
 
 
@@ -72,22 +82,14 @@ class _Server(http.server.ThreadingHTTPServer):
 class _Handler(http.server.SimpleHTTPRequestHandler):
     # HTTP/1.0, the default: the connection is closed after each answer, so that a file that
     # shrinks or grows while it is sent spoils no other answer.
+    server: _Server
     server_version = "jatlas"
     sys_version = ""
     timeout = 30
-    # The system's own table of types may be wrong, and the browser is told not to guess.
-    extensions_map: ClassVar[dict[str, str]] = {
-        ".html": "text/html; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
-        ".css": "text/css; charset=utf-8",
-        ".json": "application/json",
-        ".txt": "text/plain; charset=utf-8",
-        ".jpg": "image/jpeg",
-        ".png": "image/png",
-    }
+    extensions_map = _TYPES
 
     def send_head(self) -> Any:
-        port = self.server.server_address[1]
+        port = self.server.server_port
         if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             # A page elsewhere can make its own name resolve to this machine to read what is served.
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
