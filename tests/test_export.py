@@ -1,6 +1,7 @@
 """The files of a page: what they hold, what they must not hold, and whole or not at all."""
 
 import base64
+import html
 import json
 import re
 import shutil
@@ -18,7 +19,7 @@ from PIL import Image
 from viewer_atlas import CLASSES, HOSTILE, PX, SECRET
 
 from jatlas.arrange import cell_index
-from jatlas.show import PackConfig, export, export_folder, export_html, has_page, pack
+from jatlas.show import PackConfig, export, export_folder, export_html, has_page, pack, widget
 from jatlas.show import _tiles as tiles
 from jatlas.show._encode import embeddable
 from jatlas.show._export import ASSETS
@@ -386,6 +387,14 @@ def test_an_atlas_in_memory_is_exported_as_its_folder_is(tmp_path: Path) -> None
         for name in names
     )  # fmt: skip
     assert one == other and len(one) > 5
+
+
+def test_a_static_frame_of_an_atlas_in_memory_is_its_page(tmp_path: Path) -> None:
+    atlas = load(viewer_atlas.make(tmp_path / "atlas", sizes=(4,), layers=1))
+    frame = widget(atlas, static=True, height=321)._repr_html_()
+    assert 'height="321"' in frame
+    page = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])  # type: ignore[index]
+    assert page == export(atlas, html=tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_targets_that_make_no_sense_are_refused(copy: Path, tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import viewer_atlas
 
-from jatlas.show import serving, view
+from jatlas.show import has_page, serving, view
 from jatlas.show._server import HOST, locate
+from jatlas.storage import load
 
 SECRET = b"not for you"
 
@@ -214,6 +216,19 @@ def test_a_folder_without_a_page_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(FileNotFoundError, match="no atlas"):
         view(tmp_path, browser=False)
+
+
+def test_a_view_writes_the_page_of_a_folder_and_takes_an_atlas_in_memory(tmp_path: Path) -> None:
+    folder = viewer_atlas.make(tmp_path / "atlas", sizes=(4,), layers=1)
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        # The port is taken last, so that a taken one ends a view that is otherwise ready.
+        with pytest.raises(OSError, match="in use"):
+            view(load(folder), port=port, browser=False)
+        assert not has_page(folder)
+        with pytest.raises(OSError, match="in use"):
+            view(folder, port=port, browser=False)
+        assert has_page(folder)
 
 
 def test_ctrl_c_ends_a_view(folder: Path) -> None:

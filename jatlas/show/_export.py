@@ -79,7 +79,12 @@ def as_folder(atlas: Atlas | str | Path) -> Iterator[Path]:
 
 
 def has_page(folder: str | Path) -> bool:
-    """Return whether a folder holds a page that `export_folder` wrote."""
+    """Return whether a folder holds a page that `export_folder` wrote.
+
+    Example:
+      >>> has_page("a folder that does not exist")
+      False
+    """
     return _is_exported(Path(folder)) and (Path(folder) / PAGE).exists()
 
 

@@ -127,6 +127,11 @@ def locate(root: Path, target: str) -> Path:
     Raises:
       ValueError: if the target is not the path of a file inside the folder.
       OSError: if there is no such file.
+
+    Example:
+      >>> locate(Path("atlas"), "/../secret.txt")
+      Traceback (most recent call last):
+      ValueError: target: expected a path inside the folder, got '/../secret.txt'
     """
     raw = target.split("?", 1)[0].split("#", 1)[0]
     name = urllib.parse.unquote(raw, errors="strict")
