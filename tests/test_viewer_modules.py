@@ -3,21 +3,26 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from viewer_atlas import CLASSES
 
-from jatlas.show._export import ASSETS
+import jatlas
 
 NODE = shutil.which("node")
+SOURCE = Path(jatlas.__file__).parent / "show" / "viewer" / "src"
+NAMES = (
+    "tabby cat", "tiger cat", "seashore, coast", "wok", "Crème brûlée", "black swan", "swallow",
+    "great white shark", "white shark ray",
+)  # fmt: skip
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
 def run(module: str, names: str, body: str, data: Any = None) -> Any:
     """Run the body of a function of `data` with names of a module imported."""
-    url = (ASSETS.parent / "src" / module).as_uri()
+    url = (SOURCE / module).as_uri()
     script = f"""
         globalThis.matchMedia = () => ({{matches: true}});
         const {{{names}}} = await import({json.dumps(url)});
@@ -29,7 +34,7 @@ def run(module: str, names: str, body: str, data: Any = None) -> Any:
 
 
 def test_every_name_is_found_and_with_a_typo_too() -> None:
-    names = [*CLASSES[:5], "black swan", "swallow", "great white shark", "white shark ray"]
+    names = list(NAMES)
     swapped = [f"{name[1]}{name[0]}{name[2:]}" for name in names if len(name) > 3]
     missing = [name[:2] + name[3:] for name in names if len(name) > 4]
     body = "return data.queries.map((query) => search(query, data.names).map((hit) => hit.name));"
