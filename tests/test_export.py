@@ -1,10 +1,12 @@
-"""The viewer's files: what is in them, what is not, and that they are whole or not there."""
+"""The files of a page: what they hold, what they must not hold, and whole or not at all."""
 
 import base64
+import html
 import json
 import re
 import shutil
 import subprocess
+import tracemalloc
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -17,11 +19,12 @@ from PIL import Image
 from viewer_atlas import CLASSES, HOSTILE, PX, SECRET
 
 from jatlas.arrange import cell_index
-from jatlas.show import PackConfig, pack
-from jatlas.show import _export as export
+from jatlas.show import PackConfig, export, export_folder, export_html, has_page, pack, widget
 from jatlas.show import _tiles as tiles
-from jatlas.show._pack import embeddable
-from jatlas.storage import files, load
+from jatlas.show._encode import embeddable
+from jatlas.show._export import ASSETS
+from jatlas.storage import _files as files
+from jatlas.storage import load, read_names, save
 
 
 @pytest.fixture(scope="module")
@@ -41,50 +44,50 @@ def read(folder: Path, *, config: PackConfig | None = None) -> dict[str, Any]:
     return {n: json.loads(p.data) if p.kind == "json" else p.data for n, p in parts.items()}
 
 
-def test_cells_are_those_of_the_atlas(folder: Path) -> None:
+def test_the_cells_of_a_page_are_those_of_the_atlas(folder: Path) -> None:
     parts, atlas = read(folder), load(folder)
-    for number, each in enumerate(atlas.maps):
-        for grid in each.grids:
-            found = parts[f"m{number}-g{grid.size}"]
-            assert found["cell"] == grid.cells.tolist()
-            assert found["count"] == grid.count.ravel()[grid.cells].tolist()
+    for number, atlas_map in enumerate(atlas.maps):
+        for grid in atlas_map.grids:
+            columns = parts[f"m{number}-g{grid.size}"]
+            assert columns["cell"] == grid.cells.tolist()
+            assert columns["count"] == grid.count.ravel()[grid.cells].tolist()
             evidence = grid.evidence.reshape(-1, len(CLASSES))[grid.cells]
-            labels = np.reshape(found["labels"], (-1, found["per"]))
+            labels = np.reshape(columns["labels"], (-1, columns["per"]))
             assert (labels[:, 0] == evidence.argmax(1)).all()
             values = np.take_along_axis(evidence, labels, 1)
-            np.testing.assert_allclose(np.ravel(found["values"]), values.ravel(), rtol=1e-3)
-            worst = np.reshape(found["against"], (-1, 3))
-            assert (worst[:, 0] == evidence.argmin(1)).all()
+            np.testing.assert_allclose(np.ravel(columns["values"]), values.ravel(), rtol=1e-3)
+            lowest = np.reshape(columns["against"], (-1, 3))
+            assert (lowest[:, 0] == evidence.argmin(1)).all()
 
 
-def test_evidence_is_kept_to_a_part_in_250(folder: Path) -> None:
+def test_evidence_is_exact_to_a_part_in_250_of_the_maximum(folder: Path) -> None:
     parts, grid = read(folder), load(folder).maps[0].grids[1]
-    wanted = grid.evidence.reshape(-1, len(CLASSES))[grid.cells]
+    expected = grid.evidence.reshape(-1, len(CLASSES))[grid.cells]
     part = parts["m0-g8-e0"]
     raw = np.frombuffer(base64.b64decode(part["values"]), np.int8)
-    found = raw.reshape(len(CLASSES), -1).T / 127 * np.array(part["scale"])
-    assert np.abs(found - wanted).max() <= np.abs(wanted).max(0).max() / 250
+    actual = raw.reshape(len(CLASSES), -1).T / 127 * np.array(part["scale"])
+    assert np.abs(actual - expected).max() <= np.abs(expected).max() / 250
 
 
-def test_beyond_its_bound_evidence_is_left_out(folder: Path) -> None:
-    bound = len(load(folder).maps[0].grids[0].cells) * len(CLASSES)
-    grids = read(folder, config=PackConfig(evidence=bound))["atlas"]["maps"][0]["grids"]
+def test_evidence_beyond_the_maximum_is_left_out(folder: Path) -> None:
+    maximum = len(load(folder).maps[0].grids[0].cells) * len(CLASSES)
+    grids = read(folder, config=PackConfig(evidence=maximum))["atlas"]["maps"][0]["grids"]
     assert ["evidence" in grid for grid in grids] == [True, False, False]
 
 
-def test_samples_fall_into_the_cells_that_the_grid_counts(folder: Path) -> None:
+def test_samples_fall_into_the_cells_that_count_them(folder: Path) -> None:
     parts, layer = read(folder), load(folder).maps[1]
     xy = np.frombuffer(base64.b64decode(parts["m1-samples"]["xy"]), "<u2").reshape(-1, 2)
     for grid in layer.grids:
-        found = cell_index((xy + 0.5) / 65536, size=grid.size)
-        counted = np.bincount(np.asarray(found), minlength=grid.size**2)
-        assert np.abs(counted - grid.count.ravel()).sum() <= 4  # of 1200, on an edge
+        index = cell_index((xy + 0.5) / 65536, size=grid.size)
+        counted = np.bincount(np.asarray(index), minlength=grid.size**2)
+        assert np.abs(counted - grid.count.ravel()).sum() <= 4  # of 1200: those on an edge
     fewer = read(folder, config=PackConfig(samples=500))
     assert fewer["atlas"]["maps"][1]["stride"] == 3
     assert len(base64.b64decode(fewer["m1-samples"]["xy"])) == 400 * 4
 
 
-def test_tiles_hold_every_icon_at_its_place() -> None:
+def test_tiles_hold_every_icon_in_its_place() -> None:
     size = 90  # more than two tiles of 40 icons of 16 px
     cells = np.arange(0, size * size, 7)
     sprite = np.zeros((size * PX, size * PX, 3), np.uint8)
@@ -93,13 +96,13 @@ def test_tiles_hold_every_icon_at_its_place() -> None:
         sprite[row * PX : (row + 1) * PX, column * PX : (column + 1) * PX] = (row, column, 90)
     shape = tiles.levels(size, PX)
     assert shape == (40, (16, 8))
-    found = {tile[:3]: tile.data for tile in _cut(sprite, cells, size)}
-    assert sorted({key[0] for key in found}) == [0, 1]
+    data = {tile[:3]: tile.data for tile in _cut(sprite, cells, size)}
+    assert sorted({key[0] for key in data}) == [0, 1]
     for level, px in enumerate(shape.icon_px):
         step = shape.cells << level
         for cell in cells[::5].tolist():
             row, column = divmod(cell, size)
-            picture = Image.open(BytesIO(found[level, column // step, row // step]))
+            picture = Image.open(BytesIO(data[level, column // step, row // step]))
             place = ((column % step) * px + px // 2, (row % step) * px + px // 2)
             assert np.abs(np.subtract(picture.getpixel(place), (row, column, 90))).max() <= 16
 
@@ -108,13 +111,13 @@ def _cut(sprite: np.ndarray, cells: np.ndarray, size: int) -> list[tiles.Tile]:
     return list(tiles.cut(Image.fromarray(sprite), cells, size=size, icon_px=PX))
 
 
-def test_where_there_is_no_cell_there_is_no_tile() -> None:
+def test_an_area_without_cells_has_no_tile() -> None:
     sprite = np.zeros((90 * PX, 90 * PX, 3), np.uint8)
-    found = _cut(sprite, np.array([0, 89]), 90)
-    assert [tile[:3] for tile in found] == [(0, 0, 0), (0, 2, 0), (1, 0, 0), (1, 1, 0)]
+    cut = _cut(sprite, np.array([0, 89]), 90)
+    assert [tile[:3] for tile in cut] == [(0, 0, 0), (0, 2, 0), (1, 0, 0), (1, 1, 0)]
 
 
-def test_a_thumbnail_is_clear_where_there_is_no_cell(folder: Path) -> None:
+def test_a_thumbnail_is_transparent_where_there_is_no_cell(folder: Path) -> None:
     alpha = np.asarray(Image.open(BytesIO(read(folder)["m0-thumb"])))[..., 3]
     side = alpha.shape[0] // 16
     count = load(folder).maps[0].grids[2].count
@@ -131,22 +134,24 @@ def test_exemplars_are_cut_cell_by_cell(folder: Path) -> None:
     assert named["m0-g8"]["exemplars"][5] == [5, 6, 7]
 
 
-def test_nothing_of_the_makers_machine_is_in_an_export(folder: Path, tmp_path: Path) -> None:
-    page = export.export_folder(folder, out=tmp_path / "site")
-    one = export.export_html(folder, tmp_path / "one.html")
+def test_an_export_tells_nothing_about_the_machine_it_was_made_on(
+    folder: Path, tmp_path: Path
+) -> None:
+    page = export_folder(folder, out=tmp_path / "site")
+    one = export_html(folder, tmp_path / "one.html")
     written = [*(path for path in page.parent.rglob("*") if path.is_file()), one]
     assert len(written) > 20
     for path in written:
         data = path.read_bytes()
         for secret in (SECRET, "holiday", str(tmp_path), str(folder)):
             assert secret.encode() not in data, path
-    asked = tmp_path / "asked.html"
-    export.export_html(folder, asked, config=PackConfig(paths=True))
-    assert b"holiday" in asked.read_bytes()
+    named = tmp_path / "named.html"
+    export_html(folder, named, config=PackConfig(paths=True))
+    assert b"holiday" in named.read_bytes()
 
 
 class _Page(HTMLParser):
-    """The elements of a page, as a browser splits it."""
+    """The elements of a page, as a browser parses it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -164,8 +169,8 @@ class _Page(HTMLParser):
             self.data[self._into] = self.data.get(self._into, "") + data
 
 
-def test_what_data_holds_ends_no_element(folder: Path, tmp_path: Path) -> None:
-    file = export.export_html(folder, tmp_path / "one.html")
+def test_text_of_the_atlas_ends_no_element(folder: Path, tmp_path: Path) -> None:
+    file = export_html(folder, tmp_path / "one.html")
     page = _Page(file.read_text(encoding="utf-8"))
     assert not [tag for tag, _ in page.tags if tag in ("img", "iframe", "object")]
     assert len([1 for tag, _ in page.tags if tag == "script"]) == len(page.data) + 1
@@ -173,63 +178,80 @@ def test_what_data_holds_ends_no_element(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "\ud800", "<!--", "]]>"])
-def test_json_is_safe_in_a_script_and_reads_back(text: str) -> None:
-    found = embeddable({"name": text})
-    found.encode()
-    assert not re.search("[<\u2028\u2029]", found)
-    assert json.loads(found) == {"name": text}
+def test_json_is_safe_in_a_script_and_round_trips(text: str) -> None:
+    written = embeddable({"name": text})
+    written.encode()
+    assert not re.search("[<\u2028\u2029]", written)
+    assert json.loads(written) == {"name": text}
 
 
-def test_a_title_is_text(copy: Path) -> None:
+def test_a_title_is_escaped(copy: Path) -> None:
     viewer_atlas.edit(copy, lambda info: info.update(network="<b>&\"'"))
-    text = export.export_folder(copy).read_text()
+    text = export_folder(copy).read_text()
     assert "<title>Activation atlas of &lt;b&gt;&amp;" in text
 
 
 def test_nothing_names_another_host(folder: Path, tmp_path: Path) -> None:
-    text = export.export_html(folder, tmp_path / "one.html").read_text(encoding="utf-8")
-    # The name of SVG, which is no address that anything is asked for at.
-    found = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[\w./]*", text))
-    assert found <= {"http://www.w3.org/2000/svg"}
+    text = export_html(folder, tmp_path / "one.html").read_text(encoding="utf-8")
+    # The namespace of SVG, from which nothing is requested.
+    hosts = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[\w./]*", text))
+    assert hosts <= {"http://www.w3.org/2000/svg"}
     assert "default-src &#x27;none&#x27;" in text
 
 
-def test_an_export_takes_the_place_of_an_older_one_only(copy: Path, tmp_path: Path) -> None:
-    page = export.export_folder(copy)
+def test_an_export_replaces_an_earlier_export_and_nothing_else(copy: Path, tmp_path: Path) -> None:
+    page = export_folder(copy)
     before = sorted(path.name for path in (copy / "viewer").rglob("*"))
     (copy / "viewer" / "data" / "old.js").write_text("old")
-    assert export.export_folder(copy) == page
+    assert export_folder(copy) == page
     assert sorted(path.name for path in (copy / "viewer").rglob("*")) == before
     for name in ("viewer/mine.txt", "index.html"):
         other = tmp_path / name.replace("/", "-")
         (other / name).parent.mkdir(parents=True)
         (other / name).write_text("mine")
-        with pytest.raises(ValueError, match="no viewer"):
-            export.export_folder(copy, out=other)
+        with pytest.raises(ValueError, match="was not exported"):
+            export_folder(copy, out=other)
         assert (other / name).read_text() == "mine"
 
 
-def test_a_failed_export_leaves_what_was_there(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    export.export_folder(copy)
+def test_a_failed_export_leaves_the_earlier_one(copy: Path) -> None:
+    export_folder(copy)
+    export_html(copy, copy / "one.html")
+    last = copy / "mixed4d" / "points.npy"  # read when nearly all is written
+    last.write_bytes(last.read_bytes()[:200])
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
-
-    def full(*args: Any, **kwargs: Any) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(tiles, "thumbnail", full)
-    for write in (export.export_folder, lambda path: export.export_html(path, copy / "one.html")):
-        with pytest.raises((OSError, ValueError), match="no space left"):
+    for write in (export_folder, lambda path: export_html(path, copy / "one.html")):
+        with pytest.raises(ValueError, match=r"points\.npy is damaged"):
             write(copy)
         assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
 
 
-def test_the_same_atlas_gives_the_same_bytes(folder: Path) -> None:
-    assert list(pack(folder)) == list(pack(folder))
+def test_the_same_atlas_gives_the_same_bytes_from_another_folder(tmp_path: Path) -> None:
+    first = viewer_atlas.make(tmp_path / "first", sizes=(4, 8))
+    second = save(load(first), tmp_path / "second")
+    assert list(pack(first)) == list(pack(second))
 
 
-def test_a_file_that_would_be_too_large_is_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="most_mb"):
-        export.export_html(folder, tmp_path / "one.html", most_mb=0.01)
+def test_another_icon_changes_its_tiles_and_the_thumbnail_only(copy: Path) -> None:
+    before = {part.name: part.data for part in pack(copy)}
+    file = copy / "mixed4c" / "icons-8.png"
+    sprite = np.array(Image.open(file))
+    sprite[4 * PX : 5 * PX, 2 * PX : 3 * PX] ^= 255
+    files.write_image(file, sprite)
+    after = {part.name: part.data for part in pack(copy)}
+    assert {name for name in before if after[name] != before[name]} == {"m0-g8-0-0-0"}
+    file = copy / "mixed4c" / "icons-16.png"  # the finest grid gives the thumbnail
+    files.write_image(file, 255 - np.array(Image.open(file)))
+    inverted = {part.name: part.data for part in pack(copy)}
+    assert {name for name in before if inverted[name] != after[name]} == {
+        "m0-thumb",
+        "m0-g16-0-0-0",
+    }
+
+
+def test_a_file_larger_than_the_maximum_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="max_mb"):
+        export_html(folder, tmp_path / "one.html", max_mb=0.01)
     assert not list(tmp_path.iterdir())
 
 
@@ -240,19 +262,151 @@ def test_a_file_that_would_be_too_large_is_refused(folder: Path, tmp_path: Path)
         (lambda info: info["maps"][0].update(path="/etc"), "leads out"),
         (lambda info: info["maps"][0]["grids"][1]["exemplars"].update(file="../../x"), "leads out"),
         (lambda info: info["maps"][0]["grids"][0].update(icon_px=17), "expected 68 x 68"),
-        (lambda info: info["maps"][0]["grids"][0]["cells"][0].update(row=40), "outside"),
-        (lambda info: info.pop("maps"), "damaged"),
-        (lambda info: info.update(maps=[7]), "damaged"),
+        (lambda info: info["maps"][0]["grids"][0]["cells"][0].update(row=40), "row: expected an"),
+        (lambda info: info["maps"][0]["grids"][0]["cells"][0].update(col=-1), "col: expected an"),
+        (lambda info: info["maps"][0]["grids"][0]["cells"][0].update(row=10**30), "row: expected"),
+        (lambda info: info["maps"][0]["grids"][0]["cells"][0].update(count="9"), "count: expected"),
+        (lambda info: info["maps"][0]["grids"][0]["cells"][0].update(cosine="x"), "cosine: expec"),
+        (lambda info: info["maps"][0]["grids"][0]["cells"].append(7), "expected an object"),
+        (lambda info: info["maps"][0]["grids"][0].update(size=10**9), "size: expected"),
+        (lambda info: info["maps"][0]["grids"][0].update(icon_px=0), "icon_px: expected"),
+        (lambda info: info["maps"][0]["grids"][1]["exemplars"].update(columns=0), "columns: exp"),
+        (lambda info: info["maps"][0]["grids"].append(info["maps"][0]["grids"][0]), "each size"),
+        (lambda info: info["maps"][0].update(grids=[]), "grids: expected at least one"),
+        (lambda info: info["maps"][0].pop("grids"), "grids is missing"),
+        (lambda info: info["maps"][0].update(title=7), "title: expected a string"),
+        (lambda info: info["maps"][0].update(axes="x"), "axes: expected an object"),
+        (lambda info: info.update(maps=[]), "maps: expected at least one"),
+        (lambda info: info.pop("maps"), "maps is missing"),
+        (lambda info: info.update(maps=[7]), "expected an object, got 7"),
+        (lambda info: info.update(classes="cats"), "classes: expected a list"),
+        (lambda info: info.update(network=["x"]), "network: expected a string"),
     ],
 )
 def test_a_damaged_atlas_is_refused(copy: Path, change: Any, message: str) -> None:
     viewer_atlas.edit(copy, change)
     with pytest.raises(ValueError, match=message):
-        export.export_folder(copy)
+        export_folder(copy)
     assert not (copy / "viewer").exists()
 
 
-def test_a_map_need_not_hold_more_than_icons(copy: Path) -> None:
+@pytest.mark.parametrize("index", [10**9, -2, 2**70, 1.5, "3", None])
+def test_a_label_of_no_class_is_refused_and_allocates_nothing(copy: Path, index: Any) -> None:
+    def change(info: dict[str, Any]) -> None:
+        info["maps"][0]["grids"][0]["cells"][0]["labels"][0][0] = index
+
+    viewer_atlas.edit(copy, change)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="labels: expected"):
+        list(pack(copy))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_classes_that_only_labels_name_are_known(copy: Path) -> None:
+    def change(info: dict[str, Any]) -> None:
+        info["classes"] = ["cat"]
+        info["maps"][0]["grids"][0]["cells"][0]["labels"] = [[12, "ox", 0.5]]
+
+    viewer_atlas.edit(copy, change)
+    classes = read(copy)["atlas"]["classes"]
+    assert (classes[0], classes[11], classes[12], len(classes)) == ("cat", "class 11", "ox", 13)
+
+
+@pytest.mark.parametrize("name", ["cells-8.npz", "icons-8.png", "exemplars-8.png", "points.npy"])
+def test_a_damaged_file_is_refused(copy: Path, name: str) -> None:
+    path = copy / "mixed4c" / name
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match="damaged"):
+        export_folder(copy)
+    assert not (copy / "viewer").exists()
+
+
+def test_arrays_of_another_shape_are_refused(copy: Path) -> None:
+    path = copy / "mixed4c" / "cells-8.npz"
+    arrays = files.read_arrays(path)
+    files.write_arrays(path, arrays | {"evidence": arrays["evidence"][:7]})
+    with pytest.raises(ValueError, match="expected evidence as floats of shape"):
+        list(pack(copy))
+    files.write_arrays(path, arrays)
+    for points in (np.zeros(8, np.float32), np.full((9, 2), np.nan, np.float32)):
+        files.write_array(copy / "mixed4c" / "points.npy", points)
+        with pytest.raises(ValueError, match="expected finite"):
+            list(pack(copy))
+
+
+def test_image_names_are_lines_that_end_in_a_line_feed_alone(copy: Path) -> None:
+    names = ("a.jpg", "b\u2028c.jpg", "d\x0be.jpg", "", "f\x85g.jpg")
+    (copy / "images.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    images = read(copy, config=PackConfig(paths=True))["atlas"]["images"]
+    assert tuple(images) == names == read_names(copy)
+
+
+def test_people_see_the_name_of_a_map_and_not_its_folder(copy: Path) -> None:
+    (copy / "mixed4c").rename(copy / "features_conv1")
+    entry = {"path": "features_conv1", "name": "features/conv1", "layer": "features/conv1"}
+    viewer_atlas.edit(copy, lambda info: info["maps"][0].update(entry))
+    page = export_folder(copy)
+    shown = read(copy)["atlas"]["maps"][0]
+    assert (shown["id"], shown["title"]) == ("features/conv1", "features/conv1")
+    inside = {path.relative_to(copy).parts[0] for path in page.parent.rglob("*")}
+    assert inside == {
+        "atlas.json", "images.txt", "features_conv1", "mixed4d", "index.html", "viewer"
+    }  # fmt: skip
+
+
+def test_a_map_in_the_folder_viewer_is_left_alone(copy: Path, tmp_path: Path) -> None:
+    (copy / "mixed4c").rename(copy / "viewer")
+    viewer_atlas.edit(copy, lambda info: info["maps"][0].update(path="viewer"))
+    before = sorted(copy.rglob("*"))
+    with pytest.raises(ValueError, match="was not exported"):
+        export(copy)
+    assert sorted(copy.rglob("*")) == before
+    assert has_page(export(copy, site=tmp_path / "site").parent)
+
+
+def test_an_interrupted_export_is_no_page_and_is_completed(copy: Path) -> None:
+    page = export(copy)
+    page.unlink()
+    assert not has_page(copy)
+    assert export(copy) == page and has_page(copy)
+
+
+def test_an_atlas_in_memory_is_exported_as_its_folder_is(tmp_path: Path) -> None:
+    folder = viewer_atlas.make(tmp_path / "atlas", sizes=(4,))
+    names = ("folder", "memory")
+    for name, atlas in zip(names, (folder, load(folder)), strict=True):
+        assert export(atlas, html=tmp_path / f"{name}.html") == tmp_path / f"{name}.html"
+        assert export(atlas, site=tmp_path / name) == tmp_path / name / "index.html"
+    one, other = ((tmp_path / f"{name}.html").read_bytes() for name in names)
+    assert one == other
+    one, other = (
+        {path.relative_to(tmp_path / name): path.read_bytes()
+         for path in (tmp_path / name).rglob("*") if path.is_file()}
+        for name in names
+    )  # fmt: skip
+    assert one == other and len(one) > 5
+
+
+def test_a_static_frame_of_an_atlas_in_memory_is_its_page(tmp_path: Path) -> None:
+    atlas = load(viewer_atlas.make(tmp_path / "atlas", sizes=(4,), layers=1))
+    frame = widget(atlas, static=True, height=321)._repr_html_()
+    assert 'height="321"' in frame
+    page = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])  # type: ignore[index]
+    assert page == export(atlas, html=tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_targets_that_make_no_sense_are_refused(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="html, site: expected at most one"):
+        export(copy, html=tmp_path / "a.html", site=tmp_path / "site")
+    with pytest.raises(ValueError, match="html, site: expected one"):
+        export(load(copy))
+    with pytest.raises(FileNotFoundError, match="no atlas"):
+        export(tmp_path / "nothing")
+
+
+def test_a_map_needs_no_more_than_its_icons(copy: Path) -> None:
     for name in ("points.npy", "cells-4.npz", "vectors.npy", "evidence.npy"):
         (copy / "mixed4c" / name).unlink()
     axes = {"x": "sea to land", "y": ["cat", "dog"]}
@@ -266,7 +420,7 @@ def test_a_map_need_not_hold_more_than_icons(copy: Path) -> None:
     assert "m0-samples" not in parts and second["stride"] == 1
 
 
-def test_not_finite_values_are_left_out(copy: Path) -> None:
+def test_evidence_that_is_not_finite_counts_as_zero(copy: Path) -> None:
     arrays = files.read_arrays(copy / "mixed4c" / "cells-4.npz")
     arrays["evidence"][...] = np.nan
     files.write_arrays(copy / "mixed4c" / "cells-4.npz", arrays)
@@ -274,11 +428,11 @@ def test_not_finite_values_are_left_out(copy: Path) -> None:
     assert part["scale"] == [0.0] * len(CLASSES)
 
 
-def test_the_bundle_is_what_the_source_gives(tmp_path: Path) -> None:
-    """Builds it anew with the version of esbuild that package.json names."""
+def test_the_bundle_is_built_from_the_source(tmp_path: Path) -> None:
+    """Built again with the version of esbuild that package.json names."""
     if not (shutil.which("npm") and shutil.which("node")):
         pytest.skip("node and npm are not installed")
-    viewer = export.ASSETS.parent
+    viewer = ASSETS.parent
     shutil.copytree(viewer / "src", tmp_path / "src")
     for name in ("package.json", "build.js"):
         shutil.copy(viewer / name, tmp_path)
@@ -286,12 +440,12 @@ def test_the_bundle_is_what_the_source_gives(tmp_path: Path) -> None:
     try:
         done = subprocess.run(install, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
-        pytest.skip("npm does not reach its registry")
+        pytest.skip("npm cannot reach its registry")
     if done.returncode:
         pytest.skip(f"npm could not install esbuild: {done.stderr.splitlines()[-1:]}")
-    subprocess.run(["node", "build.js", "made"], cwd=tmp_path, check=True, timeout=60)
-    made = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()}
-    kept = {path.name: path.read_bytes() for path in export.ASSETS.iterdir()}
-    assert made.keys() == kept.keys()
-    for name, data in made.items():
-        assert data == kept[name], f"{name}: run `npm run build` in jatlas/show/viewer"
+    subprocess.run(["node", "build.js", "built"], cwd=tmp_path, check=True, timeout=60)
+    built = {path.name: path.read_bytes() for path in (tmp_path / "built").iterdir()}
+    committed = {path.name: path.read_bytes() for path in ASSETS.iterdir()}
+    assert built.keys() == committed.keys()
+    for name, data in built.items():
+        assert data == committed[name], f"{name}: run `npm run build` in jatlas/show/viewer"

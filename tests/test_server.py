@@ -1,9 +1,10 @@
-"""The server gives what is in the folder, and nothing else, to this machine alone."""
+"""The server serves the files of the folder, and nothing else, to this machine only."""
 
 import http.client
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -12,47 +13,54 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import viewer_atlas
 
-from jatlas.show import serve, serving
+from jatlas.show import has_page, serving, view
 from jatlas.show._server import HOST, locate
+from jatlas.storage import load
 
 SECRET = b"not for you"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    inside = tmp_path / "atlas"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outside = tmp_path_factory.mktemp("outside")
+    inside = outside / "atlas"
     (inside / "viewer" / "data").mkdir(parents=True)
     (inside / "index.html").write_text("<p>page")
     (inside / "viewer" / "data" / "atlas.js").write_text("1")
+    (inside / "viewer" / "viewer.js").write_text("2")
     (inside / "viewer" / "a name.jpg").write_bytes(b"\xff\xd8")
     (inside / ".hidden").write_bytes(SECRET)
-    (tmp_path / "secret.txt").write_bytes(SECRET)
-    (tmp_path / "atlas-2").mkdir()
-    (tmp_path / "atlas-2" / "secret.txt").write_bytes(SECRET)
-    (inside / "link.txt").symlink_to(tmp_path / "secret.txt")
-    (inside / "linked").symlink_to(tmp_path)
+    (outside / "secret.txt").write_bytes(SECRET)
+    (outside / "atlas-2").mkdir()
+    (outside / "atlas-2" / "secret.txt").write_bytes(SECRET)
+    (inside / "link.txt").symlink_to(outside / "secret.txt")
+    (inside / "linked").symlink_to(outside)
     (inside / "within.js").symlink_to(inside / "viewer" / "data" / "atlas.js")
-    os.mkfifo(inside / "pipe")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(inside / "pipe")
     return inside
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
     with serving(folder) as address:
         yield address
 
 
 def get(
-    url: str, target: str, *, host: str | None = None, method: str = "GET"
+    url: str, target: str, *, host: str | None = None, method: str = "GET", **headers: str
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
     place = urlsplit(url).netloc
     connection = http.client.HTTPConnection(place, timeout=5)
-    # As it is: http.client would refuse or mend some of these paths.
+    # As given: http.client would refuse or repair some of these paths.
     connection._validate_path = lambda url: None  # type: ignore[attr-defined]
     connection._encode_request = lambda request: request.encode("latin-1")  # type: ignore
     connection.putrequest(method, target, skip_host=True)
     connection.putheader("Host", place if host is None else host)
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
     connection.endheaders()
     answer = connection.getresponse()
     body = answer.read()
@@ -72,14 +80,15 @@ def get(
         ("/within.js", "text/javascript"),
     ],
 )
-def test_gives_what_is_in_the_folder(url: str, target: str, kind: str) -> None:
+def test_files_of_the_folder_are_served(url: str, target: str, kind: str) -> None:
     status, body, headers = get(url, target)
     assert status == 200 and body
     assert headers["Content-Type"].startswith(kind)
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
-    status, nothing, again = get(url, target, method="HEAD")
-    assert (status, nothing, again["Content-Length"]) == (200, b"", str(len(body)))
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    status, nothing, head = get(url, target, method="HEAD")
+    assert (status, nothing, head["Content-Length"]) == (200, b"", str(len(body)))
 
 
 @pytest.mark.parametrize(
@@ -116,62 +125,118 @@ def test_gives_what_is_in_the_folder(url: str, target: str, kind: str) -> None:
         "/nothing",
     ],
 )
-def test_gives_nothing_else(url: str, folder: Path, target: str) -> None:
-    status, body, _ = get(url, target)
+def test_nothing_else_is_served(url: str, folder: Path, target: str) -> None:
+    status, body, headers = get(url, target)
     assert status in (400, 404)
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert SECRET not in body and b"root:" not in body
     with pytest.raises((ValueError, OSError)):
         locate(folder.resolve(), target)
 
 
 @pytest.mark.parametrize("host", ["elsewhere.example", "127.0.0.1", "127.0.0.1:1", "", "[::1]"])
-def test_answers_to_its_own_name_alone(url: str, host: str) -> None:
+def test_requests_for_another_host_are_refused(url: str, host: str) -> None:
     assert get(url, "/", host=host)[0] == 421
 
 
-def test_localhost_is_its_name_too(url: str) -> None:
+def test_localhost_is_accepted_as_host(url: str) -> None:
     assert get(url, "/", host=f"localhost:{urlsplit(url).port}")[0] == 200
 
 
-def test_takes_no_other_method(url: str) -> None:
+def test_other_methods_are_not_implemented(url: str) -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         assert get(url, "/", method=method)[0] == 501
 
 
-def test_listens_on_loopback_alone(url: str) -> None:
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc")
+def test_listens_on_loopback_only(url: str) -> None:
     port = urlsplit(url).port
     # Linux: address and port in hexadecimal, state 0A is listening.
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     listening = [line.split()[1] for line in lines if line.split()[3] == "0A"]
-    found = [address for address in listening if address.endswith(f":{port:04X}")]
-    assert found == [f"0100007F:{port:04X}"]
+    ours = [address for address in listening if address.endswith(f":{port:04X}")]
+    assert ours == [f"0100007F:{port:04X}"]
     assert f":{port:04X} " not in Path("/proc/net/tcp6").read_text()
 
 
-def test_many_ask_at_once_and_it_ends(folder: Path) -> None:
+def test_idle_connections_neither_block_nor_outlive_the_server(folder: Path) -> None:
     with serving(folder) as url:
         place = urlsplit(url)
         idle = [socket.create_connection((place.hostname, place.port)) for _ in range(20)]
         assert get(url, "/")[0] == 200
         start = time.monotonic()
     assert time.monotonic() - start < 3
-    for each in idle:
-        each.close()
+    for connection in idle:
+        connection.close()
     with pytest.raises(OSError):
         socket.create_connection((HOST, place.port), timeout=1)
 
 
-def test_a_folder_without_a_viewer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no viewer"):
-        serve(tmp_path, open_browser=False)
+def test_a_file_of_an_older_atlas_in_the_cache_is_not_reused(url: str) -> None:
+    status, body, _ = get(url, "/", If_Modified_Since="Wed, 21 Oct 2099 07:28:00 GMT")
+    assert (status, body) == (200, b"<p>page")
 
 
-def test_ctrl_c_ends_it(folder: Path) -> None:
+def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection(url: str, folder: Path) -> None:
+    file = folder / "viewer" / "large.png"
+    file.write_bytes(b"x" * 64_000_000)
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=5) as client:
+        client.sendall(f"GET /viewer/large.png HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+        received = len(client.recv(1000))
+        os.truncate(file, 1000)
+        while piece := client.recv(1 << 20):  # would time out on a connection that stays open
+            received += len(piece)
+    assert received < 64_000_000
+    assert get(url, "/")[0] == 200
+
+
+def test_a_tab_closed_during_an_answer_is_not_an_error(
+    url: str, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "viewer" / "large.png").write_bytes(b"x" * 64_000_000)
+    place = urlsplit(url)
+    for target in ("/viewer/large.png", "/nothing"):
+        client = socket.create_connection((place.hostname, place.port), timeout=5)
+        client.sendall(f"GET {target} HTTP/1.1\r\nHost: {place.netloc}\r\n".encode())
+        # Closed with data unread, so that the server's writes fail.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(b"\r\n")
+        if target != "/nothing":
+            client.recv(1000)
+        client.close()
+    for _ in range(3):
+        assert get(url, "/")[0] == 200
+        time.sleep(0.05)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_folder_without_a_page_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no viewer"), serving(tmp_path):
+        pass
+    with pytest.raises(FileNotFoundError, match="no atlas"):
+        view(tmp_path, browser=False)
+
+
+def test_a_view_writes_the_page_of_a_folder_and_takes_an_atlas_in_memory(tmp_path: Path) -> None:
+    folder = viewer_atlas.make(tmp_path / "atlas", sizes=(4,), layers=1)
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        # The port is taken last, so that a taken one ends a view that is otherwise ready.
+        with pytest.raises(OSError, match="in use"):
+            view(load(folder), port=port, browser=False)
+        assert not has_page(folder)
+        with pytest.raises(OSError, match="in use"):
+            view(folder, port=port, browser=False)
+        assert has_page(folder)
+
+
+def test_ctrl_c_ends_a_view(folder: Path) -> None:
     code = (
-        # A process begun in the background is not told of Ctrl-C, unless it asks.
+        # A process started in the background ignores Ctrl-C unless it asks for it.
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from jatlas.show import serve; "
-        "serve(sys.argv[1], open_browser=False); print('ended')"
+        "from jatlas.show import view; "
+        "view(sys.argv[1], browser=False); print('ended')"
     )
     run = [sys.executable, "-c", code, str(folder)]
     process = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

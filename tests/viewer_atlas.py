@@ -1,4 +1,4 @@
-"""An atlas folder to look at, made up: what the tests of the viewer, export and server share."""
+"""A made-up atlas for the tests of the viewer and the export."""
 
 import json
 from pathlib import Path
@@ -33,15 +33,15 @@ def make(
 ) -> Path:
     """Save an atlas whose samples lie in a disc, mirrored in the second layer.
 
-    With `busy`, icons have details, as real ones do, and take as long to decode.
+    With `busy`, icons are detailed, like real ones, and take as long to decode.
     """
     rng = np.random.default_rng(3)
     radius, angle = np.sqrt(rng.random(count)) * 0.46, rng.random(count) * 2 * np.pi
     points = 0.5 + np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
     maps = []
     for number in range(layers):
-        here = (points if number % 2 == 0 else 1 - points).astype(np.float32)
-        maps.append(_map(f"mixed4{'cdefg'[number]}", here, sizes, px, busy))
+        placed = (points if number % 2 == 0 else 1 - points).astype(np.float32)
+        maps.append(_map(f"mixed4{'cdefg'[number]}", placed, sizes, px, busy))
     info = {
         "network": "tiny",
         "seed": [0, 0],
@@ -55,11 +55,11 @@ def make(
 
 
 def _map(layer: str, points: np.ndarray, sizes: tuple[int, ...], px: int, busy: bool) -> Map:
-    # Class i is found in direction i: the same samples speak for it in every layer.
+    # Evidence for class i grows in direction i: the same samples have it in every layer.
     angles = np.linspace(0, 2 * np.pi, len(CLASSES), endpoint=False)
-    ways = np.stack([np.cos(angles), np.sin(angles)])
+    directions = np.stack([np.cos(angles), np.sin(angles)])
     sign = 1 if layer == "mixed4c" else -1
-    evidence = (sign * (points - 0.5) @ ways).astype(np.float32)
+    evidence = (sign * (points - 0.5) @ directions).astype(np.float32)
     grids = tuple(_grid(points, evidence, size, px, busy) for size in sizes)
     return Map(
         layer=layer,
@@ -96,7 +96,7 @@ def _grid(points: np.ndarray, evidence: np.ndarray, size: int, px: int, busy: bo
 
 
 def icon(cell: int, size: int, *, px: int = PX) -> np.ndarray:
-    """One plain colour per cell, (px, px, 3) uint8: red tells the row, green the column."""
+    """One colour per cell, (px, px, 3) uint8: red encodes the row, green the column."""
     row, column = divmod(cell, size)
     colour = (40 + 200 * row // size, 40 + 200 * column // size, 90)
     return np.full((px, px, 3), colour, np.uint8)
@@ -109,7 +109,7 @@ def _details(px: int) -> np.ndarray:
 
 
 def add_exemplars(folder: Path, *, layer: str, size: int, per_cell: int = 3, px: int = 8) -> None:
-    """Give a grid exemplars and cosines, as another tool might."""
+    """Give a grid exemplars and cosines in atlas.json, as another tool might."""
     text = (folder / "atlas.json").read_text()
     info: dict[str, Any] = json.loads(text)
     entry = next(m for m in info["maps"] if m["layer"] == layer)

@@ -31,7 +31,6 @@ from jatlas.explain._patches import SIZES as SIZES
 from jatlas.explain._patches import classify as classify
 from jatlas.explain._patches import composite as composite
 from jatlas.explain._patches import noise_patch as noise_patch
-from jatlas.explain._patches import plot_sweep as plot_sweep
 from jatlas.explain._patches import sweep as sweep
 from jatlas.explain._paths import ActivationGrid as ActivationGrid
 from jatlas.explain._paths import Location as Location

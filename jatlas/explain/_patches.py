@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +15,6 @@ import numpy as np
 
 from jatlas.model import Network
 from jatlas.types import Array, HostArray, Key, Params
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Corner = tuple[float, float]
 """Where a patch lies, as (y, x): (0, 0) is the top left corner, (1, 1) the bottom right."""
@@ -181,40 +177,6 @@ def sweep(
 @jax.jit
 def _pasted(image: Array, patch: Array, places: Array) -> Array:
     return jax.vmap(lambda place: composite(image, patch, size=place[0], corner=place[1:]))(places)
-
-
-def plot_sweep(
-    probabilities: Array | HostArray,
-    *,
-    sizes: Sequence[float],
-    indices: Sequence[int],
-    names: Sequence[str],
-    title: str = "",
-) -> Figure:
-    """Draw the probability of some classes against the size of the patch.
-
-    Args:
-      probabilities: (sizes, classes), of one corner of a sweep.
-      sizes: sides of the patch as shares of the image's.
-      indices: of the classes to draw.
-      names: of all classes.
-      title: of the picture.
-
-    Returns:
-      A figure, to be saved by its `savefig`.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3), layout="constrained")
-    axes = figure.subplots()
-    table = np.asarray(probabilities)
-    for index in indices:
-        axes.plot(sizes, 100 * table[:, index], label=names[index])
-    axes.set(xlabel="side of the patch / side of the image", ylabel="probability (%)", title=title)
-    axes.set(xlim=(min(sizes), max(sizes)), ylim=(0, 101))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    return figure
 
 
 def check_places(sizes: Sequence[float], corners: Sequence[Corner]) -> None:

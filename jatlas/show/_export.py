@@ -1,21 +1,27 @@
-"""An atlas as a page: files beside it that open by a double click, or one file to send."""
+"""An atlas as a page: files in a folder that open by a double click, or one file to send."""
+
+from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
-import html
 import json
+import tempfile
+from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import IO
 
+from jatlas.records import Atlas
 from jatlas.show._pack import PackConfig, pack
-from jatlas.storage import _format as atlas_format
-from jatlas.storage import files
+from jatlas.storage import _files as files
+from jatlas.storage import read_info, save
 
 PAGE = "index.html"
 VIEWER = "viewer"
 ASSETS = Path(__file__).parent / "viewer" / "bundle"
 
-# Nothing comes from or goes to any other place: no script, style, picture, request or form.
+# The page loads scripts, styles and images only from where it lies, and sends nothing anywhere.
 _POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; img-src {image}; "
     "base-uri 'none'; form-action 'none'"
@@ -23,41 +29,97 @@ _POLICY = (
 _TYPES = {"jpg": "image/jpeg", "png": "image/png"}
 _MB = 1_000_000
 ONE_FILE = PackConfig(evidence=4_000_000, samples=50_000)
-"""How much of an atlas a single file holds: it is read whole before anything shows."""
+"""How much of an atlas a single file holds, which a browser has to read whole before it starts."""
 
 
-def has_page(folder: Path) -> bool:
-    """Say whether a folder holds a viewer."""
+def export(
+    atlas: Atlas | str | Path,
+    *,
+    html: str | Path | None = None,
+    site: str | Path | None = None,
+    config: PackConfig | None = None,
+) -> Path:
+    """Write an atlas as a page that opens in any browser and needs no server.
+
+    Args:
+      atlas: folder of an atlas, or an atlas in memory.
+      html: the file to write, which holds everything; see `export_html`.
+      site: the folder to write instead, which holds only what the page needs; see `export_folder`.
+        Without `html` and `site`, the page is written into the folder of the atlas.
+      config: how much of the atlas the page holds; None means `PackConfig()` for a folder, and
+        `ONE_FILE` for a file.
+
+    Returns:
+      The page.
+
+    Raises:
+      FileNotFoundError: if there is no atlas.
+      ValueError: if the atlas is damaged or too large for one file, if the target is something
+        else, if both `html` and `site` are given, or neither for an atlas in memory.
+      OSError: if the page cannot be written.
+    """
+    if html is not None and site is not None:
+        raise ValueError("html, site: expected at most one of them")
+    if isinstance(atlas, Atlas) and html is None and site is None:
+        raise ValueError("html, site: expected one of them, as the atlas is not in a folder")
+    with as_folder(atlas) as folder:
+        if html is not None:
+            return export_html(folder, html, config=config)
+        return export_folder(folder, out=site, config=config)
+
+
+@contextlib.contextmanager
+def as_folder(atlas: Atlas | str | Path) -> Iterator[Path]:
+    """Yield the folder of an atlas; one in memory is saved to a temporary folder for the block."""
+    if not isinstance(atlas, Atlas):
+        yield Path(atlas)
+        return
+    with tempfile.TemporaryDirectory(prefix="jatlas-") as scratch:
+        yield save(atlas, Path(scratch) / "atlas")
+
+
+def has_page(folder: str | Path) -> bool:
+    """Return whether a folder holds a page that `export_folder` wrote.
+
+    Example:
+      >>> has_page("a folder that does not exist")
+      False
+    """
+    return _is_exported(Path(folder)) and (Path(folder) / PAGE).exists()
+
+
+def _is_exported(folder: Path) -> bool:
+    # Without index.html, it is what is left of an export that was interrupted.
     return (folder / VIEWER / "viewer.js").exists()
 
 
 def export_folder(
     folder: str | Path, *, out: str | Path | None = None, config: PackConfig | None = None
 ) -> Path:
-    """Write the viewer of an atlas: `index.html` and `viewer/`, which need no server.
+    """Write the page of an atlas as `index.html` and the folder `viewer`.
 
     Args:
       folder: an atlas of format `jatlas/1`.
-      out: where to write; None means into the atlas itself. Another folder holds nothing but
-        what the page needs, to publish say.
-      config: how much of the atlas it holds; None means `PackConfig()`.
+      out: the folder to write to; None means into the atlas itself. Another folder then holds
+        nothing but the page, for publishing.
+      config: how much of the atlas the page holds; None means `PackConfig()`.
 
     Returns:
-      The page. A viewer that is there is replaced, whole or not at all.
+      The page. An earlier page there is replaced, whole or not at all.
 
     Raises:
       FileNotFoundError: if there is no atlas.
-      ValueError: if it is damaged, or where the viewer goes there is something else.
-      OSError: if it cannot be written.
+      ValueError: if it is damaged, or `index.html` or `viewer` is there and not from an export.
+      OSError: if the page cannot be written.
     """
     source = Path(folder)
     target = source if out is None else Path(out)
     viewer, page = target / VIEWER, target / PAGE
-    ours = has_page(target)
-    for path in (viewer, page):
-        if path.exists() and not ours:
-            raise ValueError(f"{path} is there already, and is no viewer: choose another folder")
     title = _title(source)
+    if not _is_exported(target):
+        for path in (viewer, page):
+            if path.exists():
+                raise ValueError(f"{path} exists and was not exported: choose another folder")
     with files.replacing_folder(viewer) as new:
         for name in ("data", "tiles"):
             (new / name).mkdir()
@@ -68,14 +130,14 @@ def export_folder(
                 (new / "tiles" / f"{part.name}.{part.kind}").write_bytes(part.data)
         for name in ("viewer.js", "viewer.css"):
             (new / name).write_bytes((ASSETS / name).read_bytes())
-    # On file:// 'self' matches nothing in some browsers, the scheme does.
-    place = "'self' file:"
-    policy = _POLICY.format(script=place, style=place, image=f"{place} data: blob:")
+    # In some browsers 'self' matches nothing on file://, but the scheme does.
+    origin = "'self' file:"
+    policy = _POLICY.format(script=origin, style=origin, image=f"{origin} data: blob:")
     head = f'<link rel="stylesheet" href="{VIEWER}/viewer.css">'
     scripts = "".join(
         f'<script src="{VIEWER}/{name}"></script>\n' for name in ("data/atlas.js", "viewer.js")
     )
-    files.write_text(page, _before(title, policy, head) + scripts + _AFTER)
+    files.write_text(page, _page_start(title, policy, head) + scripts + _PAGE_END)
     return page
 
 
@@ -84,24 +146,24 @@ def export_html(
     file: str | Path,
     *,
     config: PackConfig | None = None,
-    most_mb: float = 300,
+    max_mb: float = 300,
 ) -> Path:
-    """Write an atlas as one HTML file that needs nothing else.
+    """Write the page of an atlas as a single HTML file.
 
     Args:
       folder: an atlas of format `jatlas/1`.
-      file: where to write; a file that is there is replaced, whole or not at all.
-      config: how much of the atlas it holds; None means less evidence and fewer samples than a
-        folder, as all of it has to be read before anything shows.
-      most_mb: how large it may get, in millions of bytes.
+      file: the file to write; an existing one is replaced, whole or not at all.
+      config: how much of the atlas the file holds; None means `ONE_FILE`, which is less evidence
+        and fewer samples than a folder gets.
+      max_mb: maximum size of the file in millions of bytes.
 
     Returns:
       The file.
 
     Raises:
       FileNotFoundError: if there is no atlas.
-      ValueError: if it is damaged, or the file would be larger than `most_mb`.
-      OSError: if it cannot be written.
+      ValueError: if it is damaged, or the file would be larger than `max_mb`.
+      OSError: if the file cannot be written.
     """
     source, target = Path(folder), Path(file)
     title = _title(source)
@@ -112,45 +174,45 @@ def export_html(
         script=f"'sha256-{digest}'", style="'unsafe-inline'", image="data: blob:"
     )
     with files.replacing(target) as out:
-        out.write(_before(title, policy, f"<style>{style}</style>").encode())
+        out.write(_page_start(title, policy, f"<style>{style}</style>").encode())
         for part in pack(source, config=config or ONE_FILE):
             if part.kind == "json":
                 _element(out, part.name, "application/json", part.data)
             else:
                 _element(out, part.name, _TYPES[part.kind], base64.b64encode(part.data))
-            if out.tell() > most_mb * _MB:
+            if out.tell() > max_mb * _MB:
                 raise ValueError(
-                    f"most_mb: the file would be larger than {most_mb:g} MB: export a folder"
+                    f"max_mb: the file would exceed {max_mb:g} MB: export a folder instead"
                 )
-        out.write(f"<script>{script}</script>\n{_AFTER}".encode())
+        out.write(f"<script>{script}</script>\n{_PAGE_END}".encode())
     return target
 
 
 def _script(name: str, data: bytes) -> bytes:
-    # A script and not JSON: a page on file:// may not fetch.
+    # A script rather than JSON, as a page on file:// may not fetch.
     start = f"(self.jatlasParts=self.jatlasParts||[]).push([{json.dumps(name)},"
     return start.encode() + data + b"]);\n"
 
 
 def _element(out: IO[bytes], name: str, kind: str, data: bytes) -> None:
-    # Not run and not read before it is asked for: its type is no script's.
+    # Its type is not a script's: the browser does not run it, and it is parsed when asked for.
     out.write(f'<script type="{kind}" data-jatlas="{name}">'.encode() + data + b"</script>\n")
 
 
 def _title(folder: Path) -> str:
-    return f"Activation atlas of {atlas_format.read_info(folder).get('network', 'a network')}"
+    return f"Activation atlas of {read_info(folder).get('network', 'a network')}"
 
 
-def _before(title: str, policy: str, head: str) -> str:
+def _page_start(title: str, policy: str, head: str) -> str:
     page = (ASSETS / "page.html").read_text(encoding="utf-8")
     start, _ = page.split("<!-- scripts -->")
-    for mark, text in (
-        ("<!-- title -->", html.escape(title)),
-        ("<!-- policy -->", html.escape(policy)),
+    for placeholder, text in (
+        ("<!-- title -->", escape(title)),
+        ("<!-- policy -->", escape(policy)),
         ("<!-- head -->", head),
     ):
-        start = start.replace(mark, text, 1)
+        start = start.replace(placeholder, text, 1)
     return start
 
 
-_AFTER = "</body>\n</html>\n"
+_PAGE_END = "</body>\n</html>\n"

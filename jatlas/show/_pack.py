@@ -2,14 +2,15 @@
 
 Text and numbers are JSON, arrays are base64 inside it, pictures are JPEG and PNG. The names:
 `atlas` (the manifest), `m0-thumb`, `m0-samples`, and for each grid `m0-g20` (its cells),
-`m0-g20-0-3-4` (the tile at level 0, column 3, row 4), `m0-g20-e0` (evidence, some classes each)
-and `m0-g20-x0` (exemplars, some cells each).
+`m0-g20-0-3-4` (the tile at level 0, column 3, row 4), `m0-g20-e0` (evidence, a range of classes
+each) and `m0-g20-x0` (exemplars, a range of cells each). They hold numbers of maps and not their
+names, which may be anything.
 """
 
-import base64
+from __future__ import annotations
+
 import dataclasses
-import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,27 +18,38 @@ import numpy as np
 
 from jatlas import pixels
 from jatlas.show import _tiles as tiles
-from jatlas.storage import _format as atlas_format
-from jatlas.storage import files
+from jatlas.show._encode import embeddable, encoded, quantized, rounded
+from jatlas.show._entries import GridEntry, MapEntry, read_classes, read_maps
+from jatlas.storage import _files as files
+from jatlas.storage import read_info, read_names
 from jatlas.types import HostArray
 
 FORMAT = "jatlas-viewer/1"
 
-_AGAINST = 3  # classes that a cell speaks against
+_LOWEST = 3  # classes with the most negative evidence that a cell lists
 _EXEMPLAR_CELLS = 32  # per picture
+_EVIDENCE_VALUES = 2**18  # per part, about
 _ABOUT = ("network", "weights_sha256", "seed", "versions", "settings")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PackConfig:
-    """How much of an atlas the viewer gets.
+    """How much of an atlas its page holds.
 
     Attributes:
-      paths: whether the names of the image files are in it; they may say much about their owner.
-      evidence: most values of evidence per grid. Beyond it the viewer lights cells up by the
-        evidence of a coarser grid, or else by their top classes alone.
-      samples: most samples per map to find again in the other maps; of more, every other, every
-        third ... is taken.
+      paths: whether it holds the names of the image files, which may say much about their owner.
+      evidence: maximum number of evidence values per grid. For a grid with more, the viewer lights
+        cells by the evidence of a coarser grid, or else by their top classes alone.
+      samples: maximum number of samples per map that can be found again in other maps; of more,
+        every second, third ... is kept.
+
+    Raises:
+      ValueError: if a number is out of range.
+
+    Example:
+      >>> PackConfig(samples=0)
+      Traceback (most recent call last):
+      ValueError: samples: expected at least 1, got 0
     """
 
     paths: bool = False
@@ -46,18 +58,19 @@ class PackConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, least in (("evidence", 0), ("samples", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        for name, minimum in (("evidence", 0), ("samples", 1)):
+            value = getattr(self, name)
+            if value < minimum:
+                raise ValueError(f"{name}: expected at least {minimum}, got {value}")
 
 
 class Part(NamedTuple):
     """One thing that the viewer may ask for.
 
     Attributes:
-      name: what it is asked for by.
+      name: the name it is asked for by.
       kind: "json", "jpg" or "png".
-      data: the file.
+      data: the content of the file.
     """
 
     name: str
@@ -65,8 +78,10 @@ class Part(NamedTuple):
     data: bytes
 
 
-def pack(folder: Path, *, config: PackConfig | None = None) -> Iterator[Part]:
-    """Read an atlas folder and give the parts of its viewer, the manifest last.
+def pack(folder: str | Path, *, config: PackConfig | None = None) -> Iterator[Part]:
+    """Read an atlas folder and yield the parts of its page, the manifest last.
+
+    The same atlas gives the same parts, byte for byte, wherever its folder is.
 
     Args:
       folder: an atlas of format `jatlas/1`.
@@ -79,204 +94,174 @@ def pack(folder: Path, *, config: PackConfig | None = None) -> Iterator[Part]:
       FileNotFoundError: if there is no atlas.
       ValueError: if it is damaged.
     """
+    root = Path(folder)
     config = PackConfig() if config is None else config
-    info = atlas_format.read_info(folder)
+    info = read_info(root)
     try:
-        names: dict[int, str] = dict(enumerate(info["classes"]))
-        maps = []
-        for index, entry in enumerate(info["maps"]):
-            reader = _Reader(folder, entry, f"m{index}", names, config)
-            yield from reader.parts()
-            maps.append(reader.manifest)
-        about = {name: info[name] for name in _ABOUT if name in info}
-        images = _lines(folder / "images.txt")
-    except (KeyError, TypeError, AttributeError, OSError) as error:
-        raise ValueError(f"{folder} is a damaged atlas: {error!r}") from error
+        maps = read_maps(info)
+        entries = []
+        for number, entry in enumerate(maps):
+            entries.append((yield from _map_parts(root, entry, f"m{number}", config)))
+        images = list(read_names(root)) if (root / "images.txt").exists() else []
+        about: dict[str, Any] = {name: info[name] for name in _ABOUT if name in info}
+        if not isinstance(about.get("network", ""), str):
+            raise ValueError("atlas.json: network: expected a string")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{root} is a damaged atlas: {error}") from error
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "about": {**about, "images": len(images)},
-        "classes": [names.get(i, f"class {i}") for i in range(max(names, default=-1) + 1)],
-        "maps": maps,
+        "classes": _class_names(read_classes(info), maps),
+        "maps": entries,
     }
     if config.paths:
         manifest["images"] = images
     yield _json("atlas", manifest)
 
 
-class _Reader:
-    """The parts of one map; `manifest` is whole once they have been given."""
+def _class_names(known: list[str], maps: tuple[MapEntry, ...]) -> list[str]:
+    """Names by index: the known ones, then those that labels mention, "class 7" in between."""
+    names = dict(enumerate(known))
+    for entry in maps:
+        for grid in entry.grids:
+            for labels in grid.labels:
+                for index, name, _ in labels:
+                    names.setdefault(index, name)
+    return [names.get(i, f"class {i}") for i in range(max(names, default=-1) + 1)]
 
-    def __init__(
-        self,
-        folder: Path,
-        entry: dict[str, Any],
-        name: str,
-        classes: dict[int, str],
-        config: PackConfig,
-    ) -> None:
-        self._place = folder / entry["path"]
-        if not self._place.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"map path {entry['path']!r} leads out of the folder")
-        self._entry, self._name, self._classes, self._config = entry, name, classes, config
-        self.manifest: dict[str, Any] = {
-            "id": entry["path"],
-            "kind": entry["kind"],
-            "layer": entry.get("layer"),
-            "title": entry.get("title") or entry.get("layer") or entry["path"],
-            "samples": entry.get("samples"),
-            "axes": entry.get("axes"),
-            "grids": [],
-        }
 
-    def parts(self) -> Iterator[Part]:
-        grids = sorted(self._entry["grids"], key=lambda grid: grid["size"])
-        # The thumbnail wants a grid that is fine, but not much finer than its pixels.
-        best = max((g["size"] for g in grids if g["size"] <= 80), default=grids[0]["size"])
-        for grid in grids:
-            yield from self._grid(grid, thumb=grid["size"] == best)
-        yield from self._samples()
-
-    def _grid(self, grid: dict[str, Any], *, thumb: bool) -> Iterator[Part]:
-        size, px = int(grid["size"]), int(grid["icon_px"])
-        name = f"{self._name}-g{size}"
-        cells = np.array([c["row"] * size + c["col"] for c in grid["cells"]], np.int64)
-        if ((cells < 0) | (cells >= size * size)).any():
-            raise ValueError(f"{self._entry['path']}: a cell lies outside the {size} x {size} grid")
-        evidence = self._evidence(size, cells)
-        yield _json(name, self._columns(grid["cells"], cells, evidence))
-        sprite = pixels.open_sprite(
-            self._place / f"icons-{size}.png", width=size * px, height=size * px
-        )
-        for tile in tiles.cut(sprite, cells, size=size, icon_px=px):
-            yield Part(f"{name}-{tile.level}-{tile.column}-{tile.row}", "jpg", tile.data)
-        if thumb:
-            yield Part(f"{self._name}-thumb", "png", tiles.thumbnail(sprite, cells, size=size))
-        shape = tiles.levels(size, px)
-        made: dict[str, Any] = {
-            "size": size,
-            "cells": len(cells),
-            "tile": shape.cells,
-            "px": list(shape.icon_px),
-        }
-        if evidence is not None and 0 < evidence.size <= self._config.evidence:
-            step = max(1, min(evidence.shape[1], 2**18 // len(cells)))
-            made["evidence"] = {"classes": evidence.shape[1], "chunk": step}
-            for first in range(0, evidence.shape[1], step):
-                yield _json(
-                    f"{name}-e{first // step}", _quantized(evidence[:, first : first + step])
-                )
-        if "exemplars" in grid:
-            about = grid["exemplars"]
-            made["exemplars"] = {
-                "per_cell": int(about["per_cell"]),
-                "px": int(about["px"]),
-                "chunk": _EXEMPLAR_CELLS,
-            }
-            yield from self._exemplars(name, about, len(cells))
-        self.manifest["grids"].append(made)
-
-    def _evidence(self, size: int, cells: HostArray) -> HostArray | None:
-        path = self._place / f"cells-{size}.npz"
-        if not path.exists():
-            return None
-        found = files.read_arrays(path).get("evidence")
-        if found is None:
-            return None
-        return found.reshape(size * size, -1)[cells].astype(np.float32)
-
-    def _columns(
-        self, entries: list[dict[str, Any]], cells: HostArray, evidence: HostArray | None
-    ) -> dict[str, Any]:
-        width = max((len(c.get("labels", ())) for c in entries), default=0)
-        labels, values = [], []
-        for cell in entries:
-            top = cell.get("labels", [])
-            for index, text, _ in top:
-                self._classes.setdefault(int(index), str(text))
-            pad = width - len(top)
-            labels += [int(index) for index, _, _ in top] + [-1] * pad
-            values += [_short(value) for _, _, value in top] + [0] * pad
-        made: dict[str, Any] = {
-            "cell": cells.tolist(),
-            "count": [int(c["count"]) for c in entries],
-            "per": width,
-            "labels": labels,
-            "values": values,
-        }
-        if evidence is not None and evidence.shape[1] > width + _AGAINST:
-            worst = np.argsort(evidence, axis=1, kind="stable")[:, :_AGAINST]
-            made["against"] = worst.ravel().tolist()
-            lowest = np.take_along_axis(evidence, worst, axis=1).ravel().tolist()
-            made["against_values"] = [_short(value) for value in lowest]
-        for field in ("score", "cosine"):
-            if any(field in cell for cell in entries):
-                made[field] = [_finite(cell.get(field)) for cell in entries]
-        if self._config.paths and any("exemplars" in cell for cell in entries):
-            made["exemplars"] = [[int(i) for i in cell.get("exemplars", ())] for cell in entries]
-        return made
-
-    def _exemplars(self, name: str, about: dict[str, Any], count: int) -> Iterator[Part]:
-        path = self._place / about["file"]
-        if not path.resolve().is_relative_to(self._place.resolve()):
-            raise ValueError(f"exemplars file {about['file']!r} leads out of the folder")
-        per_cell, px, columns = (int(about[key]) for key in ("per_cell", "px", "columns"))
-        rows = -(-count // columns)
-        sprite = pixels.open_sprite(path, width=columns * per_cell * px, height=rows * px)
-        pictures = tiles.strips(
-            sprite, count=count, per_cell=per_cell, px=px, columns=columns, chunk=_EXEMPLAR_CELLS
-        )
-        for number, picture in enumerate(pictures):
-            yield Part(f"{name}-x{number}", "jpg", picture)
-
-    def _samples(self) -> Iterator[Part]:
-        path = self._place / "points.npy"
-        if not path.exists():
-            return
-        points = files.read_array(path)
-        stride = -(-len(points) // self._config.samples)
+def _map_parts(
+    root: Path, entry: MapEntry, name: str, config: PackConfig
+) -> Generator[Part, None, dict[str, Any]]:
+    """Yield the parts of a map; returns what the manifest says about it."""
+    place = root / entry.path
+    if not place.resolve().is_relative_to(root.resolve()):
+        raise ValueError(f"map path {entry.path!r} leads out of the folder")
+    manifest: dict[str, Any] = {
+        "id": entry.name,
+        "kind": entry.kind,
+        "layer": entry.layer,
+        "title": entry.title,
+        "samples": entry.samples,
+        "axes": entry.axes,
+        "grids": [],
+    }
+    # The thumbnail needs a grid that is fine, but not much finer than its pixels.
+    sizes = [grid.size for grid in entry.grids]
+    best = max((size for size in sizes if size <= 80), default=sizes[0])
+    for grid in entry.grids:
+        thumb = f"{name}-thumb" if grid.size == best else None
+        shape = yield from _grid_parts(place, grid, f"{name}-g{grid.size}", thumb, config)
+        manifest["grids"].append(shape)
+    if (place / "points.npy").exists():
+        points = files.read_array(place / "points.npy")
+        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+            raise ValueError(f"{place / 'points.npy'}: expected finite (n, 2), got {points.shape}")
+        stride = max(-(-len(points) // config.samples), 1)
         kept = np.clip(np.floor(points[::stride] * 65536), 0, 65535).astype("<u2")
-        self.manifest["stride"] = stride
-        yield _json(f"{self._name}-samples", {"xy": _base64(kept)})
+        manifest["stride"] = stride
+        yield _json(f"{name}-samples", {"xy": encoded(kept)})
+    return manifest
 
 
-def _quantized(evidence: HostArray) -> dict[str, Any]:
-    """Keep evidence (m, classes) as one byte each, in units of a 127th of the class's largest."""
-    scale = np.abs(np.nan_to_num(evidence)).max(axis=0, initial=0.0)
-    steps = np.nan_to_num(evidence) / np.where(scale > 0, scale, 1) * 127
-    values = np.round(steps).astype(np.int8).T
-    return {"scale": [_short(value) for value in scale.tolist()], "values": _base64(values)}
+def _grid_parts(
+    place: Path, grid: GridEntry, name: str, thumb: str | None, config: PackConfig
+) -> Generator[Part, None, dict[str, Any]]:
+    """Yield the parts of a grid; returns what the manifest says about it."""
+    side = grid.size * grid.icon_px
+    sprite = pixels.open_sprite(place / f"icons-{grid.size}.png", width=side, height=side)
+    evidence = _evidence(place, grid)
+    yield _json(name, _columns(grid, evidence, paths=config.paths))
+    for tile in tiles.cut(sprite, grid.cells, size=grid.size, icon_px=grid.icon_px):
+        yield Part(f"{name}-{tile.level}-{tile.column}-{tile.row}", "jpg", tile.data)
+    if thumb:
+        yield Part(thumb, "png", tiles.thumbnail(sprite, grid.cells, size=grid.size))
+    shape = tiles.levels(grid.size, grid.icon_px)
+    manifest: dict[str, Any] = {
+        "size": grid.size,
+        "cells": len(grid.cells),
+        "tile": shape.cells,
+        "px": list(shape.icon_px),
+    }
+    if evidence is not None and 0 < evidence.size <= config.evidence:
+        classes = evidence.shape[1]
+        chunk = max(1, min(classes, _EVIDENCE_VALUES // len(grid.cells)))
+        manifest["evidence"] = {"classes": classes, "chunk": chunk}
+        for first in range(0, classes, chunk):
+            yield _json(f"{name}-e{first // chunk}", quantized(evidence[:, first : first + chunk]))
+    if grid.sheet is not None:
+        sheet = grid.sheet
+        manifest["exemplars"] = {
+            "per_cell": sheet.per_cell,
+            "px": sheet.px,
+            "chunk": _EXEMPLAR_CELLS,
+        }
+        yield from _exemplar_parts(place, grid, name)
+    return manifest
 
 
-def _base64(array: HostArray) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+def _evidence(place: Path, grid: GridEntry) -> HostArray | None:
+    """Read the evidence of a grid's cells: (m, classes) float32, None if it was not saved."""
+    path = place / f"cells-{grid.size}.npz"
+    evidence = files.read_arrays(path).get("evidence") if path.exists() else None
+    if evidence is None:
+        return None
+    shape = (grid.size, grid.size)
+    if evidence.ndim != 3 or evidence.shape[:2] != shape or evidence.dtype.kind != "f":
+        raise ValueError(
+            f"{path}: expected evidence as floats of shape {(*shape, 'classes')}, "
+            f"got {evidence.dtype} {evidence.shape}"
+        )
+    return evidence.reshape(grid.size**2, evidence.shape[2])[grid.cells].astype(np.float32)
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.4g}") if np.isfinite(value) else 0.0
+def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dict[str, Any]:
+    """Return the cells of a grid column by column, as the viewer keeps them."""
+    width = max(map(len, grid.labels), default=0)
+    labels: list[int] = []
+    values: list[float] = []
+    for top in grid.labels:
+        padding = width - len(top)
+        labels += [index for index, _, _ in top] + [-1] * padding
+        values += [rounded(value) for _, _, value in top] + [0.0] * padding
+    columns: dict[str, Any] = {
+        "cell": grid.cells.tolist(),
+        "count": grid.counts,
+        "per": width,
+        "labels": labels,
+        "values": values,
+    }
+    if evidence is not None and evidence.shape[1] > width + _LOWEST:
+        order = np.argsort(evidence, axis=1, kind="stable")[:, :_LOWEST]
+        lowest = np.take_along_axis(evidence, order, axis=1)
+        columns["against"] = order.ravel().tolist()
+        columns["against_values"] = [rounded(value) for value in lowest.ravel().tolist()]
+    if grid.cosines is not None:
+        columns["cosine"] = [None if x is None else rounded(x) for x in grid.cosines]
+    if paths and grid.images is not None:
+        columns["exemplars"] = grid.images
+    return columns
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else _short(value)
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+def _exemplar_parts(place: Path, grid: GridEntry, name: str) -> Iterator[Part]:
+    sheet, count = grid.sheet, len(grid.cells)
+    assert sheet is not None
+    path = place / sheet.file
+    if not path.resolve().is_relative_to(place.resolve()):
+        raise ValueError(f"exemplars file {sheet.file!r} leads out of the folder")
+    width = sheet.columns * sheet.per_cell * sheet.px
+    height = -(-count // sheet.columns) * sheet.px
+    pictures = tiles.strips(
+        pixels.open_sprite(path, width=width, height=height),
+        count=count,
+        per_cell=sheet.per_cell,
+        px=sheet.px,
+        columns=sheet.columns,
+        chunk=_EXEMPLAR_CELLS,
+    )
+    for number, picture in enumerate(pictures):
+        yield Part(f"{name}-x{number}", "jpg", picture)
 
 
 def _json(name: str, value: Any) -> Part:
     return Part(name, "json", embeddable(value).encode())
-
-
-def embeddable(value: Any) -> str:
-    r"""Write a value as JSON that is safe inside a script element, whatever its strings hold.
-
-    Example:
-      >>> print(embeddable({"name": "</script>"}))
-      {"name":"\u003c/script>"}
-    """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Lone surrogates, which no encoding can write, can come from escapes in atlas.json.
-    text = text.encode("utf-8", "backslashreplace").decode()
-    for raw, escaped in (("<", "\\u003c"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
-        text = text.replace(raw, escaped)
-    return text

@@ -1,17 +1,16 @@
-"""A server for one atlas folder, for this machine alone."""
+"""A server of one atlas folder, reachable from this machine only."""
 
 import contextlib
+import functools
 import http.server
-import mimetypes
-import os
 import stat
+import sys
 import threading
 import urllib.parse
-import webbrowser
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 HOST = "127.0.0.1"
 _HEADERS = {
@@ -25,59 +24,44 @@ _HEADERS = {
     # Another atlas may be served from the same port next time.
     "Cache-Control": "no-cache",
 }
+# The system's own table may be wrong, and the browser is told not to guess.
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".json": "application/json",
     ".txt": "text/plain; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
 }
-
-
-def serve(folder: str | Path, *, port: int = 0, open_browser: bool = True) -> None:
-    """Serve an atlas folder on 127.0.0.1 until Ctrl-C.
-
-    Nothing outside the folder is served, links that lead out of it included, and nothing to a page
-    that reached this machine under another name than its own.
-
-    Args:
-      folder: a folder with a viewer in it; see `jatlas.show._export.export_folder`.
-      port: the port; 0 takes one that is free.
-      open_browser: whether to open the page.
-
-    Raises:
-      FileNotFoundError: if there is no viewer.
-      OSError: if the port is taken.
-    """
-    with serving(folder, port=port) as url:
-        print(f"{url} (Ctrl-C stops)", flush=True)
-        if open_browser:
-            webbrowser.open(url)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
 
 
 @contextlib.contextmanager
 def serving(folder: str | Path, *, port: int = 0) -> Iterator[str]:
-    """Serve an atlas folder on 127.0.0.1 while the block runs, and give its address.
+    """Serve a folder with a page on 127.0.0.1 for the duration of the block.
+
+    Only files inside the folder are served, and only to requests that name this machine as their
+    host: a link that leads out of the folder is not followed.
 
     Args:
-      folder: a folder with a viewer in it.
-      port: the port; 0 takes one that is free.
+      folder: a folder that holds `index.html`; see `export_folder`.
+      port: the port; 0 picks a free one.
+
+    Yields:
+      The address, such as "http://127.0.0.1:43210/".
 
     Raises:
-      FileNotFoundError: if there is no viewer.
+      FileNotFoundError: if there is no page.
       OSError: if the port is taken.
     """
     root = Path(folder).resolve()
     if not (root / "index.html").is_file():
         raise FileNotFoundError(f"{folder} has no viewer: export one first")
-    server = _Server((HOST, port), _Handler)
-    server.root = root
+    server = _Server((HOST, port), functools.partial(_Handler, directory=str(root)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.start()
     try:
-        yield f"http://{HOST}:{server.server_address[1]}/"
+        yield f"http://{HOST}:{server.server_port}/"
     finally:
         server.shutdown()
         thread.join()
@@ -85,87 +69,80 @@ def serving(folder: str | Path, *, port: int = 0) -> Iterator[str]:
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    root: Path
+    # A browser opens several connections at once; one that the queue of the standard library, 5
+    # long, turns away is tried again only after a second.
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A closed tab is no error.
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    # HTTP/1.0, the default: the connection is closed after each answer, so that a file that
+    # shrinks or grows while it is sent spoils no other answer.
     server: _Server
-    protocol_version = "HTTP/1.1"
     server_version = "jatlas"
     sys_version = ""
     timeout = 30
+    extensions_map = _TYPES
 
-    def do_GET(self) -> None:
-        self._answer(body=True)
+    def send_head(self) -> Any:
+        port = self.server.server_port
+        if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
+            # A page elsewhere can make its own name resolve to this machine to read what is served.
+            return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+        try:
+            self._file = locate(Path(self.directory), self.path)
+        except (OSError, ValueError):
+            return self.send_error(HTTPStatus.NOT_FOUND)
+        # What the browser has in its cache may be of another atlas, and newer.
+        del self.headers["If-Modified-Since"]
+        return super().send_head()
 
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
+    def translate_path(self, path: str) -> str:
+        return str(self._file)
+
+    def end_headers(self) -> None:
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
-    def _answer(self, *, body: bool) -> None:
-        port = self.server.server_address[1]
-        if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
-            # A page elsewhere can have its own name lead to this machine, to read what is served.
-            return self._refuse(HTTPStatus.MISDIRECTED_REQUEST, body=body)
-        try:
-            path = locate(self.server.root, self.path)
-            file = open(path, "rb")  # noqa: SIM115
-        except (OSError, ValueError):
-            return self._refuse(HTTPStatus.NOT_FOUND, body=body)
-        with file:
-            self._send(path, file, body=body)
-
-    def _send(self, path: Path, file: IO[bytes], *, body: bool) -> None:
-        guess = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        left = os.fstat(file.fileno()).st_size
-        self._head(HTTPStatus.OK, _TYPES.get(path.suffix, guess), left)
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            while body and left > 0 and (piece := file.read(min(left, 1 << 20))):
-                self.wfile.write(piece)
-                left -= len(piece)
-
-    def _refuse(self, status: HTTPStatus, *, body: bool) -> None:
-        text = f"{status.value} {status.phrase}\n".encode()
-        self._head(status, _TYPES[".txt"], len(text))
-        if body:
-            self.wfile.write(text)
-
-    def _head(self, status: HTTPStatus, kind: str, length: int) -> None:
-        self.send_response(status)
-        for name, value in (("Content-Type", kind), ("Content-Length", str(length))):
-            self.send_header(name, value)
-        for name, value in _HEADERS.items():
-            self.send_header(name, value)
-        self.end_headers()
-
 
 def locate(root: Path, target: str) -> Path:
-    """Find the file that a request asks for.
+    """Return the file that a request asks for.
 
     Args:
       root: the folder that is served, resolved.
-      target: what came after GET: a path that begins with /, percent-encoded, maybe with a query.
+      target: the target of the request: a percent-encoded path that begins with /, maybe with a
+        query.
 
     Returns:
       A regular file inside the folder.
 
     Raises:
-      ValueError: if the path is not one of a file inside the folder.
+      ValueError: if the target is not the path of a file inside the folder.
       OSError: if there is no such file.
+
+    Example:
+      >>> locate(Path("atlas"), "/../secret.txt")
+      Traceback (most recent call last):
+      ValueError: target: expected a path inside the folder, got '/../secret.txt'
     """
     raw = target.split("?", 1)[0].split("#", 1)[0]
     name = urllib.parse.unquote(raw, errors="strict")
     parts = name.split("/")[1:]
     if parts[-1:] == [""]:
         parts[-1] = "index.html"
-    # An encoded slash, a backslash or a dot name is never part of a name that we write.
+    # Names of exported files contain no encoded slash or backslash and do not begin with a dot.
     bad = any(not part or part.startswith(".") or "\\" in part or "\0" in part for part in parts)
     if not name.startswith("/") or bad or "%2f" in raw.lower():
         raise ValueError(f"target: expected a path inside the folder, got {target!r}")
     path = root.joinpath(*parts).resolve(strict=True)
     if not path.is_relative_to(root) or not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError(f"target: {target!r} is no file inside the folder")
+        raise ValueError(f"target: {target!r} is not a file inside the folder")
     return path

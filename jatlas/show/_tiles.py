@@ -1,4 +1,4 @@
-"""Pictures of an atlas cut small enough for a browser: tiles of icons at several sizes."""
+"""Pictures of an atlas cut into sizes a browser handles: tiles of icons at several levels."""
 
 import io
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 from jatlas.types import HostArray
 
 TILE_PX = 640
-"""A tile is about this wide: few enough to draw 60 times a second, small enough to load lazily."""
+"""About the width of a tile: few enough to draw 60 times a second, small enough to load lazily."""
 
 _THUMB_PX = 160
 _SMALLEST_ICON = 8
@@ -35,11 +35,11 @@ class Tile(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """How the sprite of a grid is cut.
+    """How the sprite of a grid is cut into tiles.
 
     Attributes:
       cells: cells along each side of a tile at level 0; twice as many at each further level.
-      icon_px: side of an icon at each level.
+      icon_px: side of an icon in pixels at each level.
     """
 
     cells: int
@@ -47,9 +47,14 @@ class Levels(NamedTuple):
 
 
 def levels(size: int, icon_px: int) -> Levels:
-    """Say how a sprite of size x size icons is cut.
+    """Return how a sprite of icons is cut into tiles.
 
-    Levels end where the whole map fits into one tile, or icons get too small to tell apart.
+    The last level is the one where the whole map fits into one tile, or where icons would get too
+    small to tell apart.
+
+    Args:
+      size: cells along each side of the map.
+      icon_px: side of an icon in pixels.
 
     Example:
       >>> levels(20, 80)
@@ -63,13 +68,13 @@ def levels(size: int, icon_px: int) -> Levels:
 
 
 def cut(sprite: Image.Image, cells: HostArray, *, size: int, icon_px: int) -> Iterator[Tile]:
-    """Cut a sprite into tiles; where no cell has an icon there is no tile.
+    """Cut a sprite into tiles; an area without icons has no tile.
 
     Args:
-      sprite: size * icon_px along each side.
+      sprite: size * icon_px pixels along each side.
       cells: (m,) row-major numbers of the cells that have an icon.
       size: cells along each side.
-      icon_px: side of an icon.
+      icon_px: side of an icon in pixels.
 
     Yields:
       Tiles, level by level.
@@ -89,15 +94,15 @@ def cut(sprite: Image.Image, cells: HostArray, *, size: int, icon_px: int) -> It
 def strips(
     sprite: Image.Image, *, count: int, per_cell: int, px: int, columns: int, chunk: int
 ) -> Iterator[bytes]:
-    """Cut a sprite of exemplars into pictures of `chunk` cells, one row of thumbnails per cell.
+    """Cut a sprite of exemplars into pictures of `chunk` cells each, one row of crops per cell.
 
     Args:
-      sprite: the thumbnails of cell i, in the order of the grid's cells, lie side by side from
+      sprite: the crops of cell i, in the order of the grid's cells, lie side by side starting at
         pixel (i % columns * per_cell * px, i // columns * px).
-      count: cells.
-      per_cell: thumbnails per cell.
-      px: side of a thumbnail.
-      columns: cells side by side in the sprite.
+      count: number of cells.
+      per_cell: crops per cell.
+      px: side of a crop in pixels.
+      columns: cells in a row of the sprite.
       chunk: cells per picture.
 
     Yields:
@@ -114,10 +119,16 @@ def strips(
 
 
 def thumbnail(sprite: Image.Image, cells: HostArray, *, size: int) -> bytes:
-    """Draw the whole map small, as a PNG that is clear where there is no icon."""
+    """Draw the whole map small, as a PNG that is transparent where there is no icon.
+
+    Args:
+      sprite: the icons of the grid.
+      cells: (m,) row-major numbers of the cells that have an icon.
+      size: cells along each side.
+    """
     px = max(_THUMB_PX // size, 1)
     small = sprite.resize((size * px, size * px), Image.Resampling.BOX)
-    # Averaged, icons lose their colour: this small, colour is what tells them apart.
+    # Averaging makes icons grey, and at this size colour is all that tells them apart.
     small = ImageEnhance.Color(small).enhance(_SATURATION)
     mask = np.zeros(size * size, np.uint8)
     mask[cells] = 255
@@ -128,7 +139,7 @@ def thumbnail(sprite: Image.Image, cells: HostArray, *, size: int) -> bytes:
 
 
 def jpeg(picture: Image.Image) -> bytes:
-    """Encode a picture as JPEG with colour at full resolution: icons are saturated."""
+    """Encode a picture as JPEG, without chroma subsampling: icons are saturated."""
     file = io.BytesIO()
     picture.save(file, format="jpeg", quality=_QUALITY, subsampling=0)
     return file.getvalue()

@@ -1,7 +1,6 @@
-"""The viewer in a notebook: an anywidget, or a frame where there is no kernel to ask.
+"""The viewer in a notebook: an anywidget, or a static frame where anywidget is not installed."""
 
-The widget needs the extra `widget`; without it there is the frame.
-"""
+from __future__ import annotations
 
 import functools
 import html
@@ -11,29 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from jatlas.records import Atlas
-from jatlas.show import _export as export
+from jatlas.show._export import ASSETS, as_folder, export_html
 from jatlas.show._pack import PackConfig, pack
-from jatlas.storage import save
 
 log = logging.getLogger(__name__)
 _FRAME_MB = 100
 
 
 class Frame:
-    """A page inside a page, as a notebook shows it."""
+    """A page in an iframe, as a notebook displays it."""
 
     def __init__(self, page: str, *, height: int) -> None:
         self._page, self._height = page, height
 
     def _repr_html_(self) -> str:
-        # Its scripts run, but in a place of their own: they reach nothing of the notebook.
+        # Its scripts run in an origin of their own: they reach nothing of the notebook.
         return (
             f'<iframe title="Activation atlas" sandbox="allow-scripts" width="100%" '
             f'height="{self._height}" style="border:0" srcdoc="{html.escape(self._page)}"></iframe>'
         )
 
 
-def show(
+def widget(
     atlas: Atlas | str | Path,
     *,
     height: int = 600,
@@ -42,46 +40,51 @@ def show(
 ) -> Any:
     """Show an atlas in a notebook.
 
+    The widget needs the extra `widget` (anywidget); without it the result is a static frame.
+
     Args:
-      atlas: an atlas, or its folder.
+      atlas: folder of an atlas, or an atlas in memory.
       height: in CSS pixels.
-      static: whether to make a frame that holds the whole atlas and needs no kernel, as a notebook
-        that is exported or put on the web needs it.
-      config: how much of the atlas is shown; None means `PackConfig()` for a widget, and less for
-        a frame.
+      static: whether to return a frame that holds the whole atlas and needs no kernel, for
+        notebooks that are exported or published.
+      config: how much of the atlas is shown; None means `PackConfig()` for a widget, and
+        `ONE_FILE` for a frame.
 
     Returns:
       A widget whose trait `selection` is the pinned cell as {"map", "layer", "grid", "row", "col",
-      "count", "labels"}, or None; `widget.observe(act, names="selection")` follows it. With
+      "count", "labels"}, or None; `widget.observe(callback, names="selection")` follows it. With
       `static`, or without anywidget, a `Frame`, which has no selection.
 
     Raises:
       FileNotFoundError: if there is no atlas.
       ValueError: if it is damaged, or too large for a frame.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = save(atlas, Path(scratch) / "atlas") if isinstance(atlas, Atlas) else Path(atlas)
+    with as_folder(atlas) as folder:
         if not static:
             try:
-                widget = _widget_class()
+                widget_class = _widget_class()
             except ImportError:
-                log.info("anywidget is not installed: a still frame, without a selection")
+                log.info("anywidget is not installed: showing a static frame without a selection")
             else:
-                return widget(list(pack(folder, config=config)), height)
-        file = Path(scratch) / "atlas.html"
-        page = export.export_html(folder, file, config=config, most_mb=_FRAME_MB)
+                return widget_class(list(pack(folder, config=config)), height)
+        return _frame(folder, height, config)
+
+
+def _frame(folder: Path, height: int, config: PackConfig | None) -> Frame:
+    with tempfile.TemporaryDirectory(prefix="jatlas-") as scratch:
+        page = export_html(folder, Path(scratch) / "a.html", config=config, max_mb=_FRAME_MB)
         return Frame(page.read_text(encoding="utf-8"), height=height)
 
 
 @functools.cache
 def _widget_class() -> Any:
-    """Make the class, once: what it derives from is there for some users only."""
+    """Define the class on first use: its base class is optional."""
     import anywidget
     import traitlets
 
     class AtlasWidget(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
-        _esm = export.ASSETS / "widget.js"
-        _css = export.ASSETS / "viewer.css"
+        _esm = ASSETS / "widget.js"
+        _css = ASSETS / "viewer.css"
         selection = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
         height = traitlets.Int(600).tag(sync=True)
 
@@ -93,7 +96,7 @@ def _widget_class() -> Any:
         def _send_part(self, _: Any, message: Any, buffers: Any) -> None:
             del buffers
             name = message.get("need") if isinstance(message, dict) else None
-            found = self._parts.get(name) if isinstance(name, str) else None
-            self.send({"part": name}, [] if found is None else [found])
+            data = self._parts.get(name) if isinstance(name, str) else None
+            self.send({"part": name}, [] if data is None else [data])
 
     return AtlasWidget

@@ -1,4 +1,4 @@
-// Makes bundle/ from src/: `npm install --no-package-lock && npm run build`.
+// Builds bundle/ from src/: `npm install --no-package-lock && npm run build`.
 
 import { cpSync } from "node:fs";
 import { build } from "esbuild";

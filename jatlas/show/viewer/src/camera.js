@@ -1,4 +1,4 @@
-// Which part of the unit square is on the screen.
+// Which part of the unit square is in view.
 
 import { calm, clamp } from "./dom.js";
 
@@ -6,7 +6,7 @@ const ease = (t) => (t < 0.5 ? 4 * t * t * t : 1 - (2 - 2 * t) ** 3 / 2);
 
 export class Camera {
   constructor(changed) {
-    Object.assign(this, { x: 0.5, y: 0.5, zoom: 1, width: 1, height: 1, most: 64, changed });
+    Object.assign(this, { x: 0.5, y: 0.5, zoom: 1, width: 1, height: 1, maxZoom: 64, changed });
     this.flight = null;
     this.glide = null;
   }
@@ -25,7 +25,7 @@ export class Camera {
   }
 
   set(x, y, zoom) {
-    this.zoom = clamp(zoom, 0.4, this.most);
+    this.zoom = clamp(zoom, 0.4, this.maxZoom);
     this.x = clamp(x, 0, 1);
     this.y = clamp(y, 0, 1);
     this.changed();
@@ -39,17 +39,17 @@ export class Camera {
     this.set(this.x - dx / this.scale, this.y - dy / this.scale, this.zoom);
   }
 
-  /** Zoom so that the point under (px, py) stays there. */
+  /** Zoom while the point under (px, py) stays in place. */
   zoomAt(px, py, factor) {
     const [x, y] = this.toMap(px, py);
-    const zoom = clamp(this.zoom * factor, 0.4, this.most);
+    const zoom = clamp(this.zoom * factor, 0.4, this.maxZoom);
     const scale = (this.scale / this.zoom) * zoom;
     this.set(x - (px - this.width / 2) / scale, y - (py - this.height / 2) / scale, zoom);
   }
 
   fly(x, y, zoom, duration = 500) {
     this.stop();
-    const to = { x: clamp(x, 0, 1), y: clamp(y, 0, 1), zoom: clamp(zoom, 0.4, this.most) };
+    const to = { x: clamp(x, 0, 1), y: clamp(y, 0, 1), zoom: clamp(zoom, 0.4, this.maxZoom) };
     if (calm() || duration === 0) return this.set(to.x, to.y, to.zoom);
     this.flight = { from: { x: this.x, y: this.y, zoom: this.zoom }, to, duration, start: null };
     this.changed();
@@ -59,7 +59,7 @@ export class Camera {
     this.fly(this.x, this.y, (this.flight?.to.zoom ?? this.zoom) * factor, 260);
   }
 
-  /** Show a box [left, top, right, bottom] of the unit square beside what is covered, in px. */
+  /** Fit a box [left, top, right, bottom] of the unit square into the part of the view not covered. */
   fit(box, duration = 500, covered = { right: 0, bottom: 0 }) {
     const [left, top, right, bottom] = box;
     const base = Math.min(this.width, this.height) * 0.94;
@@ -67,16 +67,16 @@ export class Camera {
     const scale = Math.min(width / (right - left), height / (bottom - top)) * 0.92;
     const x = (left + right) / 2 + covered.right / 2 / scale;
     const y = (top + bottom) / 2 + covered.bottom / 2 / scale;
-    this.fly(x, y, Math.min(scale / base, this.most), duration);
+    this.fly(x, y, Math.min(scale / base, this.maxZoom), duration);
   }
 
-  /** Go on by itself after a throw, in pixels per millisecond. */
+  /** Keep gliding after a throw; the speed is in pixels per millisecond. */
   throw(vx, vy) {
     if (!calm() && Math.hypot(vx, vy) > 0.12) this.glide = { vx, vy, last: null };
     this.changed();
   }
 
-  /** Move on to a time; true while there is more to come. */
+  /** Advance to a time; returns whether the movement continues. */
   tick(now) {
     if (this.flight) this.#flyOn(now);
     else if (this.glide) this.#glideOn(now);
@@ -89,7 +89,7 @@ export class Camera {
     const t = ease(Math.min((now - flight.start) / flight.duration, 1));
     const { from, to } = flight;
     const zoom = from.zoom * (to.zoom / from.zoom) ** t;
-    // The point that both ends show at the same place stays put: no swing on the way.
+    // The point that start and end show in the same place stays there: the path does not swing.
     const along = (a, b) => {
       if (Math.abs(to.zoom / from.zoom - 1) < 0.02) return a + (b - a) * t;
       const fixed = (b * to.zoom - a * from.zoom) / (to.zoom - from.zoom);

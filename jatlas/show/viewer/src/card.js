@@ -26,7 +26,7 @@ export class Card {
     this.place(grid, i);
   }
 
-  /** Beside the cell, on the side where there is room. */
+  /** Place it beside the cell, on the side with enough room. */
   place(grid, i) {
     const { camera } = this.app;
     const side = camera.scale / grid.size;

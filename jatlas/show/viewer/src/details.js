@@ -1,6 +1,6 @@
 // The panel of the pinned cell.
 
-import { bars, bigIcon, counted, exemplars, reached, scored } from "./cellview.js";
+import { bars, bigIcon, counted, exemplars, reached } from "./cellview.js";
 import { ICONS, h, iconButton, put, shortName, text } from "./dom.js";
 import { drawThumb } from "./thumbs.js";
 
@@ -28,17 +28,17 @@ export class Details {
         ` · row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`),
       h("h2", { class: "j-cell-title" }, text(shortName(name, 60))),
       h("div", { class: "j-card-icon" }, bigIcon(app, grid, i, 296)),
-      counted(grid, i), reached(grid, i), scored(grid, i),
-      real && h("h3", {}, "Where they come from"), real,
-      h("h3", {}, "Speaks for"), bars(app, grid.labels(i), pick),
-      against.length > 0 && h("h3", {}, "Speaks against"),
+      counted(grid, i), reached(grid, i),
+      real && h("h3", {}, "Examples"), real,
+      h("h3", {}, "Evidence for"), bars(app, grid.labels(i), pick),
+      against.length > 0 && h("h3", {}, "Evidence against"),
       against.length > 0 && bars(app, against, pick),
       ...this.#elsewhere(pinned),
-      h("p", { class: "j-note" }, "Evidence is what the rest of the network makes of the average, to first order. An icon is one picture that excites it, not the only one."));
+      h("p", { class: "j-note" }, "Evidence is a first-order estimate of how much this average activation adds to the logit of a class. The icon is one image that excites the layer in this direction; there are many others."));
     this.body.scrollTop = 0;
   }
 
-  /** Where the samples of the cell lie in the other layers. */
+  /** Where the samples of the cell lie in other layers. */
   #elsewhere({ map }) {
     const { app } = this;
     const others = app.model.companions(map);
@@ -52,7 +52,7 @@ export class Details {
       line.append(button);
       this.#dotted(canvas, other, trail).catch(() => {});
     }
-    return [h("h3", {}, "The same places in other layers"), line];
+    return [h("h3", {}, "The same positions in other layers"), line];
   }
 
   async #dotted(canvas, map, trail) {

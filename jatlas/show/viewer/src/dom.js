@@ -1,30 +1,30 @@
-// Elements made in code. Text is always text: nothing here, or anywhere, reads HTML.
+// Elements created in code. Text is always text: HTML is parsed nowhere.
 
-/** Make an element: props are attributes, `on...` listeners; children are nodes or text. */
+/** Create an element: props are attributes and `on...` listeners; children are nodes or text. */
 export function h(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An icon of 20 x 20, drawn as lines. */
+/** A line icon of 20 x 20. */
 export function icon(path) {
   const line = fill(document.createElementNS(SVG, "path"), { d: path }, []);
   const props = { viewBox: "0 0 20 20", "aria-hidden": "true", class: "j-icon" };
   return fill(document.createElementNS(SVG, "svg"), props, [line]);
 }
 
-/** A button with an icon and a name that is read out and shown on hover. */
+/** An icon button; its name is read out and shown on hover. */
 export function iconButton(name, path, onclick, props = {}) {
   return h("button", { type: "button", class: "j-button", "aria-label": name, title: name, onclick, ...props }, icon(path));
 }
 
-/** Text of the atlas: isolated, so that what is written right to left stays inside. */
+/** Text from the atlas, isolated, so that right-to-left text affects nothing around it. */
 export function text(value, props = {}) {
   return h("bdi", { dir: "auto", ...props }, String(value));
 }
 
-/** Replace what an element holds. */
+/** Replace the content of an element. */
 export function put(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child != null && child !== false));
   return element;
@@ -53,7 +53,7 @@ export const ICONS = {
   target: "M10 6.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7zM10 2.5v4M10 13.5v4M2.5 10h4M13.5 10h4",
 };
 
-/** Bytes of base64. */
+/** Decode base64. */
 export function bytes(base64) {
   const raw = atob(base64);
   const out = new Uint8Array(raw.length);
@@ -63,13 +63,13 @@ export function bytes(base64) {
 
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-/** Whether the reader asked for less movement. */
+/** Whether the reader prefers reduced motion. */
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const grouped = new Intl.NumberFormat("en");
 export const number = (value) => grouped.format(value);
 
-/** A class's first name, cut to what a line holds. */
+/** The first name of a class, shortened to fit a line. */
 export function shortName(name, length = 26) {
   const first = name.slice(0, 200).split(",")[0].trim() || name.slice(0, 200);
   return first.length > length ? `${first.slice(0, length - 1).trimEnd()}…` : first;

@@ -1,20 +1,20 @@
-// The overlay with the keys, and how the atlas was made.
+// The help dialog: how to read the atlas, the keys, how the atlas was made.
 
 import { ICONS, h, iconButton, text } from "./dom.js";
 
 const KEYS = [
-  ["← ↑ → ↓", "walk from cell to cell"],
-  ["Shift + arrow", "move the map"],
-  ["+  −", "zoom in, out"],
-  ["Enter", "pin the cell, or let it go"],
-  ["Esc", "close, then clear"],
-  ["/", "find a class"],
-  ["[  ]", "previous, next map"],
-  ["H or 0", "see the whole map"],
-  ["L", "names on or off"],
-  ["B", "light or dark"],
+  ["← ↑ → ↓", "move between cells"],
+  ["Shift + arrow", "pan the map"],
+  ["+  −", "zoom in or out"],
+  ["Enter", "pin or unpin the cell"],
+  ["Esc", "close, unpin, clear"],
+  ["/", "search for a class"],
+  ["[  ]", "previous or next map"],
+  ["H or 0", "show the whole map"],
+  ["L", "show or hide names"],
+  ["B", "light or dark theme"],
   ["F", "full screen"],
-  ["?", "this help"],
+  ["?", "open this help"],
 ];
 
 export class Help {
@@ -25,11 +25,11 @@ export class Help {
     this.element = h("dialog", { class: "j-help", "aria-label": "Help" },
       iconButton("Close", ICONS.close, () => this.element.close(), { class: "j-button j-close" }),
       h("h2", {}, "Reading the atlas"),
-      h("p", {}, "Many images were shown to a network, and what one of its layers answered at random places was laid out so that like lies next to like. Every cell is the average of the answers that fell into it; its picture was made to excite just that."),
-      h("p", {}, "Zoom in and cells divide into finer ones. The more activations, the larger the icon. Names are the classes a cell speaks for; in early layers they mean little. Distances and directions mean nothing: only neighbours do."),
+      h("p", {}, "Activations of one layer, taken at random positions of many images, were laid out so that similar activations lie close together. Each cell averages the activations that fall into it. Its icon is an image optimized to excite the layer in the direction of that average."),
+      h("p", {}, "Zoom in to split cells into finer ones. The more activations a cell averages, the larger its icon. Names are the classes with the most evidence; in early layers they mean little. Distances and directions have no meaning, only neighbourhoods do."),
       h("h2", {}, "Keys"), h("dl", { class: "j-keys" }, ...keys),
-      h("h2", {}, "How it was made"), this.#made(app.model.manifest.about));
-    // A click beside the dialog hits the dialog's own backdrop.
+      h("h2", {}, "How this atlas was made"), this.#made(app.model.manifest.about));
+    // A click outside the dialog hits its backdrop, which is the dialog itself.
     this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
   }
 
@@ -39,8 +39,8 @@ export class Help {
       ["Network", about.network],
       ["Weights", about.weights_sha256 && `sha256 ${String(about.weights_sha256).slice(0, 16)}…`],
       ["Images", about.images],
-      ["Places per image", settings.per_image],
-      ["Steps per icon", settings.render?.steps],
+      ["Positions per image", settings.per_image],
+      ["Steps per icon", (settings.icons ?? settings.render)?.steps],
       ["Versions", about.versions && ["jatlas", "jax", "umap-learn"]
         .flatMap((name) => (about.versions[name] ? [`${name} ${about.versions[name]}`] : [])).join(", ")],
     ];

@@ -1,4 +1,4 @@
-// Mouse, touch and pen on the map: drag, throw, pinch, wheel, hover, tap.
+// Mouse, touch and pen input on the map: drag, throw, pinch, wheel, hover, tap.
 
 const TAP_PX = 6;
 
@@ -57,7 +57,7 @@ export function listen(canvas, camera, on) {
     if (touching.size) return;
     const at = place(event);
     if (moved) {
-      // The speed of the last moments, so that a drag that came to rest stays at rest.
+      // The speed of the last 80 ms, so that a drag that came to rest stays at rest.
       const recent = trace.filter(([time]) => event.timeStamp - time < 80);
       const span = recent.length > 1 ? Math.max(event.timeStamp - recent[0][0], 16) : Infinity;
       const sum = (axis) => recent.reduce((total, step) => total + step[axis], 0);

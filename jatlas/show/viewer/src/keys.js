@@ -1,8 +1,8 @@
-// The keyboard on the map.
+// Keyboard control of the map.
 
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Act on a key; true if it meant something. */
+/** Handle a key; returns whether it has a meaning. */
 export function press(app, event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   const step = STEPS[event.key];
@@ -40,7 +40,7 @@ function pin(app) {
   app.pin(here ? null : { grid, i: state.cursor });
 }
 
-/** Step to the nearest cell that way, from where one stands or from the pinned cell; else enter. */
+/** Move to the nearest cell in a direction from the cursor or the pinned cell, or else enter the map. */
 function walk(app, dx, dy) {
   const { state, camera } = app;
   const grid = app.stage.current?.grid;
@@ -62,11 +62,12 @@ function walk(app, dx, dy) {
   if (to >= 0) app.stand(grid, to);
 }
 
-function nearest(grid, far) {
-  let [best, least] = [-1, Infinity];
+/** Index of the cell (column, row) with the smallest distance, -1 if all are infinitely far. */
+function nearest(grid, distanceTo) {
+  let [best, minimum] = [-1, Infinity];
   for (let i = 0; i < grid.cell.length; i++) {
-    const distance = far(grid.column(i), grid.row(i));
-    if (distance < least) [best, least] = [i, distance];
+    const distance = distanceTo(grid.column(i), grid.row(i));
+    if (distance < minimum) [best, minimum] = [i, distance];
   }
   return best;
 }

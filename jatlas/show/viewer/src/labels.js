@@ -1,15 +1,15 @@
-// Names on the map. Which cells get one hangs on the zoom alone, not on the place, so that names
-// stay where they are while the map moves; more appear as cells grow.
+// Names on the map. Which cells get one depends on the zoom only, not on the position, so that names
+// stay in place while the map moves; more appear as cells grow.
 
 import { clamp, shortName } from "./dom.js";
 
 const FONT = "500 11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const LENGTH = 24; // letters
 const HEIGHT = 15;
-const ALL = 92; // px: cells this large are all named
-const LEAST = 15; // px: cells smaller than this are too small to point at
-const AIR = [14, 15]; // px about each name: icons are what one came to see
-const APART = 250; // px between two cells of the same name
+const ALL = 92; // px: from this size on all cells are named
+const SMALLEST = 15; // px: cells smaller than this are too small to label
+const MARGIN = [14, 15]; // px around each name: the icons come first
+const SPACING = 250; // px between two cells with the same name
 
 export class Labels {
   constructor(model) {
@@ -21,10 +21,10 @@ export class Labels {
     this.chosen = { key: null, cells: [] };
   }
 
-  /** Cells to be named where cells are `cellPx` wide: a Set, or null for all of them. */
+  /** The cells to name at a width of `cellPx`: a Set, or null for all of them. */
   choose(grid, cellPx) {
     if (cellPx >= ALL) return null;
-    if (cellPx < LEAST) return new Set();
+    if (cellPx < SMALLEST) return new Set();
     const bucket = Math.floor(Math.log2(cellPx) * 4);
     const key = `${grid.prefix}:${bucket}`;
     if (this.chosen.key !== key) this.chosen = { key, cells: this.#place(grid, 2 ** (bucket / 4)) };
@@ -44,9 +44,9 @@ export class Labels {
       const name = this.first(grid, i);
       const [x, y] = [(grid.column(i) + 0.5) * cellPx, (grid.row(i) + 1) * cellPx];
       const same = namesakes.get(name) ?? [];
-      if (same.some(([sx, sy]) => Math.hypot(sx - x, sy - y) < APART)) continue;
-      const half = this.#width(name) / 2 + AIR[0];
-      const box = [x - half, y - HEIGHT - AIR[1], x + half, y + AIR[1]];
+      if (same.some(([sx, sy]) => Math.hypot(sx - x, sy - y) < SPACING)) continue;
+      const half = this.#width(name) / 2 + MARGIN[0];
+      const box = [x - half, y - HEIGHT - MARGIN[1], x + half, y + MARGIN[1]];
       if (taken.hits(box)) continue;
       taken.add(box);
       same.push([x, y]);
@@ -69,17 +69,17 @@ export class Labels {
     return this.widths.get(id);
   }
 
-  /** The name of a class, drawn once. */
-  sprite(id, most = Infinity) {
+  /** The name of a class as a picture at most `limit` px wide, drawn once. */
+  sprite(id, limit = Infinity) {
     const dpr = Math.min(devicePixelRatio || 1, 2);
-    const key = `${id}:${most < 130 ? Math.floor(most / 8) : "whole"}:${dpr}`;
-    let made = this.sprites.get(key);
-    if (!made) {
-      made = drawName(this.model.name(id), most < 130 ? Math.floor(most / 8) * 8 : Infinity, dpr);
+    const key = `${id}:${limit < 130 ? Math.floor(limit / 8) : "whole"}:${dpr}`;
+    let sprite = this.sprites.get(key);
+    if (!sprite) {
+      sprite = drawName(this.model.name(id), limit < 130 ? Math.floor(limit / 8) * 8 : Infinity, dpr);
       if (this.sprites.size > 1000) this.sprites.clear();
-      this.sprites.set(key, made);
+      this.sprites.set(key, sprite);
     }
-    return made;
+    return sprite;
   }
 
   draw(context, grid, camera, range, alpha) {
@@ -106,12 +106,12 @@ export class Labels {
   }
 }
 
-function drawName(name, most, dpr) {
+function drawName(name, limit, dpr) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d");
   context.font = FONT;
   let shown = shortName(name, LENGTH);
-  while (shown.length > 2 && context.measureText(shown).width > most) {
+  while (shown.length > 2 && context.measureText(shown).width > limit) {
     shown = `${shown.replace(/…$/, "").slice(0, -1).trimEnd()}…`;
   }
   const width = Math.ceil(clamp(context.measureText(shown).width, 1, 400)) + 8;
@@ -130,7 +130,7 @@ function drawName(name, most, dpr) {
   return { canvas, width, height: HEIGHT + 3 };
 }
 
-/** Boxes [left, top, right, bottom] that can be asked whether another one hits them. */
+/** A set of boxes [left, top, right, bottom] that finds overlaps with another box. */
 export class Boxes {
   constructor(step) {
     this.step = step;

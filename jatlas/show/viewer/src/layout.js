@@ -1,4 +1,4 @@
-// The parts of the page and their places.
+// The parts of the page and where they go.
 
 import { Card } from "./card.js";
 import { Details } from "./details.js";
@@ -7,7 +7,7 @@ import { Help } from "./help.js";
 import { Minimap } from "./minimap.js";
 import { Rail } from "./rail.js";
 
-/** Fill the viewer's root. */
+/** Create the parts and put them into the viewer's root. */
 export function lay(app) {
   app.canvas = h("canvas", { class: "j-canvas", tabindex: "0", role: "application", "aria-roledescription": "map" });
   app.rail = new Rail(app);
@@ -30,7 +30,7 @@ export function lay(app) {
   put(app.root, app.rail.element, app.view, app.details.element, app.help.element);
 }
 
-/** Write what the sides of a map mean, if it says so: one text a side, or one at each end. */
+/** Label the axes of a map that has them: one text per axis, or one at each end. */
 export function showAxes(element, axes) {
   put(element, ...["x", "y"].flatMap((side) => {
     const value = axes?.[side];

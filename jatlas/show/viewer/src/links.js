@@ -1,4 +1,4 @@
-// The address follows the view, and the view a link.
+// Keeps the address bar in step with the view, and follows links.
 
 import { read, write } from "./permalink.js";
 
@@ -7,7 +7,7 @@ export class Links {
     this.app = app;
   }
 
-  /** The part of the address that shows what is to be seen now. */
+  /** Return the fragment of the address that describes the current view. */
   link() {
     const { app } = this;
     const { state, model } = app;
@@ -26,7 +26,7 @@ export class Links {
       try {
         history.replaceState(null, "", this.written);
       } catch {
-        // A frame without an address of its own.
+        // In a frame without an address of its own.
       }
     }, 250);
   }
@@ -37,11 +37,11 @@ export class Links {
       await navigator.clipboard.writeText(url);
       this.app.notice("Link copied");
     } catch {
-      this.app.notice("The link is in the address bar");
+      this.app.notice("Copy the link from the address bar");
     }
   }
 
-  /** Go where a link points. */
+  /** Show what a link describes. */
   async follow(hash, { first = false } = {}) {
     const asked = read(hash);
     const { app } = this;
@@ -61,14 +61,14 @@ export class Links {
     const from = asked.from === undefined ? state.map : byId(asked.from);
     if (asked.cell && model.maps[from]?.grids.some((shape) => shape.size === asked.cell.size)) {
       const grid = await model.grid(from, asked.cell.size);
-      const i = grid.at[asked.cell.row * grid.size + asked.cell.column] ?? -1;
+      const i = grid.find((asked.cell.column + 0.5) / grid.size, (asked.cell.row + 0.5) / grid.size);
       if (i >= 0) app.pin({ grid, i });
     } else if (state.pinned) app.pin(null);
     app.followed = true;
     app.changed();
   }
 
-  /** The address was changed: by us, or by a link that is to be followed. */
+  /** The address changed: by the viewer itself, or by a link to follow. */
   changed() {
     if (location.hash !== this.written) this.follow(location.hash);
   }

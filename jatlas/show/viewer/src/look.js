@@ -1,4 +1,4 @@
-// How cells are drawn: by what light, and on what ground.
+// The appearance of cells: highlight and theme.
 
 export class Look {
   constructor(app) {
@@ -7,7 +7,7 @@ export class Look {
     this.machine = matchMedia("(prefers-color-scheme: dark)");
   }
 
-  /** How the cells of a grid are drawn: see Job in tiles.js. */
+  /** The style of the cells of a grid; see Job in tiles.js. */
   of(grid) {
     const { app } = this;
     const { density, lit, dark } = app.state;
@@ -21,9 +21,9 @@ export class Look {
     if (style?.version !== version) {
       style = { density, version, outline: dark ? "rgba(255,255,255,.17)" : "rgba(20,24,32,.15)", light: null };
       if (heat) {
-        const most = lit.against ? -heat.low : heat.high;
+        const maximum = lit.against ? -heat.low : heat.high;
         const sign = lit.against ? -1 : 1;
-        const unit = most > 0 ? lit.intensity / most : 0;
+        const unit = maximum > 0 ? lit.intensity / maximum : 0;
         style.light = (i) => Math.min(1, 0.03 + Math.max(0, sign * heat.values[i] * unit));
       }
       this.styles.set(grid, style);
@@ -31,7 +31,7 @@ export class Look {
     return style;
   }
 
-  /** "light", "dark", or null for what the machine is set to. */
+  /** Set the theme: "light", "dark", or null for the setting of the system. */
   setTheme(theme) {
     const { app } = this;
     const dark = theme ? theme === "dark" : this.machine.matches;

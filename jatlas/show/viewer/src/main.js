@@ -1,4 +1,4 @@
-// The page: an atlas in a folder, or in the page itself.
+// Entry point of a page whose atlas is in a folder or in the page itself.
 
 import { h } from "./dom.js";
 import { FolderSource, InlineSource } from "./source.js";
@@ -13,7 +13,7 @@ async function start() {
     const manifest = await source.json("atlas");
     window.jatlasViewer = new Viewer(root, manifest, source, { links: true });
   } catch (error) {
-    root.replaceChildren(h("p", { class: "j-failed" }, `This atlas cannot be shown: ${error.message}`));
+    root.replaceChildren(h("p", { class: "j-failed" }, `Cannot show this atlas: ${error.message}`));
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-// The whole map in the corner, and the part of it that is in view.
+// The minimap: the whole map in the corner, with a frame around the part in view.
 
 import { clamp, h } from "./dom.js";
 import { drawThumb } from "./thumbs.js";

@@ -1,4 +1,4 @@
-// What an atlas holds, read part by part.
+// The content of an atlas, read part by part.
 
 import { bytes } from "./dom.js";
 
@@ -35,7 +35,7 @@ export class Grid {
     return [(this.column(i) + 0.5) / this.size, (this.row(i) + 0.5) / this.size];
   }
 
-  /** The box of the cells there are: [left, top, right, bottom] of the unit square. */
+  /** Bounding box of the cells: [left, top, right, bottom] in the unit square. */
   bounds() {
     let [left, top, right, bottom] = [1, 1, 0, 0];
     for (let i = 0; i < this.cell.length; i++) {
@@ -46,44 +46,45 @@ export class Grid {
     return this.cell.length ? [left, top, right, bottom] : [0, 0, 1, 1];
   }
 
-  /** Top classes of a cell: [class, evidence], most first. */
+  /** Top classes of a cell: [class, evidence], by descending evidence. */
   labels(i) {
     return pairs(this.data.labels, this.data.values, this.data.per, i);
   }
 
+  /** Classes with the most negative evidence: [class, evidence], by ascending evidence. */
   against(i) {
     const { against, against_values: values } = this.data;
     return against ? pairs(against, values, against.length / this.cell.length, i) : [];
   }
 
-  /** Cells of each tile of a level, by "column-row". */
+  /** Map from "column-row" of each tile of a level to its cells. */
   tiles(level) {
     if (!this.byTile.has(level)) {
       const step = this.tile << level;
-      const found = new Map();
+      const cells = new Map();
       for (let i = 0; i < this.cell.length; i++) {
         const key = `${Math.floor(this.column(i) / step)}-${Math.floor(this.row(i) / step)}`;
-        if (!found.has(key)) found.set(key, []);
-        found.get(key).push(i);
+        if (!cells.has(key)) cells.set(key, []);
+        cells.get(key).push(i);
       }
-      this.byTile.set(level, found);
+      this.byTile.set(level, cells);
     }
     return this.byTile.get(level);
   }
 
-  /** How much of its cell's side an icon fills, so that its area tells the number of samples. */
+  /** Fraction of the cell's side that an icon fills: its area shows the number of samples. */
   side(i, density) {
     return density === Infinity ? 1 : Math.min(1, Math.sqrt((density * this.count[i]) / this.average));
   }
 }
 
 function pairs(ids, values, per, i) {
-  const found = [];
-  for (let j = i * per; j < (i + 1) * per; j++) if (ids[j] >= 0) found.push([ids[j], values[j]]);
-  return found;
+  const labels = [];
+  for (let j = i * per; j < (i + 1) * per; j++) if (ids[j] >= 0) labels.push([ids[j], values[j]]);
+  return labels;
 }
 
-const MOST_HEATS = 40; // classes whose evidence is kept at hand, per cell a number each
+const MAX_HEATS = 40; // classes whose evidence is kept, one number per cell each
 
 export class Model {
   constructor(manifest, source) {
@@ -99,10 +100,10 @@ export class Model {
     return this.classes[index] ?? `class ${index}`;
   }
 
-  /** The grid of this size if it has been read, else undefined: then it calls back. */
+  /** The grid of this size if it has been read, else undefined; then `changed` is called later. */
   now(map, size, changed) {
     const grid = this.kept.get(`m${map}-g${size}`)?.value;
-    if (!grid && !this.kept.has(`m${map}-g${size}`)) this.grid(map, size).then(changed, () => {});
+    if (!grid) this.grid(map, size).then(changed, () => {});
     return grid;
   }
 
@@ -120,7 +121,7 @@ export class Model {
     this.heats.delete(name);
     this.heats.add(name);
     for (const old of this.heats) {
-      if (this.heats.size <= MOST_HEATS) break;
+      if (this.heats.size <= MAX_HEATS) break;
       this.heats.delete(old);
       this.kept.delete(old);
     }
@@ -136,7 +137,7 @@ export class Model {
     });
   }
 
-  /** The same if it has been read, else undefined. */
+  /** The evidence if it has been read, else undefined. */
   heatNow(grid, index) {
     return this.kept.get(`${grid.prefix}-class${index}`)?.value;
   }
@@ -146,7 +147,7 @@ export class Model {
     if (has(grid.shape)) return this.#exact(grid, index);
     const others = this.maps[grid.map].grids.filter((shape) => shape.size < grid.size && has(shape));
     if (others.length) {
-      // Too fine to keep all its evidence: the next coarser grid speaks for it.
+      // Its evidence was left out as too large: use that of the next coarser grid.
       const coarse = await this.grid(grid.map, others.at(-1).size);
       const values = await this.#exact(coarse, index);
       return Float32Array.from(grid.cell, (_, i) => values[coarse.find(...grid.centre(i))] ?? 0);
@@ -170,31 +171,31 @@ export class Model {
     return Float32Array.from(values.subarray(within * cells, (within + 1) * cells), (v) => v * unit);
   }
 
-  /** Where the samples of a map lie: x and y in turn, 65536 to the side; null if not known. */
+  /** Positions of the samples of a map: x and y alternating, 65536 per side; null if unknown. */
   samples(map) {
     if (!this.maps[map].stride) return Promise.resolve(null);
     const name = `m${map}-samples`;
     return this.#once(name, async () => new Uint16Array(bytes((await this.#take(name)).xy).buffer));
   }
 
-  /** Maps whose samples are the same places of the same images. */
+  /** Other maps whose samples are the same positions of the same images. */
   companions(map) {
-    const me = this.maps[map];
-    const same = (it) => it.stride === me.stride && it.samples === me.samples && it.kind === "layer";
-    if (!me.stride || me.kind !== "layer") return [];
-    return this.maps.flatMap((it, i) => (i !== map && same(it) ? [i] : []));
+    const { stride, samples, kind } = this.maps[map];
+    const same = (other) => other.stride === stride && other.samples === samples && other.kind === "layer";
+    if (!stride || kind !== "layer") return [];
+    return this.maps.flatMap((other, i) => (i !== map && same(other) ? [i] : []));
   }
 
-  /** Numbers of the samples that fell into a cell. */
+  /** Indices of the samples that fall into a cell. */
   async members(map, size, cell) {
     const xy = await this.samples(map);
-    const found = [];
+    const members = [];
     for (let i = 0; xy && i < xy.length; i += 2) {
       const column = Math.floor((xy[i] * size) / 65536);
       const row = Math.floor((xy[i + 1] * size) / 65536);
-      if (row * size + column === cell) found.push(i / 2);
+      if (row * size + column === cell) members.push(i / 2);
     }
-    return found;
+    return members;
   }
 
   async #take(name) {

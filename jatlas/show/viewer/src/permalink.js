@@ -1,6 +1,6 @@
-// The place in the address: #map=mixed4c&at=0.412,0.380,3.20&class=281&cell=20.3.7
+// The view as a fragment of the address: #map=mixed4c&at=0.412,0.380,3.20&class=281&cell=20.3.7
 
-/** Write what is to be seen as the part of an address after #. */
+/** Write a view as the fragment of an address. */
 export function write({ map, x, y, zoom, cls, against, grid, pinned }) {
   const parts = [`map=${encodeURIComponent(map)}`];
   parts.push(`at=${x.toFixed(4)},${y.toFixed(4)},${zoom.toFixed(3)}`);
@@ -12,9 +12,9 @@ export function write({ map, x, y, zoom, cls, against, grid, pinned }) {
   return `#${parts.join("&")}`;
 }
 
-/** Read it; what is missing or makes no sense is left out. */
+/** Read a fragment; what is missing or invalid is left out. */
 export function read(hash) {
-  const found = {};
+  const view = {};
   for (const part of hash.replace(/^#/, "").split("&")) {
     const [name, raw = ""] = part.split("=");
     let value;
@@ -24,16 +24,16 @@ export function read(hash) {
       continue;
     }
     const numbers = value.split(name === "cell" ? "." : ",").map(Number);
-    const whole = (count) => numbers.length === count && numbers.every(Number.isFinite) && value !== "";
-    if (name === "map") found.map = value;
-    else if (name === "from") found.from = value;
-    else if (name === "at" && whole(3)) [found.x, found.y, found.zoom] = numbers;
-    else if (name === "class" && whole(1)) found.cls = numbers[0];
-    else if (name === "against") found.against = value === "1";
-    else if (name === "grid" && whole(1)) found.grid = numbers[0];
-    else if (name === "cell" && whole(3)) {
-      found.cell = { size: numbers[0], row: numbers[1], column: numbers[2] };
+    const valid = (count) => numbers.length === count && numbers.every(Number.isFinite) && value !== "";
+    if (name === "map") view.map = value;
+    else if (name === "from") view.from = value;
+    else if (name === "at" && valid(3)) [view.x, view.y, view.zoom] = numbers;
+    else if (name === "class" && valid(1)) view.cls = numbers[0];
+    else if (name === "against") view.against = value === "1";
+    else if (name === "grid" && valid(1)) view.grid = numbers[0];
+    else if (name === "cell" && valid(3)) {
+      view.cell = { size: numbers[0], row: numbers[1], column: numbers[2] };
     }
   }
-  return found;
+  return view;
 }

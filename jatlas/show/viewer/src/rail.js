@@ -1,4 +1,4 @@
-// The column at the side: what this is, the maps, finding a class, how the map is drawn.
+// The sidebar: title, maps, class search, display settings.
 
 import { ICONS, h, icon, iconButton, number, put, shortName, text } from "./dom.js";
 import { search } from "./search.js";
@@ -13,11 +13,11 @@ export class Rail {
     this.about = h("p", { class: "j-about" });
     this.lit = h("div", { class: "j-lit" });
     const close = iconButton("Close", ICONS.close, () => app.drawer(false), { class: "j-button j-phone" });
-    this.element = h("aside", { class: "j-rail", "aria-label": "The atlas" },
+    this.element = h("aside", { class: "j-rail", "aria-label": "Atlas" },
       h("header", {}, h("p", { class: "j-eyebrow" }, "Activation atlas", close), this.title, this.about),
       ...this.#maps(),
       this.#section("Find a class", this.#search(), this.lit),
-      this.#section("Drawing", this.#drawing()),
+      this.#section("Display", this.#drawing()),
       this.#footer());
   }
 
@@ -25,7 +25,7 @@ export class Rail {
     return h("section", {}, h("h2", {}, name), ...children);
   }
 
-  /** A section for each kind of map, in the order they come; none if there is one map only. */
+  /** One section per kind of map, in order of appearance; none if there is only one map. */
   #maps() {
     const { maps } = this.app.model;
     this.buttons = maps.map((map, i) => {
@@ -47,7 +47,7 @@ export class Rail {
     const { app } = this;
     this.list = h("ul", { class: "j-results", role: "listbox", id: `${app.id}-results`, "aria-label": "Classes", hidden: true });
     this.input = h("input", {
-      type: "search", class: "j-input", placeholder: "Name of a class", autocomplete: "off",
+      type: "search", class: "j-input", placeholder: "Class name", autocomplete: "off",
       spellcheck: "false", role: "combobox", "aria-label": "Find a class", "aria-expanded": "false",
       "aria-autocomplete": "list", "aria-controls": `${app.id}-results`,
       oninput: () => this.#suggest(),
@@ -60,7 +60,7 @@ export class Rail {
     return h("div", { class: "j-search" }, this.input, this.list);
   }
 
-  /** Say what may be searched for, by classes that the map shows. */
+  /** Show what can be searched for, by the most frequent classes of the map. */
   async #exemplify() {
     const { model } = this.app;
     const grid = await model.grid(0, model.maps[0].grids[0].size);
@@ -85,13 +85,13 @@ export class Rail {
     put(this.list, ...results.map(({ index, name }, i) =>
       h("li", {
         role: "option", id: `${this.app.id}-result-${i}`, "aria-selected": String(i === this.active),
-        // Before the input loses the focus, which closes the list.
+        // On pointerdown, before the input loses the focus and closes the list.
         onpointerdown: (event) => {
           event.preventDefault();
           this.#pick(index);
         },
       }, text(name.slice(0, 300)))),
-      empty && h("li", { class: "j-none", role: "option", "aria-disabled": "true" }, "No class of that name"));
+      empty && h("li", { class: "j-none", role: "option", "aria-disabled": "true" }, "No matching class"));
     this.list.hidden = !results.length && !empty;
     this.input.setAttribute("aria-expanded", String(!this.list.hidden));
     this.#activate(this.active);
@@ -124,7 +124,7 @@ export class Rail {
     this.#suggested([]);
     this.app.light(index);
     this.app.drawer(false);
-    this.app.canvas.focus({ preventScroll: true }); // keys are for the map again, and a phone's go away
+    this.app.canvas.focus({ preventScroll: true }); // keys act on the map again, and a phone hides its keyboard
   }
 
   #drawing() {
@@ -132,7 +132,7 @@ export class Rail {
     const sizes = [...new Set(app.model.maps.flatMap((map) => map.grids.map((grid) => grid.size)))];
     sizes.sort((a, b) => a - b);
     const choices = [["auto", "Auto"], ...sizes.map((size) => [size, String(size)])];
-    this.detail = segmented("Cells to a side", choices, (value) => app.set({ grid: value }));
+    this.detail = segmented("Cells per side", choices, (value) => app.set({ grid: value }));
     this.density = h("input", {
       type: "range", min: "0", max: "100", "aria-label": "Icon size by number of activations",
       oninput: () => app.set({ density: density(this.density.value) }),
@@ -147,13 +147,13 @@ export class Rail {
   #footer() {
     const { app } = this;
     return h("footer", {},
-      iconButton("Light or dark (B)", ICONS.theme, () => app.toggleTheme()),
+      iconButton("Light or dark theme (B)", ICONS.theme, () => app.toggleTheme()),
       app.options.links && iconButton("Copy a link to this view", ICONS.link, () => app.links.copy()),
-      iconButton("Help and keys (?)", ICONS.help, () => app.help.open()),
+      iconButton("Help and keyboard shortcuts (?)", ICONS.help, () => app.help.open()),
       h("span", { class: "j-made" }, "made with jatlas"));
   }
 
-  /** Show the state. */
+  /** Update the sidebar from the state. */
   update() {
     const { app } = this;
     const { state, model } = app;
@@ -197,7 +197,7 @@ export class Rail {
     this.lit.dataset.against = lit.against;
   }
 
-  /** Draw the small maps, lit or dotted as the large one is. */
+  /** Draw the thumbnails, highlighted or dotted like the map. */
   async drawThumbs() {
     const { app } = this;
     const { lit, trail, colours } = app.state;
@@ -211,7 +211,7 @@ export class Rail {
         marks.against = lit.against;
       }
       if (trail) marks.points = await trail.on(i);
-      // Last, as a picture that others push out meanwhile can be drawn no more.
+      // Last: a picture evicted by others while waiting could not be drawn.
       const picture = await app.tiles.load(`m${i}-thumb`, "png");
       if (turn === this.turn) drawThumb(canvas, THUMB, picture, colours, marks);
     })).catch(() => {});
@@ -222,7 +222,7 @@ function row(name, control) {
   return h("div", { class: "j-row" }, h("span", {}, name), control);
 }
 
-// The slider's end draws every icon whole.
+// At the end of the slider every icon is drawn at full size.
 const density = (value) => (Number(value) >= 100 ? Infinity : 0.2 * 2 ** (Number(value) / 16));
 const slider = (value) => (value === Infinity ? 100 : Math.log2(value / 0.2) * 16);
 
@@ -231,10 +231,10 @@ function segmented(name, choices, chosen) {
     h("button", { type: "button", onclick: () => chosen(value) }, title));
   return {
     element: h("span", { class: "j-segmented", role: "group", "aria-label": name }, ...buttons),
-    show(value, there) {
-      choices.forEach(([each], i) => {
-        buttons[i].setAttribute("aria-pressed", String(each === value));
-        buttons[i].hidden = there !== undefined && each !== "auto" && !there.includes(each);
+    show(value, available) {
+      choices.forEach(([choice], i) => {
+        buttons[i].setAttribute("aria-pressed", String(choice === value));
+        buttons[i].hidden = available !== undefined && choice !== "auto" && !available.includes(choice);
       });
     },
   };

@@ -1,24 +1,24 @@
-// Finding a class by part of its name, forgiving a slip of the finger.
+// Search for a class by part of its name; tolerates one typo.
 
 const plain = (text) =>
   text.slice(0, 200).normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
 
-/** The classes that match best: [{index, name, score}], best first. */
-export function search(query, names, most = 8) {
+/** Return the classes that match best: [{index, name, score}], best first. */
+export function search(query, names, limit = 8) {
   const wanted = plain(query);
   if (!wanted) return [];
-  const found = [];
+  const matches = [];
   names.forEach((name, index) => {
     const score = rate(wanted, plain(name));
-    if (score > 0) found.push({ index, name, score });
+    if (score > 0) matches.push({ index, name, score });
   });
-  found.sort((a, b) => b.score - a.score || a.index - b.index);
-  return found.slice(0, most);
+  matches.sort((a, b) => b.score - a.score || a.index - b.index);
+  return matches.slice(0, limit);
 }
 
 function rate(wanted, name) {
   if (name === wanted) return 100;
-  const brief = 8 / (8 + name.length); // of equals, the shorter name
+  const brief = 8 / (8 + name.length); // shorter names first among equals
   const at = name.indexOf(wanted);
   if (at === 0) return 80 + brief;
   if (at > 0) return (/[\s,(-]/.test(name[at - 1]) ? 70 : 50) + brief;
@@ -27,13 +27,13 @@ function rate(wanted, name) {
   if (parts.length > 1 && parts.every((part) => words.some((word) => word.startsWith(part)))) {
     return 60 + brief;
   }
-  const slip = wanted.length >= 4 && [name, ...words].some((word) => slips(wanted, word) <= 1);
-  if (slip) return 40 + brief;
+  const typo = wanted.length >= 4 && [name, ...words].some((word) => typos(wanted, word) <= 1);
+  if (typo) return 40 + brief;
   return wanted.length >= 3 && inOrder(wanted, name) ? 10 + brief : 0;
 }
 
-/** How many letters are too many, missing, other or swapped in `a`, as the start of `b`. */
-function slips(a, b) {
+/** Insertions, deletions, substitutions and swaps that turn `a` into a prefix of `b`. */
+function typos(a, b) {
   let [older, old] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
     const row = [i];

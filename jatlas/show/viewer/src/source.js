@@ -1,17 +1,17 @@
-// Where the parts of an atlas come from. Each source has json(name), forget(name) and
-// picture(name, kind), which gives an address or a Blob.
+// Sources of the parts of an atlas. Each has json(name), forget(name) and picture(name, kind), which
+// resolves to a URL or a Blob.
 
 import { bytes } from "./dom.js";
 
-/** Parts as files in a folder. Data are scripts: a page on file:// may not fetch. */
+/** Parts as files in a folder. Data are scripts, as a page on file:// may not fetch. */
 export class FolderSource {
   constructor(base) {
     this.base = base;
-    this.here = new Map();
+    this.loaded = new Map();
     this.waiting = new Map();
     const early = self.jatlasParts || [];
     const take = ([name, value]) => {
-      this.here.set(name, value);
+      this.loaded.set(name, value);
       this.waiting.get(name)?.resolve(value);
     };
     self.jatlasParts = { push: take };
@@ -19,7 +19,7 @@ export class FolderSource {
   }
 
   json(name) {
-    if (this.here.has(name)) return Promise.resolve(this.here.get(name));
+    if (this.loaded.has(name)) return Promise.resolve(this.loaded.get(name));
     if (!this.waiting.has(name)) this.waiting.set(name, this.#load(name));
     return this.waiting.get(name).promise;
   }
@@ -41,9 +41,9 @@ export class FolderSource {
     return entry;
   }
 
-  /** What was read is kept by the caller; drop it here. */
+  /** Drop a part that the caller keeps. */
   forget(name) {
-    this.here.delete(name);
+    this.loaded.delete(name);
     this.waiting.delete(name);
   }
 
@@ -52,10 +52,10 @@ export class FolderSource {
   }
 }
 
-/** Parts as elements of the page itself, read when they are asked for. */
+/** Parts as elements of the page itself, parsed when they are asked for. */
 export class InlineSource {
   constructor(elements) {
-    this.elements = new Map([...elements].map((each) => [each.dataset.jatlas, each]));
+    this.elements = new Map([...elements].map((element) => [element.dataset.jatlas, element]));
   }
 
   async json(name) {
@@ -76,7 +76,7 @@ export class InlineSource {
   }
 }
 
-/** Parts that a notebook's kernel sends when asked. */
+/** Parts that a notebook's kernel sends on request. */
 export class KernelSource {
   constructor(model) {
     this.model = model;

@@ -1,12 +1,12 @@
-// The map on its canvas: the grid that fits the zoom, cross-faded to the next; names, marks.
+// Draws the map: the grid that fits the zoom, cross-faded with the previous one; names and marks.
 
 import { calm, clamp } from "./dom.js";
 import { Labels } from "./labels.js";
 
-const FINER = 34; // px: a finer grid comes in when its cells are this wide ...
-const COARSER = 27; // ... and goes when they are this narrow: between, what is there stays
+const FINER = 34; // px: a finer grid is shown once its cells are this wide ...
+const COARSER = 27; // ... and left once they are narrower than this: the gap avoids flicker
 const FADE = 380; // ms
-const PATIENCE = 2500; // ms that the old grid is shown for lack of the new one
+const PATIENCE = 2500; // ms that the old grid stays while the new one loads
 
 export class Stage {
   constructor(canvas, model, camera, tiles, state, changed) {
@@ -25,7 +25,7 @@ export class Stage {
     Object.assign(this.camera, { width, height });
   }
 
-  /** Sizes of the grid that fits the zoom. */
+  /** Size of the grid that fits the zoom. */
   wanted() {
     const shapes = this.model.maps[this.state.map].grids;
     if (this.state.grid !== "auto") {
@@ -41,7 +41,7 @@ export class Stage {
     return size;
   }
 
-  /** Draw a frame; true if another one is needed. */
+  /** Draw a frame; returns whether another one is needed. */
   draw(now) {
     const { camera, canvas, tiles, state } = this;
     const size = this.wanted();
@@ -67,24 +67,24 @@ export class Stage {
 
   #enter(grid, now) {
     const whole = this.current?.whole;
-    // A grid of another map is another picture: it fades in as well, on the same place.
+    // A grid of another map fades in as well, in the same place.
     if (this.current && (whole || !this.previous)) this.previous = this.current;
     this.current = { grid, map: this.state.map, since: now, start: null, whole: false };
   }
 
-  /** Whether all is drawn that is to be seen. */
+  /** Whether everything in view has been drawn. */
   get still() {
     const { current, previous, state } = this;
     const right = current?.map === state.map && current.grid.size === this.wanted();
     return Boolean(right && current.whole && !previous && !this.tiles.behind);
   }
 
-  /** How far the current grid has faded in; it begins once it is there. */
+  /** How far the current grid has faded in; the fade starts once its tiles are loaded. */
   #fade(now) {
     const current = this.current;
     if (!this.previous) return { fade: 1, busy: false };
     if (current.start === null) {
-      // One frame has to have asked for its tiles before it can be whole.
+      // Its tiles are requested by the frame before the one that can find them complete.
       if (!current.whole && now - current.since < PATIENCE) return { fade: 0, busy: true };
       current.start = now;
     }
@@ -93,7 +93,7 @@ export class Stage {
     return { fade, busy: true };
   }
 
-  /** Rows and columns in view. */
+  /** The rows and columns in view. */
   range(grid) {
     const [left, top] = this.camera.toMap(0, 0);
     const [right, bottom] = this.camera.toMap(this.camera.width, this.camera.height);
@@ -101,7 +101,7 @@ export class Stage {
     return { left: at(left), top: at(top), right: at(right), bottom: at(bottom) };
   }
 
-  /** The level whose icons are about as large as they are drawn. */
+  /** The level whose icons are about the size they are drawn at. */
   level(grid) {
     const px = (this.camera.scale / grid.size) * this.dpr;
     let level = 0;
@@ -115,14 +115,14 @@ export class Stage {
     const step = grid.tile << level;
     const range = this.range(grid);
     const style = this.state.styleOf(grid);
-    const there = grid.tiles(level);
+    const cells = grid.tiles(level);
     let missing = 0;
     context.globalAlpha = alpha;
     const last = (value) => Math.floor(value / step);
     for (let y = last(range.top); y <= last(range.bottom); y++) {
       for (let x = last(range.left); x <= last(range.right); x++) {
         const key = `${x}-${y}`;
-        if (!there.has(key)) continue;
+        if (!cells.has(key)) continue;
         const tile = tiles.tile(grid, level, key, style);
         const [left, top] = camera.toScreen((x * step) / grid.size, (y * step) / grid.size);
         if (tile && alpha > 0) {
@@ -139,7 +139,7 @@ export class Stage {
     return missing;
   }
 
-  /** Where cells are dim, their outlines. */
+  /** Outline the dim cells. */
   #outlines(context, grid, range, style) {
     const side = this.camera.scale / grid.size;
     context.beginPath();
@@ -157,7 +157,7 @@ export class Stage {
     context.stroke();
   }
 
-  /** While a tile is on its way, a coarser one that is there already takes its place. */
+  /** Until a tile is loaded, draw a coarser one in its place. */
   #standIn(context, grid, level, x, y, left, top) {
     for (let up = 1; level + up < grid.px.length; up++) {
       const tile = this.tiles.peek(grid, level + up, `${x >> up}-${y >> up}`);

@@ -1,15 +1,15 @@
-// A map drawn small: lit by a class, or dotted with samples.
+// Thumbnails of maps: highlighted by a class, or dotted with samples.
 
-/** The grid that a small drawing is lit by: fine enough to show shapes. */
+/** Size of the grid that highlights a thumbnail: fine enough to show shapes. */
 export function thumbSize(map) {
   const sizes = map.grids.map((grid) => grid.size);
   return sizes.filter((size) => size <= 40).at(-1) ?? sizes[0];
 }
 
 /**
- * Draw a map small.
+ * Draw a thumbnail.
  * @param canvas its CSS size is `side`
- * @param picture the thumbnail, or null
+ * @param picture the map drawn small, or null
  * @param marks {grid, heat: {values, high, low}, against} and {points}, both optional
  */
 export function drawThumb(canvas, side, picture, colours, marks = {}) {
@@ -25,11 +25,11 @@ export function drawThumb(canvas, side, picture, colours, marks = {}) {
     context.drawImage(picture, 0, 0, side, side);
   }
   if (heat) {
-    const most = against ? -heat.low : heat.high;
+    const maximum = against ? -heat.low : heat.high;
     context.fillStyle = against ? colours.against : colours.accent;
     const px = side / grid.size;
-    for (let i = 0; most > 0 && i < grid.cell.length; i++) {
-      const value = ((against ? -1 : 1) * heat.values[i]) / most;
+    for (let i = 0; maximum > 0 && i < grid.cell.length; i++) {
+      const value = ((against ? -1 : 1) * heat.values[i]) / maximum;
       if (value < 0.03) continue;
       context.globalAlpha = Math.min(1, value);
       context.fillRect(grid.column(i) * px, grid.row(i) * px, px, px);

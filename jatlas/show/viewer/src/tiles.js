@@ -1,8 +1,8 @@
-// Tiles of icons: loaded when they come into view, drawn once with the sizes and the light of
-// their cells, then moved about as one picture. What is longest out of view goes first.
+// Tiles of icons: loaded when they come into view, drawn once with the sizes and the highlight of
+// their cells, then moved as one picture. The least recently used are evicted first.
 
 const SPARE_TILES = 24; // beyond those in view, of at most 640 x 640 px, which is 1.6 MB
-const MOST_PICTURES = 32;
+const MAX_PICTURES = 32;
 const LOADING = 6; // at once
 
 export class Tiles {
@@ -11,27 +11,27 @@ export class Tiles {
     this.pictures = new Map(); // name -> ImageBitmap, oldest first
     this.loading = new Map(); // name -> promise
     this.drawn = new Map(); // name -> {bitmap, version}, oldest first
-    this.jobs = new Map(); // name -> Job, begun and not done
+    this.jobs = new Map(); // name -> Job in progress
     this.failed = new Set();
-    Object.assign(this, { budget: 0, spent: 0, asked: 0, most: SPARE_TILES });
+    Object.assign(this, { budget: 0, spent: 0, asked: 0, limit: SPARE_TILES });
   }
 
-  /** Begin a frame: milliseconds that may go into drawing tiles. */
+  /** Begin a frame, with a budget of milliseconds for drawing tiles. */
   begin(budget) {
     this.budget = budget;
     this.spent = 0;
-    this.most = SPARE_TILES + this.asked;
+    this.limit = SPARE_TILES + this.asked;
     this.asked = 0;
-    // What went out of view half done is begun anew when it comes back.
-    if (this.jobs.size > this.most) this.jobs.clear();
+    // A job that went out of view is started again when its tile comes back.
+    if (this.jobs.size > this.limit) this.jobs.clear();
   }
 
-  /** Whether the frame's time is used up, so that something may be left to draw. */
+  /** Whether the budget of the frame is used up, so that tiles may be left to draw. */
   get behind() {
     return this.spent >= this.budget;
   }
 
-  /** The tile as a bitmap, or undefined while it is not there; asks for it. */
+  /** The tile as a bitmap, or undefined while it is loading; requests it. */
   tile(grid, level, key, style) {
     this.asked++;
     const name = `${grid.prefix}-${level}-${key}`;
@@ -54,39 +54,39 @@ export class Tiles {
     if (!done) return entry?.bitmap;
     this.jobs.delete(name);
     entry?.bitmap.close();
-    // Not kept as a canvas, of which a browser may hold a copy to draw from.
+    // Not kept as a canvas: a browser may keep a second copy to draw from.
     const bitmap = job.canvas.transferToImageBitmap();
     this.drawn.set(name, { bitmap, version: style.version });
-    shed(this.drawn, this.most, (old) => old.bitmap.close());
+    evict(this.drawn, this.limit, (old) => old.bitmap.close());
     return bitmap;
   }
 
-  /** A drawn tile, if there is one; does not ask for it. */
+  /** The tile if it has been drawn; does not request it. */
   peek(grid, level, key) {
     return this.drawn.get(`${grid.prefix}-${level}-${key}`)?.bitmap;
   }
 
-  /** The picture of a tile, or undefined while it is not there; asks for it. */
+  /** The picture of a tile, or undefined while it is loading; requests it. */
   picture(name, kind = "jpg") {
-    const here = this.pictures.get(name);
-    if (here) {
+    const picture = this.pictures.get(name);
+    if (picture) {
       this.pictures.delete(name);
-      this.pictures.set(name, here);
-      return here;
+      this.pictures.set(name, picture);
+      return picture;
     }
     if (this.loading.size < LOADING && !this.failed.has(name)) this.load(name, kind);
     return undefined;
   }
 
-  /** Load a picture; resolves to null if it cannot be. */
+  /** Load a picture; resolves to null if that fails. */
   load(name, kind = "jpg") {
-    const here = this.pictures.get(name);
-    if (here) return Promise.resolve(here);
+    const picture = this.pictures.get(name);
+    if (picture) return Promise.resolve(picture);
     if (!this.loading.has(name)) {
       const loaded = this.#fetch(name, kind).then(
         (image) => {
           this.pictures.set(name, image);
-          shed(this.pictures, MOST_PICTURES, (old) => this.#close(old));
+          evict(this.pictures, MAX_PICTURES, (old) => this.#close(old));
           return image;
         },
         () => {
@@ -104,14 +104,14 @@ export class Tiles {
   }
 
   async #fetch(name, kind) {
-    const found = await this.source.picture(name, kind);
-    if (found instanceof Blob) return createImageBitmap(found);
+    const picture = await this.source.picture(name, kind);
+    if (picture instanceof Blob) return createImageBitmap(picture);
     const image = new Image();
-    // Not decode(): Chromium keeps what that gives, half a gigabyte of it, besides our own bitmap.
+    // Not decode(): Chromium caches its result, up to half a gigabyte, beside our own bitmap.
     await new Promise((resolve, reject) => {
       image.onload = resolve;
       image.onerror = () => reject(new Error(`${name} is missing`));
-      image.src = found;
+      image.src = picture;
     });
     return createImageBitmap(image);
   }
@@ -121,7 +121,7 @@ export class Tiles {
     picture.close();
   }
 
-  /** Draw one icon into a box, from its tile at full size; false while it is not there. */
+  /** Draw one icon into a box from its tile at full size; returns false if that is not loaded. */
   icon(context, grid, i, x, y, side) {
     const step = grid.tile;
     const [row, column] = [grid.row(i), grid.column(i)];
@@ -133,14 +133,14 @@ export class Tiles {
     return true;
   }
 
-  /** Have the tile of an icon loaded. */
+  /** Load the full-size tile of an icon. */
   forIcon(grid, i) {
     const [row, column] = [grid.row(i), grid.column(i)];
     const key = `${Math.floor(column / grid.tile)}-${Math.floor(row / grid.tile)}`;
     return this.load(`${grid.prefix}-0-${key}`);
   }
 
-  /** Bytes of the bitmaps that are kept. */
+  /** Bytes of all bitmaps in memory. */
   get bytes() {
     let sum = 0;
     const add = (bitmap) => (sum += bitmap.width * bitmap.height * 4);
@@ -156,18 +156,18 @@ export class Tiles {
   }
 }
 
-/** Drop the oldest entries of a map until `most` are left. */
-function shed(map, most, dropped) {
+/** Drop the oldest entries of a map until `limit` are left. */
+function evict(map, limit, dropped) {
   for (const [name, value] of map) {
-    if (map.size <= most) return;
+    if (map.size <= limit) return;
     map.delete(name);
     dropped(value);
   }
 }
 
 /**
- * Draws the cells of a tile as they are to be seen, a few milliseconds at a time. Outlines of dim
- * cells at full size are left to the stage: here they would grow with the zoom.
+ * Draws the cells of a tile in their style, a few milliseconds at a time. Outlines of dim cells at
+ * full size are drawn by the stage: here they would grow with the zoom.
  */
 class Job {
   /** @param style {density, light(i) -> 0..1 or null, outline, version} */
@@ -181,17 +181,17 @@ class Job {
     this.context.imageSmoothingQuality = this.px > 12 ? "high" : "low";
   }
 
-  /** Draw until it is done or the time is over; true if it is done. */
+  /** Draw until all is done or the time is up; returns whether all is done. */
   work(until) {
     const { picture, grid, px, step, style, context, cells } = this;
-    let run = null; // neighbours in a row that are drawn whole go in one stroke
+    let run = null; // adjacent full-size icons of a row are copied in one call
     const flush = () => {
       if (run) context.drawImage(picture, run.x, run.y, run.w, px, run.x, run.y, run.w, px);
       run = null;
     };
     for (; this.next < cells.length; this.next++) {
       if (this.next % 64 === 63 && performance.now() > until) {
-        this.next++; // one more, lest a late frame gets nowhere
+        this.next++; // one more, so that a late frame makes progress too
         flush();
         this.#cell(cells[this.next - 1]);
         return this.next >= cells.length;

@@ -1,4 +1,4 @@
-// The viewer: one state, the parts that show it, and what the reader may do.
+// The viewer: one state, the parts that show it, and the actions of the reader.
 
 import { Camera } from "./camera.js";
 import { describe } from "./cellview.js";
@@ -14,16 +14,16 @@ import { Tiles } from "./tiles.js";
 import { Trail } from "./trail.js";
 
 const NARROW = 760; // px: a phone, or a column of a notebook
-let made = 0;
+let instances = 0;
 
 export class Viewer {
   /**
    * @param root an element of class "jatlas"
-   * @param source where the parts come from; see source.js
-   * @param options {links: whether the address follows the view, onpin(cell or null)}
+   * @param source provides the parts of the atlas; see source.js
+   * @param options {links: whether the address bar follows the view, onpin(cell or null)}
    */
   constructor(root, manifest, source, options = {}) {
-    Object.assign(this, { root, options, id: `jatlas${++made}`, covered: { right: 0, bottom: 0 } });
+    Object.assign(this, { root, options, id: `jatlas${++instances}`, covered: { right: 0, bottom: 0 } });
     this.model = new Model(manifest, source);
     this.state = {
       map: 0, grid: "auto", density: 1, labels: true, lit: null, pinned: null, trail: null,
@@ -52,10 +52,10 @@ export class Viewer {
       leave: () => this.#hover(),
       tap: (px, py) => this.#tap(px, py),
       double: (px, py) => this.camera.fly(...this.#towards(px, py, 2), camera.zoom * 2, 300),
-      // Among other things, or in a frame among them, the wheel scrolls until the map is in hand.
+      // In a notebook or a frame the wheel scrolls the page until the map has the focus.
       wheel: (event) => (this.options.links && self === top) || event.ctrlKey || this.root.contains(document.activeElement),
     });
-    // A page of our own hears every key, a part of a page only what is meant for it.
+    // On its own page the viewer handles every key, inside another page only those sent to it.
     on(this.options.links ? document : this.root, "keydown", (event) => {
       const typing = event.target.matches("input:not([type=range], [type=checkbox]), textarea, select");
       const control = event.target.matches("button, input") && /^(Enter| |Arrow.*)$/.test(event.key);
@@ -104,7 +104,7 @@ export class Viewer {
     this.changed();
   }
 
-  /** How much of the map the panel covers: at the right, or on a phone at the bottom. */
+  /** Measure how much of the map the panel covers: at the right, or on a phone at the bottom. */
   #measure() {
     const { element } = this.details;
     const wide = this.root.clientWidth > NARROW;
@@ -112,7 +112,7 @@ export class Viewer {
     this.covered = wide ? { right: width, bottom: 0 } : { right: 0, bottom: height };
   }
 
-  // What the reader may do.
+  // Actions of the reader.
 
   set(change) {
     Object.assign(this.state, change);
@@ -134,8 +134,8 @@ export class Viewer {
     const { state, model, camera } = this;
     const map = state.map;
     const finest = model.maps[map].grids.at(-1).size;
-    camera.most = Math.max(8, (finest * 330) / Math.max(300, Math.min(camera.width, camera.height)));
-    this.canvas.setAttribute("aria-label", `Map of ${model.maps[map].title.slice(0, 80)}. Arrow keys walk from cell to cell, Enter pins, question mark helps.`);
+    camera.maxZoom = Math.max(8, (finest * 330) / Math.max(300, Math.min(camera.width, camera.height)));
+    this.canvas.setAttribute("aria-label", `Map of ${model.maps[map].title.slice(0, 80)}. Arrow keys move between cells, Enter pins a cell, question mark opens the help.`);
     this.card.hide();
     this.rail.update();
     this.details.update();
@@ -146,7 +146,7 @@ export class Viewer {
     this.changed();
   }
 
-  /** Show all of the map; `unlessMoved` gives way to what the reader does meanwhile. */
+  /** Show the whole map; with `unlessMoved`, not if the reader moves it meanwhile. */
   async home(duration = 500, { unlessMoved = false } = {}) {
     const { map } = this.state;
     const before = this.where();
@@ -187,12 +187,12 @@ export class Viewer {
     if (!grid) return;
     const i = grid.find(...this.camera.toMap(px, py));
     const { pinned } = this.state;
-    this.state.cursor = -1; // arrows go on from what is pinned
+    this.state.cursor = -1; // arrow keys continue from the pinned cell
     if (i < 0 || (pinned?.grid === grid && pinned.i === i)) this.pin(null);
     else this.pin({ grid, i });
   }
 
-  /** Put the keyboard's frame on a cell. */
+  /** Move the keyboard cursor to a cell. */
   stand(grid, i) {
     Object.assign(this.state, { cursor: i, cursorGrid: grid });
     if (i >= 0) {
@@ -215,7 +215,7 @@ export class Viewer {
     if (dx || dy) camera.fly(camera.x + dx / camera.scale, camera.y + dy / camera.scale, camera.zoom, 250);
   }
 
-  /** Pin a cell {grid, i}, or let go with null. */
+  /** Pin a cell {grid, i}; null unpins. */
   pin(cell) {
     const { state } = this;
     state.pinned = cell && { ...cell, map: cell.grid.map };
@@ -231,19 +231,19 @@ export class Viewer {
     this.changed();
   }
 
-  /** A pinned cell as plain values. */
+  /** Return a pinned cell as plain values. */
   cell({ map, grid, i }) {
     const { id, layer } = this.model.maps[map];
     const labels = grid.labels(i).map(([index, value]) => [index, this.model.name(index), value]);
     return { map: id, layer, grid: grid.size, row: grid.row(i), col: grid.column(i), count: grid.count[i], labels };
   }
 
-  /** Light cells up by their evidence for a class; null goes back. */
+  /** Highlight cells by their evidence for a class; null clears the highlight. */
   light(cls, change = {}) {
     const { state } = this;
     state.lit = cls === null ? null : { intensity: 1.4, against: false, ...change, cls };
     this.rail.update();
-    this.say(cls === null ? "All cells" : `Lit by evidence for ${shortName(this.model.name(cls), 60)}`);
+    this.say(cls === null ? "Highlight cleared" : `Highlighting evidence for ${shortName(this.model.name(cls), 60)}`);
     this.changed();
   }
 

@@ -1,4 +1,4 @@
-// The viewer in a notebook, as an anywidget module.
+// Entry point of the notebook widget, an anywidget module.
 
 import { h } from "./dom.js";
 import { KernelSource } from "./source.js";
@@ -6,7 +6,7 @@ import { Viewer } from "./viewer.js";
 
 function render({ model, el }) {
   const source = new KernelSource(model);
-  // The attribute keeps JupyterLab's own keys out of the map.
+  // The attribute keeps JupyterLab's own shortcuts from acting on the map.
   const root = h("div", { class: "jatlas j-embedded", "data-lm-suppress-shortcuts": "true" });
   root.style.height = `${model.get("height")}px`;
   el.append(root);

@@ -1,0 +1,38 @@
+"""An atlas in the browser."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import webbrowser
+from pathlib import Path
+
+from jatlas.records import Atlas
+from jatlas.show._export import as_folder, export_folder, has_page
+from jatlas.show._server import serving
+
+
+def view(atlas: Atlas | str | Path, *, port: int = 0, browser: bool = True) -> None:
+    """Serve an atlas on 127.0.0.1 and open it in the browser; returns at Ctrl-C.
+
+    A folder without a page gets one first. Nothing leaves this machine.
+
+    Args:
+      atlas: folder of an atlas, or an atlas in memory, which is served from a temporary folder.
+      port: the port; 0 picks a free one.
+      browser: whether to open the page in the browser. Its address is printed either way.
+
+    Raises:
+      FileNotFoundError: if the folder holds no atlas.
+      ValueError: if the atlas is damaged.
+      OSError: if the port is taken, or the page cannot be written.
+    """
+    with as_folder(atlas) as folder:
+        if not has_page(folder):
+            export_folder(folder)
+        with serving(folder, port=port) as url:
+            print(f"{url} (Ctrl-C stops)", flush=True)
+            if browser:
+                webbrowser.open(url)
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
