@@ -10,13 +10,13 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jatlas.storage._files import write_image
 
 import jatlas
 from jatlas import pixels
 from jatlas.arrange import inverse, nearest_neighbors, second_moment, whiten
 from jatlas.collect import _sample as sample
 from jatlas.explain import evidence
-from jatlas.storage._files import write_image
 from jatlas.visualize import RenderConfig, render
 
 LAYER = "mixed4c"

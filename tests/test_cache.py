@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jatlas.storage import FOLDER, Stage, files, working_folder
+from jatlas.storage import FOLDER, CachedStage, files, working_folder
 
 
 def arrays(value: float) -> dict[str, np.ndarray]:
@@ -21,12 +21,12 @@ def assert_equal(got: dict[str, np.ndarray] | None, expected: dict[str, np.ndarr
 
 def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "cache"
-    stage = Stage.begin(folder, "points", seed=1)
+    stage = CachedStage.begin(folder, "points", seed=1)
     assert stage.get() is None and not folder.exists()
     stage.put(arrays(2))
-    assert_equal(Stage.begin(folder, "points", seed=1).get(), arrays(2))
-    assert Stage.begin(folder, "points", seed=2).get() is None
-    assert Stage.begin(folder, "other", seed=1).get() is None
+    assert_equal(CachedStage.begin(folder, "points", seed=1).get(), arrays(2))
+    assert CachedStage.begin(folder, "points", seed=2).get() is None
+    assert CachedStage.begin(folder, "other", seed=1).get() is None
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,17 @@ def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
 def test_every_input_decides_the_digest_and_of_what_follows(
     one: dict[str, Any], other: dict[str, Any]
 ) -> None:
-    first, second = (Stage.begin(None, "samples", **inputs) for inputs in (one, other))
+    first, second = (CachedStage.begin(None, "samples", **inputs) for inputs in (one, other))
     assert first.digest != second.digest
     assert first.then("points").digest != second.then("points").digest
     assert first.then("points", **one).digest != first.then("points", **other).digest
 
 
 def test_the_order_of_inputs_does_not_matter() -> None:
-    assert Stage.begin(None, "x", a=1, b=2).digest == Stage.begin(None, "x", b=2, a=1).digest
+    assert (
+        CachedStage.begin(None, "x", a=1, b=2).digest
+        == CachedStage.begin(None, "x", b=2, a=1).digest
+    )
 
 
 def test_once_computes_once(tmp_path: Path) -> None:
@@ -60,9 +63,9 @@ def test_once_computes_once(tmp_path: Path) -> None:
         calls.append(1)
         return arrays(len(calls))
 
-    stage = Stage.begin(tmp_path, "a")
+    stage = CachedStage.begin(tmp_path, "a")
     assert_equal(stage.once(compute), arrays(1))
-    assert_equal(Stage.begin(tmp_path, "a").once(compute), arrays(1))
+    assert_equal(CachedStage.begin(tmp_path, "a").once(compute), arrays(1))
     assert_equal(stage.then("b").once(compute), arrays(2))
     assert len(calls) == 2
 
@@ -71,7 +74,7 @@ def test_what_fails_is_not_kept(tmp_path: Path) -> None:
     def fail() -> dict[str, np.ndarray]:
         raise RuntimeError("no luck")
 
-    stage = Stage.begin(tmp_path, "a")
+    stage = CachedStage.begin(tmp_path, "a")
     with pytest.raises(RuntimeError, match="no luck"):
         stage.once(fail)
     assert_equal(stage.once(lambda: arrays(4)), arrays(4))
@@ -79,7 +82,7 @@ def test_what_fails_is_not_kept(tmp_path: Path) -> None:
 
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    stage = Stage.begin(None, "a")
+    stage = CachedStage.begin(None, "a")
     stage.put(arrays(0))
     assert stage.get() is None and stage.pieces() == []
     assert_equal(stage.once(lambda: arrays(1)), arrays(1))
@@ -88,8 +91,8 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_what_is_known_is_not_read_from_the_folder(tmp_path: Path) -> None:
-    digest = Stage.begin(None, "a", x=1).digest
-    stage = Stage.begin(tmp_path, "a", x=1, known={digest: lambda: arrays(7)})
+    digest = CachedStage.begin(None, "a", x=1).digest
+    stage = CachedStage.begin(tmp_path, "a", x=1, known={digest: lambda: arrays(7)})
     assert_equal(stage.once(lambda: arrays(0)), arrays(7))
     assert stage.then("b").get() is None
     assert list(tmp_path.iterdir()) == []
@@ -97,11 +100,11 @@ def test_what_is_known_is_not_read_from_the_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mixed4c-icons", "features/conv1", "block[0]*", "..", "a.b"])
 def test_pieces_are_those_of_the_stage_alone(tmp_path: Path, name: str) -> None:
-    stage = Stage.begin(tmp_path, name)
+    stage = CachedStage.begin(tmp_path, name)
     for piece in ("b2", "b10", "a1"):
         stage.put(arrays(0), piece)
     stage.then(name).put(arrays(1), "z")
-    Stage.begin(tmp_path, f"{name}-more").put(arrays(1), "y")
+    CachedStage.begin(tmp_path, f"{name}-more").put(arrays(1), "y")
     (tmp_path / ".b-1.npz-abc123").write_bytes(b"a temporary file")
     assert stage.pieces() == ["a1", "b10", "b2"]
     assert_equal(stage.get("a1"), arrays(0))
@@ -113,7 +116,7 @@ def test_pieces_are_those_of_the_stage_alone(tmp_path: Path, name: str) -> None:
 def test_a_damaged_result_is_not_there_and_said(
     tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage = Stage.begin(tmp_path, "a")
+    stage = CachedStage.begin(tmp_path, "a")
     stage.put(arrays(1))
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:200] if content is None else content)
@@ -124,7 +127,7 @@ def test_a_damaged_result_is_not_there_and_said(
 
 
 def test_a_flipped_bit_is_damage(tmp_path: Path) -> None:
-    stage = Stage.begin(tmp_path, "a")
+    stage = CachedStage.begin(tmp_path, "a")
     stage.put({"x": np.zeros(1000, np.float32)})
     (path,) = tmp_path.iterdir()
     content = bytearray(path.read_bytes())

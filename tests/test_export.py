@@ -23,8 +23,7 @@ from jatlas.show import PackConfig, export, export_folder, export_html, has_page
 from jatlas.show import _tiles as tiles
 from jatlas.show._encode import embeddable
 from jatlas.show._export import ASSETS
-from jatlas.storage import _files as files
-from jatlas.storage import load, read_names, save
+from jatlas.storage import files, load, read_names, save
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from jatlas import Run, collect
 from jatlas.collect import _sample as sample
 from jatlas.collect._extract import Collected
 from jatlas.explain import evidence
-from jatlas.storage import Stage
+from jatlas.storage import CachedStage
 
 KEY = jax.random.key(11)
 LAYERS = ("conv2", "conv1")
@@ -32,7 +32,7 @@ def gather(
     batch_size: int = 8,
     **changes: Any,
 ) -> Collected:
-    stages = {layer: Stage.begin(folder, f"{layer}-samples") for layer in layers}
+    stages = {layer: CachedStage.begin(folder, f"{layer}-samples") for layer in layers}
     arguments: dict[str, Any] = {"per_image": 1, "key": KEY} | changes
     network = arguments.pop("network", tiny_network())
     run = Run(batch_size=batch_size, progress=False)

@@ -21,7 +21,7 @@ from jatlas.collect import SEGMENT, Collected, Folder, ImageSource, as_source, c
 from jatlas.model import Network
 from jatlas.records import Atlas, Info, Map, Samples
 from jatlas.show import PAGE, export_folder, has_page
-from jatlas.storage import Arrays, Stage, check_output, load, update, working_folder
+from jatlas.storage import Arrays, CachedStage, check_output, load, update, working_folder
 from jatlas.types import HostArray, Key, Params, Run
 
 log = logging.getLogger(__name__)
@@ -158,9 +158,9 @@ class _Plan:
       reusable: whether the images can be told from others; if not, no result may be reused.
     """
 
-    samples: dict[str, Stage]
-    points: dict[str, Stage]
-    grids: dict[tuple[str, int], tuple[Stage, Stage]]
+    samples: dict[str, CachedStage]
+    points: dict[str, CachedStage]
+    grids: dict[tuple[str, int], tuple[CachedStage, CachedStage]]
     reusable: bool
 
     @classmethod
@@ -172,7 +172,7 @@ class _Plan:
         reusable = request.source.fingerprint() is not None
         if not reusable:
             folder, known = None, None
-        begin = Stage.begin(
+        begin = CachedStage.begin(
             folder,
             "images",
             known=known,
@@ -329,7 +329,7 @@ def _map(request: _Request, plan: _Plan, layer: str, samples: Samples) -> Map:
 
     def lay_out() -> Arrays:
         points = umap(samples.vectors, key=for_layout, config=config.layout, progress=run.progress)
-        return {"points": to_unit_square(points)}
+        return {"points": np.asarray(to_unit_square(points))}
 
     with timed(f"{layer} layout"):
         points = plan.points[layer].once(lay_out)["points"]

@@ -17,7 +17,7 @@ from jatlas.explain import exemplars
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Grid, Icons, Map
-from jatlas.storage import Arrays, Stage
+from jatlas.storage import Arrays, CachedStage
 from jatlas.types import Array, HostArray, Key, Params, Run
 from jatlas.visualize import RandomViews, RenderConfig, render_each
 
@@ -110,7 +110,7 @@ def draw_grid(
     config: CellConfig,
     images: ImageSource | None,
     key: Key,
-    stages: tuple[Stage, Stage],
+    stages: tuple[CachedStage, CachedStage],
     run: Run,
 ) -> Grid:
     """Average the samples of each cell, render icons of the full ones, find their exemplars.
@@ -165,8 +165,8 @@ def draw_grid(
 
 
 def grid_stages(
-    points: Stage, path: str, *, size: int, min_count: int, config: CellConfig, key: Key
-) -> tuple[Stage, Stage]:
+    points: CachedStage, path: str, *, size: int, min_count: int, config: CellConfig, key: Key
+) -> tuple[CachedStage, CachedStage]:
     """Return the stages of a grid's icons and of its exemplars.
 
     Args:
@@ -202,7 +202,7 @@ def draw_icons(
     layer: str,
     config: RenderConfig,
     key: Key,
-    stage: Stage,
+    stage: CachedStage,
     run: Run,
 ) -> Icons:
     """Render the icons of a grid; what is kept of them is not rendered again.

@@ -21,7 +21,7 @@ from jatlas.explain import (
 )
 from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas, Info, Map
-from jatlas.storage import Arrays, Stage
+from jatlas.storage import Arrays, CachedStage
 from jatlas.types import Key, Params, Run
 
 
@@ -160,7 +160,7 @@ def _with_map(
     return with_map(atlas, dataclasses.replace(new, grids=(drawn,)), stages=(points, *grid))
 
 
-def with_map(atlas: Atlas, new: Map, *, stages: tuple[Stage, ...]) -> Atlas:
+def with_map(atlas: Atlas, new: Map, *, stages: tuple[CachedStage, ...]) -> Atlas:
     """Return an atlas with a map: in the place of the one of its name, or as the last.
 
     Args:
@@ -204,10 +204,10 @@ def _stages(
     cells: CellConfig,
     keys: tuple[Key, Key],
     run: Run,
-) -> tuple[Stage, tuple[Stage, Stage]]:
+) -> tuple[CachedStage, tuple[CachedStage, CachedStage]]:
     """Return the stages of a map's points, and of its grid."""
     for_layout, for_icons = keys
-    points = Stage.begin(
+    points = CachedStage.begin(
         run.cache,
         identity.points_name(blank.path),
         samples=atlas.info.get("stages", {}).get(identity.samples_name(blank.layer), ""),

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jatlas.model import Network, digest
+from jatlas.model import Network, digest, fingerprint
 from jatlas.records import Atlas, Icons, Samples
 from jatlas.storage import Arrays
 from jatlas.types import HostArray, Key, Params
@@ -37,7 +37,9 @@ def _json(value: Any) -> Any:
 
 def network_identity(network: Network, params: Params) -> dict[str, Any]:
     """Return what decides what a network computes."""
-    return {"network": network.name, "weights_sha256": digest(params), "code_sha256": ""}
+    weights = digest(params)
+    code = fingerprint(network, params, weights_sha256=weights)
+    return {"network": network.name, "weights_sha256": weights, "code_sha256": code}
 
 
 def versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ from jatlas.build._cells import CellConfig, directions, draw_icons
 from jatlas.build._class_maps import with_map
 from jatlas.model import Network
 from jatlas.records import Atlas, Icons, Info
-from jatlas.storage import Stage
+from jatlas.storage import CachedStage
 from jatlas.types import Key, Params, Run
 from jatlas.visualize import render
 
@@ -57,7 +57,7 @@ def rerender(
     chosen = {"seed": seed} | identity.settings(cells)
     del chosen["exemplars"]
     stages = atlas.info.get("stages", {})
-    stage = Stage.begin(
+    stage = CachedStage.begin(
         run.cache,
         identity.icons_name(path, size),
         points=stages.get(identity.points_name(path), ""),

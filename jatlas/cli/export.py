@@ -7,8 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from jatlas.show import PackConfig, export_folder, export_html
-from jatlas.show._export import ONE_FILE
+from jatlas.show import ONE_FILE, PackConfig, export
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,11 +29,6 @@ class Export:
 
     def run(self) -> None:
         """Write the page and say where it is."""
-        if self.html is not None and self.site is not None:
-            raise ValueError("html, site: expected one of them")
-        if self.html is not None:
-            config = dataclasses.replace(ONE_FILE, paths=self.paths)
-            print(export_html(self.atlas, self.html, config=config))
-        else:
-            config = PackConfig(paths=self.paths)
-            print(export_folder(self.atlas, out=self.site, config=config))
+        base = PackConfig() if self.html is None else ONE_FILE
+        config = dataclasses.replace(base, paths=self.paths)
+        print(export(self.atlas, html=self.html, site=self.site, config=config))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from jatlas.show import export_folder, has_page, serve
+from jatlas.show import view
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,4 @@ class View:
 
     def run(self) -> None:
         """Serve the atlas on the loopback interface."""
-        if not has_page(self.atlas):
-            export_folder(self.atlas)
-        serve(self.atlas, port=self.port, open_browser=self.browser)
+        view(self.atlas, port=self.port, browser=self.browser)

@@ -22,7 +22,7 @@ from jatlas.collect._source import ImageSource, Loaded, batches
 from jatlas.explain import evidence
 from jatlas.model import Network
 from jatlas.records import Samples
-from jatlas.storage import Arrays, Stage
+from jatlas.storage import Arrays, CachedStage
 from jatlas.types import Array, HostArray, Key, Params, Run
 
 SEGMENT = 256
@@ -122,7 +122,7 @@ def collect(
     params: Params,
     source: ImageSource,
     *,
-    stages: Mapping[str, Stage],
+    stages: Mapping[str, CachedStage],
     per_image: int,
     key: Key,
     run: Run,
@@ -175,7 +175,7 @@ def _fill_gaps(
     source: ImageSource,
     kept: dict[str, dict[int, Arrays]],
     last: int | None,
-    stages: Mapping[str, Stage],
+    stages: Mapping[str, CachedStage],
     *,
     batch_size: int,
     segment: int,
@@ -204,7 +204,7 @@ def _fill_gaps(
                 break
 
 
-def _kept(stage: Stage) -> dict[int, Arrays]:
+def _kept(stage: CachedStage) -> dict[int, Arrays]:
     """Return the segments of a layer that are kept, by number."""
     stored = {int(name): stage.get(name) for name in stage.pieces()}
     return {number: arrays for number, arrays in stored.items() if arrays is not None}

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.storage import _files as files
+from jatlas.storage import files
 from jatlas.types import Params
 
 PROVENANCE = "provenance.json"

@@ -14,8 +14,7 @@ from typing import IO
 
 from jatlas.records import Atlas
 from jatlas.show._pack import PackConfig, pack
-from jatlas.storage import _files as files
-from jatlas.storage import read_info, save
+from jatlas.storage import files, read_info, save
 
 PAGE = "index.html"
 VIEWER = "viewer"

@@ -20,8 +20,7 @@ from jatlas import pixels
 from jatlas.show import _tiles as tiles
 from jatlas.show._encode import embeddable, encoded, quantized, rounded
 from jatlas.show._entries import GridEntry, MapEntry, read_classes, read_maps
-from jatlas.storage import _files as files
-from jatlas.storage import read_info, read_names
+from jatlas.storage import files, read_info, read_names
 from jatlas.types import HostArray
 
 FORMAT = "jatlas-viewer/1"

@@ -3,7 +3,7 @@
 from jatlas.storage import files as files
 from jatlas.storage._cache import FOLDER as FOLDER
 from jatlas.storage._cache import Arrays as Arrays
-from jatlas.storage._cache import Stage as Stage
+from jatlas.storage._cache import CachedStage as CachedStage
 from jatlas.storage._cache import working_folder as working_folder
 from jatlas.storage._format import ATLAS_FILE as ATLAS_FILE
 from jatlas.storage._format import add_map as add_map

@@ -27,12 +27,12 @@ _LOCK = "lock"
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
+class CachedStage:
     """A stage of a computation: what decides its result, and where that is kept.
 
     Stages form chains, as each is decided by the ones before it:
 
-    >>> samples = Stage.begin(None, "samples", source="sha256 of the images", per_image=1)
+    >>> samples = CachedStage.begin(None, "samples", source="sha256 of the images", per_image=1)
     >>> points = samples.then("points", n_neighbors=15)
     >>> points.digest == samples.then("points", n_neighbors=15).digest
     True
@@ -60,11 +60,11 @@ class Stage:
         *,
         known: Mapping[str, Callable[[], Arrays]] | None = None,
         **inputs: Any,
-    ) -> Stage:
+    ) -> CachedStage:
         """Begin a chain with a stage that is decided by `inputs`, JSON values."""
         return cls(name, _digest(name, inputs), folder, known or {})
 
-    def then(self, name: str, **inputs: Any) -> Stage:
+    def then(self, name: str, **inputs: Any) -> CachedStage:
         """Return a stage that is decided by this one and `inputs`, JSON values."""
         digest = _digest(name, {"after": self.digest, **inputs})
         return dataclasses.replace(self, name=name, digest=digest)
