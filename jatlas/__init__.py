@@ -15,29 +15,47 @@ if TYPE_CHECKING:
     from jatlas.arrange import UMAP as UMAP
     from jatlas.arrange import umap as umap
     from jatlas.build import BuildConfig as BuildConfig
+    from jatlas.build import CellConfig as CellConfig
     from jatlas.build import build as build
+    from jatlas.build import class_map as class_map
+    from jatlas.build import comparison_map as comparison_map
+    from jatlas.build import find_patches as find_patches
+    from jatlas.build import rerender as rerender
+    from jatlas.collect import Preprocess as Preprocess
     from jatlas.collect import arrays as arrays
+    from jatlas.collect import dataset as dataset
+    from jatlas.collect import extract as extract
     from jatlas.collect import folder as folder
     from jatlas.collect import tfds as tfds
+    from jatlas.explain import ClassSelection as ClassSelection
+    from jatlas.explain import ComparisonSelection as ComparisonSelection
     from jatlas.explain import evidence as evidence
     from jatlas.explain import exemplars as exemplars
     from jatlas.model import Network as Network
     from jatlas.model import find_class as find_class
+    from jatlas.model import inception_v1 as inception_v1
     from jatlas.model import load_network as load_network
     from jatlas.records import Atlas as Atlas
     from jatlas.records import Grid as Grid
     from jatlas.records import Icons as Icons
     from jatlas.records import Map as Map
     from jatlas.records import Samples as Samples
+    from jatlas.show import export as export
+    from jatlas.show import view as view
+    from jatlas.show import widget as widget
     from jatlas.storage import load as load
     from jatlas.storage import save as save
     from jatlas.synthetic import Synthetic as Synthetic
     from jatlas.types import Run as Run
-    from jatlas.visualize import MACO as MACO
+    from jatlas.visualize import Adam as Adam
+    from jatlas.visualize import Alpha as Alpha
     from jatlas.visualize import Channel as Channel
     from jatlas.visualize import Direction as Direction
+    from jatlas.visualize import Diversity as Diversity
     from jatlas.visualize import Fourier as Fourier
+    from jatlas.visualize import MACO as MACO
     from jatlas.visualize import Neuron as Neuron
+    from jatlas.visualize import Pixels as Pixels
     from jatlas.visualize import RandomViews as RandomViews
     from jatlas.visualize import RenderConfig as RenderConfig
     from jatlas.visualize import TotalVariation as TotalVariation
@@ -49,16 +67,18 @@ __version__ = "0.1.0"
 # Imported when they are first asked for: JAX, Flax and Optax take two seconds together.
 _NAMES = {
     "arrange": "TSNE UMAP umap",
-    "build": "BuildConfig build",
-    "collect": "arrays folder tfds",
-    "explain": "evidence exemplars",
-    "model": "Network find_class load_network",
+    "build": "BuildConfig CellConfig build class_map "
+    "comparison_map find_patches rerender",
+    "collect": "Preprocess arrays dataset extract folder tfds",
+    "explain": "ClassSelection ComparisonSelection evidence exemplars",
+    "model": "Network find_class inception_v1 load_network",
     "records": "Atlas Grid Icons Map Samples",
+    "show": "export view widget",
     "storage": "load save",
     "synthetic": "Synthetic",
     "types": "Run",
-    "visualize": "Channel Direction Fourier MACO Neuron RandomViews RenderConfig TotalVariation "
-    "paper render",
+    "visualize": "MACO Adam Alpha Channel Direction Diversity Fourier Neuron Pixels "
+    "RandomViews RenderConfig TotalVariation paper render",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 

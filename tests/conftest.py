@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import pytest
 from atlases import build, make_images
 
-from jatlas.model import GOOGLENET_BVLC, Network, inception_v1
-from jatlas.model._convert import convert
+from jatlas.model import GOOGLENET_BVLC, Network, inception_v1, read_weight_file
 from jatlas.types import Params
 
 
@@ -30,7 +29,7 @@ def googlenet(test_data: Path) -> tuple[Network, Params]:
     """BVLC GoogLeNet with its real weights."""
     config = GOOGLENET_BVLC
     file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
-    return inception_v1(config), jax.tree.map(jnp.asarray, convert(file, config=config))
+    return inception_v1(config), jax.tree.map(jnp.asarray, read_weight_file(file, config=config))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from test_build import Killed, failing_at
 import jatlas
 from jatlas import UMAP, Atlas, RandomViews
 from jatlas.build import CellConfig, cells_like, class_map, comparison_map, render_cell, rerender
-from jatlas.explain import ClassSelection, ComparisonSelection, choose
+from jatlas.explain import ClassSelection, ComparisonSelection, select_samples
 from jatlas.model import GOOGLENET_BVLC, abstract_params, inception_v1
 from jatlas.records import Info
 from jatlas.storage import add_map, files, load, save
@@ -64,7 +64,9 @@ def test_a_map_holds_the_samples_that_matter_each_once(atlas: Atlas, add: Any) -
     assert [each.path for each in others] == ["conv1", "conv2"]
     layer = atlas.find("conv2")
     selection = ONE if add is one else TWO
-    wanted = [choose(layer.samples.evidence, index=i, config=selection) for i in new.classes]
+    wanted = [
+        select_samples(layer.samples.evidence, index=i, config=selection) for i in new.classes
+    ]
     np.testing.assert_array_equal(new.rows, np.unique(np.concatenate(wanted)))
     assert new.rows is not None
     jax.tree.map(np.testing.assert_array_equal, new.samples, layer.samples.take(new.rows))

@@ -12,7 +12,7 @@ from PIL import Image
 from jatlas import Atlas
 from jatlas.records import Grid, Icons, Info, Map, Samples
 from jatlas.storage import _format as atlas
-from jatlas.storage import load, save
+from jatlas.storage import files, load, save
 
 SIZE, PX, CHANNELS, CLASSES, SAMPLES = 3, 4, 5, 7, 11
 
@@ -157,7 +157,7 @@ def test_a_failure_on_the_way_leaves_what_was_there(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(f"jatlas.storage._files.{call}", fail)
+    monkeypatch.setattr(files, call, fail)
     with pytest.raises(OSError, match="No space left"):
         save(make_atlas(1), folder, overwrite=True)
     with pytest.raises(OSError, match="No space left"):

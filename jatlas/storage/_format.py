@@ -134,7 +134,7 @@ def add_map(path: str | Path, atlas: Atlas, new: Map) -> None:
             if new.path in names and new.kind != "layer":
                 files.write_json(folder / ATLAS_FILE, stored | {"maps": without})
                 hidden = True
-    except BaseException:
+    except OSError:
         if hidden:
             files.write_json(folder / ATLAS_FILE, stored)
         raise
