@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from jatlas.storage import save as save
     from jatlas.synthetic import Synthetic as Synthetic
     from jatlas.types import Run as Run
+    from jatlas.visualize import MACO as MACO
     from jatlas.visualize import Adam as Adam
     from jatlas.visualize import Alpha as Alpha
     from jatlas.visualize import Channel as Channel
     from jatlas.visualize import Direction as Direction
     from jatlas.visualize import Diversity as Diversity
     from jatlas.visualize import Fourier as Fourier
-    from jatlas.visualize import MACO as MACO
     from jatlas.visualize import Neuron as Neuron
     from jatlas.visualize import Pixels as Pixels
     from jatlas.visualize import RandomViews as RandomViews
@@ -67,8 +67,7 @@ __version__ = "0.1.0"
 # Imported when they are first asked for: JAX, Flax and Optax take two seconds together.
 _NAMES = {
     "arrange": "TSNE UMAP umap",
-    "build": "BuildConfig CellConfig build class_map "
-    "comparison_map find_patches rerender",
+    "build": "BuildConfig CellConfig build class_map comparison_map find_patches rerender",
     "collect": "Preprocess arrays dataset extract folder tfds",
     "explain": "ClassSelection ComparisonSelection evidence exemplars",
     "model": "Network find_class inception_v1 load_network",

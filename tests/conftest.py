@@ -1,10 +1,17 @@
 """Fixtures that several test modules share."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
-# What the command line would keep in the user's folder between runs could hide what is tested.
-os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")
+# Programs that one worker, or a process that a test starts, compiles serve all others of this run;
+# what earlier runs left in the user's folder could hide what is tested.
+if "JATLAS_TEST_COMPILED" not in os.environ:
+    os.environ["JATLAS_TEST_COMPILED"] = tempfile.mkdtemp(prefix="jatlas-compiled-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["JATLAS_TEST_COMPILED"]
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +20,12 @@ from atlases import build, make_images
 
 from jatlas.model import GOOGLENET_BVLC, Network, inception_v1, read_weight_file
 from jatlas.types import Params
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the compiled programs when the run is over, not when a worker is."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["JATLAS_TEST_COMPILED"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,22 +14,15 @@ import numpy as np
 import pytest
 from helpers import tiny_network, tiny_params
 from PIL import Image
-from test_pipeline import make_images
 
 from jatlas.cli import _main as cli
-from jatlas.cli import build, look, maps, patch, render
-from jatlas.model import load_network
-from jatlas.storage import files, load
+from jatlas.cli import _session as session
+from jatlas.storage import FOLDER, files, load
 
 BUILD = [
     "--layer", "conv1", "--layer", "conv2", "--grid", "2", "--grid", "3", "--steps", "2",
     "--icon-size", "12", "--per-image", "3", "--view-size", "10", "--layout.n-neighbors", "8",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    return make_images(tmp_path / "images")
 
 
 @pytest.fixture
@@ -41,11 +35,11 @@ def out(tmp_path: Path) -> Path:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a tiny network in the place of the real ones, which take weights that may not be here."""
 
-    def load(name: str) -> Any:
-        return (tiny_network(), tiny_params()) if name == "tiny" else load_network(name)
+    def load_network(name: str) -> Any:
+        return (tiny_network(), tiny_params()) if name == "tiny" else known(name)
 
-    for command in (build, look, maps, patch, render):
-        monkeypatch.setattr(command, "load_network", load)
+    known = session.load_network
+    monkeypatch.setattr(session, "load_network", load_network)
 
 
 def run(*words: str | Path) -> int:
@@ -59,7 +53,7 @@ def test_build_writes_every_layer_and_grid(
     atlas = load(out)
     found = [(each.layer, grid.size) for each in atlas.maps for grid in each.grids]
     assert found == [("conv1", 2), ("conv1", 3), ("conv2", 2), ("conv2", 3)]
-    assert atlas.info["settings"]["render"]["steps"] == 2
+    assert atlas.info["settings"]["icons"]["steps"] == 2
     assert atlas.info["settings"]["layout"]["n_neighbors"] == 8
     said = capsys.readouterr()
     icons = len(atlas.maps[1].grids[1].cells)
@@ -131,7 +125,8 @@ def test_bad_folders_are_one_line_and_leave_nothing(
         small = ["--grid", "1", "--layer", "conv1", "--network", "tiny"]
         assert run("build", folder, "--out", out, *small, "--per-image", "9") == 2
         assert_said(capfd, message)
-        assert os.listdir(out.parent) == []
+        assert not (out / "atlas.json").exists()
+    shutil.rmtree(out)
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
     assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 2
@@ -154,7 +149,7 @@ def test_missing_weights_are_said_with_the_command_that_gets_them(
     assert not (tmp_path / "weights").exists() or not any((tmp_path / "weights").iterdir())
 
 
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
+def test_a_full_disk_is_one_line_and_the_same_command_resumes(
     images: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["build", images, "--network", "tiny", "--out", out, *BUILD]
@@ -165,8 +160,8 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(
 
     monkeypatch.setattr(files, "write_image", full)
     assert run(*arguments) == 2
-    assert_said(capfd, "no space left to write.*run the same command again")
-    assert os.listdir(out.parent) == ["atlas.partial"]
+    assert_said(capfd, "no space left to write.*same command again: it resumes")
+    assert os.listdir(out) == [FOLDER]
     monkeypatch.setattr(files, "write_image", writes)
     assert run(*arguments) == 0
     assert os.listdir(out.parent) == ["atlas"]
@@ -178,9 +173,9 @@ def test_control_c_is_said_to_be_no_loss(
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jatlas.build._build.collect", interrupt)
+    monkeypatch.setattr(session, "load_network", interrupt)
     assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 130
-    assert_said(capfd, "interrupted; the same command goes on")
+    assert_said(capfd, "interrupted; the same command resumes")
 
 
 def test_weights_list_and_where(
@@ -202,7 +197,7 @@ ICONS = ["--layer", "conv2", "--steps", "2", "--icon-size", "12", "--view-size",
 
 
 @pytest.mark.slow
-def test_maps_are_added_drawn_anew_and_read(
+def test_maps_are_added_rendered_again_and_searched(
     images: Path, out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """What a user does with an atlas that is there, one command after the other."""
@@ -255,8 +250,11 @@ def test_what_cannot_be_meant_is_one_line(
         (["class", out, "1"], "layer: expected one of conv1, conv2, got None"),
         (["class", out.parent, "1"], "is no atlas"),
         (["compare", out, "1", "1", *ICONS], "right: expected another class than left"),
-        (["render", out, "--map", "conv9"], "there is no 'conv9'; the atlas has: conv1, conv2"),
-        (["render", out, "--grid", "7", *ICONS[2:]], "grid: conv1 has none of 7; it has: 2, 3"),
+        (["render", out, "--map", "conv9"], "map: expected one of conv1, conv2, got 'conv9'"),
+        (
+            ["render", out, "--grid", "7", *ICONS[2:]],
+            "grid: expected one of 2, 3 for the map conv1, got 7",
+        ),
         (["render", out, "--cell", "0", "0"], "cell, out: expected both or none"),
         (["patch", "--source", "0", "--target", "1"], "patches: expected pictures, or an atlas"),
     ):

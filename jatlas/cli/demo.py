@@ -14,6 +14,7 @@ import jax
 from jatlas.arrange import UMAP
 from jatlas.build import BuildConfig, build
 from jatlas.cli import _session as session
+from jatlas.records import Atlas
 from jatlas.show import PAGE
 from jatlas.synthetic import CLASSES, Synthetic
 from jatlas.visualize import Ascent, Direction, RandomViews, RenderConfig
@@ -62,32 +63,51 @@ class Demo:
     def run(self) -> None:
         """Build the atlas, say what was made, and open it."""
         begin = time.perf_counter()
-        network, params = session.open_network(NETWORK)
-        for_images, for_atlas = jax.random.split(jax.random.key(self.seed))
         out = self.out or Path(tempfile.mkdtemp(prefix="jatlas-")) / "atlas"
-        atlas = build(
-            network,
-            params,
-            Synthetic(IMAGES, key=for_images, size=network.input_size),
-            layers=(LAYER, *MORE_LAYERS) if self.full else (LAYER,),
-            grids=(GRID, *MORE_GRIDS) if self.full else (GRID,),
-            key=for_atlas,
-            config=CONFIG,
-            out=out,
-        )
+        layers = (LAYER, *MORE_LAYERS) if self.full else (LAYER,)
+        grids = (GRID, *MORE_GRIDS) if self.full else (GRID,)
+        atlas = make_atlas(out, layers=layers, grids=grids, seed=self.seed)
         print(
-            f"{IMAGES} images of {len(CLASSES)} kinds, {CONFIG.per_image} places of each, through "
-            f"the network {network.name!r}:"
+            f"{len(atlas.images)} images of {len(CLASSES)} kinds, {CONFIG.per_image} places of "
+            f"each, through the network {NETWORK!r}:"
         )
-        for each in atlas.maps:
-            for grid in each.grids:
+        for atlas_map in atlas.maps:
+            for grid in atlas_map.grids:
                 print(
-                    f"  {each.layer} {grid.size} x {grid.size}: {len(grid.cells)} cells, mean "
+                    f"  {atlas_map.layer} {grid.size} x {grid.size}: {len(grid.cells)} cells, mean "
                     f"cosine of icon and cell {float(grid.icons.cosines.mean()):.2f}"
                 )
         print(f"{time.perf_counter() - begin:.0f} s in all. Open {out / PAGE}")
         if self.browser:
             _open(out / PAGE)
+
+
+def make_atlas(
+    out: Path,
+    *,
+    layers: tuple[str, ...] = (LAYER,),
+    grids: tuple[int, ...] = (GRID,),
+    images: int = IMAGES,
+    config: BuildConfig = CONFIG,
+    seed: int = 0,
+) -> Atlas:
+    """Build an atlas of the network `textures` on synthetic images.
+
+    Args:
+      out: folder to write.
+      layers: names of the layers.
+      grids: cells along each side.
+      images: how many.
+      config: settings.
+      seed: decides the images and all else that is random.
+    """
+    network, params = session.open_network(NETWORK)
+    for_images, for_atlas = jax.random.split(jax.random.key(seed))
+    source = Synthetic(images, key=for_images, size=network.input_size)
+    return build(
+        network, params, source,
+        layers=layers, grids=grids, key=for_atlas, config=config, out=out,
+    )  # fmt: skip
 
 
 def _open(page: Path) -> None:

@@ -120,7 +120,7 @@ def _digest(name: str, inputs: dict[str, Any]) -> str:
 def working_folder(target: Path) -> Iterator[Path]:
     """Hold the folder in which the results of an output's stages are kept, alone.
 
-    It is removed if the block ends without an error.
+    It is removed if the block ends without an error, or if nothing was kept in it.
 
     Args:
       target: the output folder; it is made.
@@ -134,7 +134,7 @@ def working_folder(target: Path) -> Iterator[Path]:
     """
     import filelock
 
-    folder = target / FOLDER
+    folder, new = target / FOLDER, not target.exists()
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / _LOCK, timeout=0)
     try:
@@ -143,10 +143,13 @@ def working_folder(target: Path) -> Iterator[Path]:
         raise ValueError(
             f"{target}: another process is writing to it: wait for it, or choose another folder"
         ) from error
+    done = False
     try:
         yield folder
-    except BaseException:
+        done = True
+    finally:
         lock.release()
-        raise
-    lock.release()
-    shutil.rmtree(folder, ignore_errors=True)
+        if done or {path.name for path in folder.iterdir()} <= {_LOCK}:
+            shutil.rmtree(folder, ignore_errors=True)
+            if new and not any(target.iterdir()):
+                target.rmdir()
