@@ -48,5 +48,5 @@ class Walk(LookOptions):
         )
         icons = opened.icons(np.asarray(line.directions), seed=self.seed)
         files.write_image(self.out, contact_sheet(icons, columns=self.count))
-        reach = " ".join(f"{x:.2f}" for x in line.reach.tolist())
-        print(f"{self.out}: the samples of each icon lie within {reach} of the line")
+        radii = " ".join(f"{x:.2f}" for x in line.radius.tolist())
+        print(f"{self.out}: the samples of each icon lie within {radii} of the line")
