@@ -18,6 +18,7 @@ from jatlas.arrange import nearest_neighbors
 from jatlas.collect import _sample as sample
 from jatlas.explain import evidence
 from jatlas.storage._files import write_image
+from jatlas.types import Run
 from jatlas.visualize import RenderConfig, render
 
 LAYER = "mixed4c"
@@ -60,7 +61,7 @@ def main():
         layer=LAYER,
         key=jax.random.key(0),
         config=RenderConfig(steps=16),
-        chunk=16,
+        run=Run(chunk=16),
     )
     sheet = pixels.sprite(pixels.to_uint8(icons.images), np.arange(len(directions)), size=4)
     write_image(Path(sys.argv[2]), sheet)

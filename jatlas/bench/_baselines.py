@@ -13,7 +13,6 @@ from jatlas.model import Network
 from jatlas.types import Array, HostArray, Key, Params
 from jatlas.visualize import RenderConfig
 from jatlas.visualize import _optimize as step
-from jatlas.visualize._chunks import BLOCK
 
 _CALLS = 4
 
@@ -31,8 +30,8 @@ def sequential(
 ) -> Times:
     """Measure icons made one after the other, each by a program for one icon on one device.
 
-    It is the renderer's own step, compiled for a single icon and driven as the renderer does: a
-    step at a time on a CPU, 16 in a program elsewhere.
+    It is the renderer's own step, compiled for a single icon and driven from the host as the
+    renderer does.
 
     Args:
       network: the network.
@@ -47,8 +46,8 @@ def sequential(
     Returns:
       Seconds per icon-step.
     """
-    mesh = Mesh(np.array([device]), (step.CELLS,))
-    advance = functools.partial(step.advance, layer=layer, config=config, mesh=mesh)
+    mesh = Mesh(np.array([device]), (step.ICONS,))
+    advance = functools.partial(step.step, layer=layer, config=config, mesh=mesh)
     return _measure(
         advance, network, params, targets[:1], key=key, config=config, mesh=mesh, repeat=repeat
     )
@@ -83,34 +82,27 @@ def unvectorized(
     Returns:
       Seconds per icon-step.
     """
-    mesh = Mesh(np.array([device]), (step.CELLS,))
+    mesh = Mesh(np.array([device]), (step.ICONS,))
 
-    # The optimizer counts its steps once for all icons; those leaves have no axis to map over.
     @functools.partial(jax.jit, static_argnames=("network",), donate_argnames=("state",))
     def advance(
-        network: Network, params: Params, state: step.State, targets: Array, keys: Key
+        network: Network,
+        params: Params,
+        state: step.State,
+        targets: Array,
+        number: int | Array,
+        *,
+        key: Key,
     ) -> tuple[step.State, Any]:
-        leaves, tree = jax.tree.flatten(state)
-        shared = [leaf for leaf in leaves if not leaf.ndim]
+        def one(item: tuple[step.State, Array]) -> tuple[step.State, Any]:
+            state, target = jax.tree.map(lambda leaf: leaf[None], item)
+            moved = step.step(
+                network, params, state, target, number,
+                key=key, layer=layer, config=config, mesh=mesh,
+            )  # fmt: skip
+            return jax.tree.map(lambda leaf: leaf[0], moved)
 
-        def one(item: tuple[list[Array], Array]) -> tuple[list[Array], Any]:
-            own, common = iter(item[0]), iter(shared)
-            each = [next(own)[None] if leaf.ndim else next(common) for leaf in leaves]
-            moved, seen = step.advance(
-                network,
-                params,
-                jax.tree.unflatten(tree, each),
-                item[1][None],
-                keys,
-                layer=layer,
-                config=config,
-                mesh=mesh,
-            )
-            return [x[0] if x.ndim else x for x in jax.tree.leaves(moved)], seen
-
-        moved, seen = jax.lax.map(one, ([leaf for leaf in leaves if leaf.ndim], targets))
-        back = [x if leaf.ndim else x[0] for x, leaf in zip(moved, leaves, strict=True)]
-        return jax.tree.unflatten(tree, back), seen
+        return jax.lax.map(one, (state, targets))
 
     return _measure(
         advance, network, params, targets, key=key, config=config, mesh=mesh, repeat=repeat
@@ -130,18 +122,16 @@ def _measure(
 ) -> Times:
     """Begin icons, warm up, and measure what one step of one icon takes."""
     device = mesh.devices.flat[0]
-    block = 1 if device.platform == "cpu" else BLOCK
     params, aims = jax.device_put((params, targets), device)
     numbers = np.arange(len(targets))
-    state = step.begin(numbers, 0 * numbers, key=key, config=config, mesh=mesh)
-    keys = jax.device_put(jax.random.split(key, block), device)
+    state = step.init(numbers, 0 * numbers, key=key, config=config, mesh=mesh)
 
     def move() -> Any:
         nonlocal state
-        for _ in range(_CALLS):
-            state, seen = advance(network, params, state, aims, keys)
-        return seen
+        for number in range(_CALLS):
+            state, cosines = advance(network, params, state, aims, number, key=key)
+        return cosines
 
     timed(move)
-    each = _CALLS * block * len(targets)
+    each = _CALLS * len(targets)
     return summary([timed(move) / each for _ in range(repeat)])
