@@ -46,11 +46,9 @@ def sequential(
     Returns:
       Seconds per icon-step.
     """
-    mesh = Mesh(np.array([device]), (step.ICONS,))
-    advance = functools.partial(step.step, layer=layer, config=config, mesh=mesh)
-    return _measure(
-        advance, network, params, targets[:1], key=key, config=config, mesh=mesh, repeat=repeat
-    )
+    task = step.Task(network, layer, config, Mesh(np.array([device]), (step.ICONS,)))
+    advance = functools.partial(step.step, task)
+    return _measure(advance, task, params, targets[:1], key=key, repeat=repeat)
 
 
 def unvectorized(
@@ -82,54 +80,41 @@ def unvectorized(
     Returns:
       Seconds per icon-step.
     """
-    mesh = Mesh(np.array([device]), (step.ICONS,))
+    task = step.Task(network, layer, config, Mesh(np.array([device]), (step.ICONS,)))
 
-    @functools.partial(jax.jit, static_argnames=("network",), donate_argnames=("state",))
+    @functools.partial(jax.jit, donate_argnames="state")
     def advance(
-        network: Network,
-        params: Params,
-        state: step.State,
-        targets: Array,
-        number: int | Array,
-        *,
-        key: Key,
+        params: Params, state: step.State, targets: Array, number: int | Array, *, key: Key
     ) -> tuple[step.State, Any]:
         def one(item: tuple[step.State, Array]) -> tuple[step.State, Any]:
             state, target = jax.tree.map(lambda leaf: leaf[None], item)
-            moved = step.step(
-                network, params, state, target, number,
-                key=key, layer=layer, config=config, mesh=mesh,
-            )  # fmt: skip
+            moved = step.step(task, params, state, target, number, key=key)
             return jax.tree.map(lambda leaf: leaf[0], moved)
 
         return jax.lax.map(one, (state, targets))
 
-    return _measure(
-        advance, network, params, targets, key=key, config=config, mesh=mesh, repeat=repeat
-    )
+    return _measure(advance, task, params, targets, key=key, repeat=repeat)
 
 
 def _measure(
     advance: Callable[..., tuple[step.State, Any]],
-    network: Network,
+    task: step.Task,
     params: Params,
     targets: HostArray,
     *,
     key: Key,
-    config: RenderConfig,
-    mesh: Mesh,
     repeat: int,
 ) -> Times:
     """Begin icons, warm up, and measure what one step of one icon takes."""
-    device = mesh.devices.flat[0]
+    device = task.mesh.devices.flat[0]
     params, aims = jax.device_put((params, targets), device)
     numbers = np.arange(len(targets))
-    state = step.init(numbers, 0 * numbers, key=key, config=config, mesh=mesh)
+    state = step.init(task, numbers, 0 * numbers, key=key)
 
     def move() -> Any:
         nonlocal state
         for number in range(_CALLS):
-            state, cosines = advance(network, params, state, aims, number, key=key)
+            state, cosines = advance(params, state, aims, number, key=key)
         return cosines
 
     timed(move)

@@ -193,11 +193,10 @@ def lower_step(
 ) -> jax.stages.Lowered:
     """Lower the renderer's step for `width` icons, to count in."""
     numbers = np.arange(width)
-    state = optimize.init(numbers, 0 * numbers, key=key, config=config, mesh=mesh)
+    task = optimize.Task(network, layer, config, mesh)
+    state = optimize.init(task, numbers, 0 * numbers, key=key)
     aims = np.resize(targets, (width, *targets.shape[1:]))
-    return optimize.step.lower(
-        network, params, state, aims, 0, key=key, layer=layer, config=config, mesh=mesh
-    )
+    return optimize.step.lower(task, params, state, aims, 0, key=key)
 
 
 class _Difference(NamedTuple):

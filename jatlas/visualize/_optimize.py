@@ -4,6 +4,7 @@ Each function is written for one icon; `jax.vmap` makes the batch, and `jax.shar
 device its share of it. Icons are independent, so no program has a collective.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -25,8 +26,24 @@ from jatlas.visualize._views import View, fixed_views, resample
 ICONS = "icons"
 """The mesh axis that icons are sharded along."""
 
-_STATIC = ("network", "layer", "config", "mesh")
 _BACKDROP = Fourier(spread=0.5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is static under jit.
+
+    Attributes:
+      network: the network.
+      layer: the stage that the objective is given.
+      config: settings.
+      mesh: the devices, along `ICONS`.
+    """
+
+    network: Network
+    layer: str
+    config: RenderConfig
+    mesh: Mesh
 
 
 class State(NamedTuple):
@@ -41,20 +58,20 @@ class State(NamedTuple):
     optimizer: Any
 
 
-@functools.partial(jax.jit, static_argnames=("config", "mesh"))
-def init(ids: Array, restarts: Array, *, key: Key, config: RenderConfig, mesh: Mesh) -> State:
+@functools.partial(jax.jit, static_argnames="task")
+def init(task: Task, ids: Array, restarts: Array, *, key: Key) -> State:
     """Draw the initial parameters of icons.
 
     Args:
+      task: the task.
       ids: (n,) int that each icon's randomness depends on; n is a multiple of the devices.
       restarts: (n,) int number of the restart.
       key: of the initial parameters.
-      config: settings.
-      mesh: the devices, along `ICONS`.
 
     Returns:
       The state, sharded over the devices.
     """
+    config = task.config
     optimizer = config.optimizer.transformation(config.steps)
 
     def one(key: Key, number: Array, restart: Array) -> State:
@@ -62,39 +79,28 @@ def init(ids: Array, restarts: Array, *, key: Key, config: RenderConfig, mesh: M
         params = config.parameterization.init(config.icon_size, key=own)
         return State(params, optimizer.init(params))
 
-    return _shard(one, mesh)((key,), (ids, restarts))
+    return _shard(one, task.mesh)((key,), (ids, restarts))
 
 
-@functools.partial(jax.jit, static_argnames=_STATIC, donate_argnames=("state",))
+@functools.partial(jax.jit, static_argnames="task", donate_argnames="state")
 def step(
-    network: Network,
-    params: Params,
-    state: State,
-    targets: Array,
-    number: int | Array,
-    *,
-    key: Key,
-    layer: str,
-    config: RenderConfig,
-    mesh: Mesh,
+    task: Task, params: Params, state: State, targets: Array, number: int | Array, *, key: Key
 ) -> tuple[State, Array]:
     """Move icons one step up the gradient of the objective in a random view, the same for all.
 
     Args:
-      network: the network.
-      params: its parameters, replicated.
+      task: the task.
+      params: of the network, replicated.
       state: the icons, sharded; its buffers are donated.
       targets: (n, ...) target of each icon, sharded.
       number: of the step, from 0.
       key: of the random views of all steps.
-      layer: the stage that the objective is given.
-      config: settings.
-      mesh: the devices, along `ICONS`.
 
     Returns:
-      The new state, and (n,) cosines of the icons with their directions in this view before the
-      step.
+      The new state, and (n,) cosines of the icons with their directions, before the step and in
+      its view.
     """
+    config = task.config
     optimizer = config.optimizer.transformation(config.steps)
 
     def one(
@@ -104,16 +110,14 @@ def step(
         view = config.views.draw(config.icon_size, key=for_view)
 
         def loss(icon: Any) -> tuple[Array, Array]:
-            score, aligned = _score(
-                network, params, icon, target, view, layer=layer, config=config, key=for_backdrop
-            )
+            score, aligned = _score(task, params, icon, target, view, key=for_backdrop)
             return -score, aligned
 
         gradient, aligned = jax.grad(loss, has_aux=True)(state.params)
         updates, moments = optimizer.update(gradient, state.optimizer, state.params)
         return State(optax.apply_updates(state.params, updates), moments), aligned
 
-    return _shard(one, mesh, group=config.group)((params, number, key), (state, targets))
+    return _shard(one, task.mesh, group=config.group)((params, number, key), (state, targets))
 
 
 def step_keys(key: Key, number: int | Array) -> Array:
@@ -122,123 +126,87 @@ def step_keys(key: Key, number: int | Array) -> Array:
 
 
 def evaluate(
-    network: Network,
-    params: Params,
-    icons: Any,
-    targets: Array,
-    *,
-    key: Key,
-    layer: str,
-    config: RenderConfig,
-    mesh: Mesh,
+    task: Task, params: Params, icons: Any, targets: Array, *, key: Key
 ) -> tuple[Array, Array, Array]:
-    """Evaluate icons in fixed views, one at a time, and without any view.
-
-    All views in one program would need five times its memory.
+    """Evaluate icons in fixed views and as they are.
 
     Args:
-      network: the network.
-      params: its parameters, replicated.
+      task: the task.
+      params: of the network, replicated.
       icons: their parameters, sharded.
       targets: (n, ...) target of each icon, sharded.
       key: of what lies behind transparent icons.
-      layer: the stage that the objective is given.
-      config: settings.
-      mesh: the devices, along `ICONS`.
 
     Returns:
       images (n, icon_size, icon_size, 3), or 4 channels with opacity; scores (n,), the mean
       objective over the fixed views; cosines (n,) with the directions, of the images as they are.
     """
-    settings: dict[str, Any] = {"layer": layer, "config": config, "mesh": mesh}
-    views = fixed_views(config.views, canvas_size=config.icon_size)
+    views = fixed_views(task.config.views, canvas_size=task.config.icon_size)
+    # One after another: a program of all five needs five times the memory.
     scores = [
-        _scores_in_view(network, params, icons, targets, View(*view), key=key, **settings)
-        for view in zip(*views, strict=True)
+        _scores_in_view(task, params, icons, targets, View(*view), key=key)
+        for view in zip(
+            *fixed_views(task.config.views, canvas_size=task.config.icon_size), strict=True
+        )
     ]
-    images, cosines = _as_it_is(network, params, icons, targets, **settings)
+    images, cosines = _as_they_are(task, params, icons, targets)
     return images, sum(scores[1:], start=scores[0]) / len(scores), cosines
 
 
-@functools.partial(jax.jit, static_argnames=_STATIC)
+@functools.partial(jax.jit, static_argnames="task")
 def _scores_in_view(
-    network: Network,
-    params: Params,
-    icons: Any,
-    targets: Array,
-    view: View,
-    *,
-    key: Key,
-    layer: str,
-    config: RenderConfig,
-    mesh: Mesh,
+    task: Task, params: Params, icons: Any, targets: Array, view: View, *, key: Key
 ) -> Array:
     def one(params: Params, view: View, key: Key, icon: Any, target: Array) -> Array:
-        return _score(network, params, icon, target, view, layer=layer, config=config, key=key)[0]
+        return _score(task, params, icon, target, view, key=key)[0]
 
-    return _shard(one, mesh, group=config.group)((params, view, key), (icons, targets))
+    return _shard(one, task.mesh, group=task.config.group)((params, view, key), (icons, targets))
 
 
-@functools.partial(jax.jit, static_argnames=_STATIC)
-def _as_it_is(
-    network: Network,
-    params: Params,
-    icons: Any,
-    targets: Array,
-    *,
-    layer: str,
-    config: RenderConfig,
-    mesh: Mesh,
-) -> tuple[Array, Array]:
-    """Return the images, and their cosines where the network is given the images themselves."""
+@functools.partial(jax.jit, static_argnames="task")
+def _as_they_are(task: Task, params: Params, icons: Any, targets: Array) -> tuple[Array, Array]:
+    """Return the images, and their cosines if they are the network's input, without a view."""
+    config = task.config
     side = config.views.size
-    rows, columns, _ = network.activation_shape(params, (side, side), layer=layer)
+    rows, columns, _ = task.network.activation_shape(params, (side, side), layer=task.layer)
 
     def one(params: Params, icon: Any, target: Array) -> tuple[Array, Array]:
         canvas = config.parameterization.image(icon, size=config.icon_size)
         image = canvas if canvas.shape[-1] == 3 else _over(canvas, jnp.asarray(0.5))
-        activation = _activation(network, params, image, layer=layer, config=config)
-        # The middle, as large as the activation of a view: positions mean the same there.
+        activation = _activation(task, params, image)
+        # Its middle, as large as the activation of a view: so a `Neuron` has the same position.
         activation = _middle(_middle(activation, rows, axis=0), columns, axis=1)
         return canvas, _cosine(activation, target, config)
 
-    return _shard(one, mesh)((params,), (icons, targets))
+    return _shard(one, task.mesh)((params,), (icons, targets))
 
 
 def _score(
-    network: Network,
-    params: Params,
-    icon: Any,
-    target: Array,
-    view: View,
-    *,
-    layer: str,
-    config: RenderConfig,
-    key: Key,
+    task: Task, params: Params, icon: Any, target: Array, view: View, *, key: Key
 ) -> tuple[Array, Array]:
     """Return the objective of one icon in one view, and the cosine with its direction."""
+    config = task.config
     canvas = config.parameterization.image(icon, size=config.icon_size)
     image, alpha = _before_backdrop(canvas, key=key)
     window = resample(image, view, size=config.views.size, fill=config.views.fill)
-    activation = _activation(network, params, window, layer=layer, config=config)
+    activation = _activation(task, params, window)
     score = config.objective(ObjectiveInput(activation, image, alpha), target)
     return score, jax.lax.stop_gradient(_cosine(activation, target, config))
 
 
-def _activation(
-    network: Network, params: Params, image: Array, *, layer: str, config: RenderConfig
-) -> Array:
+def _activation(task: Task, params: Params, image: Array) -> Array:
     """Run the network in the configured precision and return the layer in float32.
 
     Only its centre, (1, 1, channels), for an objective that uses no more.
     """
-    precision = jnp.dtype(config.precision)
+    precision = jnp.dtype(task.config.precision)
 
     def cast(leaf: Array) -> Array:
         return leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-    run = network.center if config.objective.central else network.run
-    return run(jax.tree.map(cast, params), image.astype(precision), until=layer).astype(jnp.float32)
+    run = task.network.center if task.config.objective.central else task.network.run
+    activation = run(jax.tree.map(cast, params), image.astype(precision), until=task.layer)
+    return activation.astype(jnp.float32)
 
 
 def _cosine(activation: Array, target: Array, config: RenderConfig) -> Array:
@@ -249,8 +217,8 @@ def _cosine(activation: Array, target: Array, config: RenderConfig) -> Array:
 
 def _middle(x: Array, size: int, *, axis: int) -> Array:
     """Cut the middle `size` places out of an axis, about the same centre; all if it has fewer."""
-    first = max(x.shape[axis] // 2 - size // 2, 0)
-    return jax.lax.slice_in_dim(x, first, min(first + size, x.shape[axis]), axis=axis)
+    start = max(x.shape[axis] // 2 - size // 2, 0)
+    return jax.lax.slice_in_dim(x, start, min(start + size, x.shape[axis]), axis=axis)
 
 
 def _before_backdrop(canvas: Array, *, key: Key) -> tuple[Array, Array | None]:

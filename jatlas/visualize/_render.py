@@ -1,9 +1,10 @@
 """Rendering: directions to icons by batched feature visualization."""
 
 import collections
+import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -17,7 +18,7 @@ from jatlas.types import Array, HostArray, Key, Params, Run
 from jatlas.visualize import _memory as memory
 from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
-from jatlas.visualize._optimize import ICONS
+from jatlas.visualize._optimize import ICONS, Task
 
 log = logging.getLogger(__name__)
 
@@ -114,16 +115,7 @@ def render_each(
 ) -> Iterator[tuple[slice, Icons]]:
     """Render as `render` does, and yield each chunk of icons as soon as it is done.
 
-    Args:
-      network: see `render`, as for all others.
-      params: its parameters.
-      targets: target of each icon.
-      layer: the stage in which the targets are.
-      key: seeds the initial images and the random views.
-      config: settings.
-      ids: (n,) int that each icon's randomness depends on.
-      run: how to run.
-      devices: what icons are sharded over.
+    Arguments are those of `render`.
 
     Returns:
       Iterator of (which of the targets, their Icons), in order.
@@ -143,37 +135,34 @@ def render_each(
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
     mesh, width = plan(len(table) * config.restarts, chunk, devices, group=config.group)
     placed, key = jax.device_put((params, key), NamedSharding(mesh, P()))
-    setup = _Setup(network, placed, key, layer, config, mesh, width)
+    program = _Program(Task(network, layer, config, mesh), placed, key, width)
     per_part = max(min(chunk, width) // config.restarts, 1)
     per_part = -(-per_part // config.group) * config.group
-    return _parts(setup, table, numbers, per_part=per_part, progress=run.progress)
+    return _parts(program, table, numbers, per_part=per_part, progress=run.progress)
 
 
-class _Setup(NamedTuple):
-    """What all icons of a call share; `width` is the number of icons in a program."""
+class _Program(NamedTuple):
+    """What all icons of a call share; `width` of them are optimized at once."""
 
-    network: Network
+    task: Task
     params: Params
     key: Key
-    layer: str
-    config: RenderConfig
-    mesh: Mesh
     width: int
 
 
 def plan(
     icons: int, chunk: int, devices: Sequence[jax.Device], *, group: int = 1
 ) -> tuple[Mesh, int]:
-    """Choose devices for icons, and how many icons a program has.
+    """Choose devices for icons, and how many icons are optimized at once.
 
     Args:
       icons: how many there are.
-      chunk: how many may be in a program.
+      chunk: how many may be optimized at once.
       devices: what may be used.
       group: consecutive icons that must be on one device.
 
     Returns:
-      The mesh; icons in a program, as many on each device, in whole groups.
+      The mesh; icons at once, as many on each device, in whole groups.
 
     Example:
       >>> mesh, width = plan(5, 64, jax.devices("cpu")[:1], group=3)
@@ -219,10 +208,10 @@ def default_chunk(
 
 
 def _parts(
-    setup: _Setup, targets: HostArray, ids: HostArray, *, per_part: int, progress: bool
+    program: _Program, targets: HostArray, ids: HostArray, *, per_part: int, progress: bool
 ) -> Iterator[tuple[slice, Icons]]:
     """Render the targets part by part."""
-    count, config = len(targets), setup.config
+    count, config = len(targets), program.task.config
     with tqdm(
         total=count * config.restarts * config.steps,
         desc="icons",
@@ -232,27 +221,28 @@ def _parts(
     ) as bar:
         for start in range(0, count, per_part):
             part = slice(start, min(start + per_part, count))
-            yield part, _render_part(setup, targets[part], ids[part], bar=bar)
+            yield part, _render_part(program, targets[part], ids[part], bar=bar)
 
 
-def _render_part(setup: _Setup, targets: HostArray, ids: HostArray, *, bar: tqdm) -> Icons:
+def _render_part(program: _Program, targets: HostArray, ids: HostArray, *, bar: tqdm) -> Icons:
     """Render icons: all restarts, of which the best is kept; and retry those that failed."""
-    config = setup.config
+    config = program.task.config
     rows = np.repeat(np.arange(len(targets)), config.restarts)
     restarts = np.tile(np.arange(config.restarts), len(targets))
-    icons = _best(_optimize(setup, targets[rows], ids[rows], restarts, bar=bar), config.restarts)
+    icons = _best(_optimize(program, targets[rows], ids[rows], restarts, bar=bar), config.restarts)
     # Not where the score is not finite: another initial image would not help.
-    failed = (icons.cosines <= config.retry_below) & np.isfinite(icons.scores)
-    rows = np.flatnonzero(failed)
-    if not len(rows) or config.retry_below == -1 or config.group > 1:
+    failed = np.flatnonzero((icons.cosines <= config.retry_below) & np.isfinite(icons.scores))
+    if not len(failed) or config.retry_below == -1 or config.group > 1:
         return icons
-    log.info("%d icons do not follow their direction: retried", len(rows))
-    bar.total = (bar.total or 0) + len(rows) * config.steps
-    restarts = np.full(len(rows), config.restarts)
-    retried = _optimize(setup, targets[rows], ids[rows], restarts, bar=bar, redirected=True)
-    better = retried.scores > icons.scores[rows]
+    log.info("%d icons do not follow their direction: retried", len(failed))
+    bar.total = (bar.total or 0) + len(failed) * config.steps
+    restarts = np.full(len(failed), config.restarts)
+    retried = _optimize(
+        program, targets[failed], ids[failed], restarts, bar=bar, redirected=_REDIRECTED_STEPS
+    )
+    better = retried.scores > icons.scores[failed]
     for field, new in zip(jax.tree.leaves(icons), jax.tree.leaves(retried), strict=True):
-        field[rows[better]] = new[better]
+        field[failed[better]] = new[better]
     return icons
 
 
@@ -264,86 +254,69 @@ def _best(icons: Icons, restarts: int) -> Icons:
 
 
 def _optimize(
-    setup: _Setup,
+    program: _Program,
     targets: HostArray,
     ids: HostArray,
     restarts: HostArray,
     *,
     bar: tqdm,
-    redirected: bool = False,
+    redirected: int = 0,
 ) -> Icons:
     """Optimize any number of icons, `width` at a time.
 
     Args:
-      setup: what all icons share.
+      program: what all icons share.
       targets: (n, ...) target of each icon.
       ids: (n,) what the randomness of each depends on.
       restarts: (n,) number of the restart that each is.
       bar: the progress bar.
-      redirected: whether gradients are redirected in the first steps.
+      redirected: first steps in which gradients are redirected.
 
     Returns:
       Icons, n.
     """
     parts = []
-    for start in range(0, len(targets), setup.width):
-        # The last are repeated, so that all programs have one shape.
-        rows = np.minimum(start + np.arange(setup.width), len(targets) - 1)
-        count = min(setup.width, len(targets) - start)
-        images, scores, cosines = _run_steps(
-            setup, targets[rows], ids[rows], restarts[rows],
-            count=count, bar=bar, redirected=redirected,
-        )  # fmt: skip
-        arrays = (np.array(field[:count]) for field in (images, scores, cosines))
-        parts.append(Icons(**dict(zip(("images", "scores", "cosines"), arrays, strict=True))))
+    for start in range(0, len(targets), program.width):
+        # The last icon is repeated, so that every chunk has the same shape.
+        rows = np.minimum(start + np.arange(program.width), len(targets) - 1)
+        count = min(program.width, len(targets) - start)
+        result = _optimize_chunk(
+            program, (targets[rows], ids[rows], restarts[rows]), count, bar, redirected
+        )
+        images, scores, cosines = (np.array(array[:count]) for array in result)
+        parts.append(Icons(images=images, scores=scores, cosines=cosines))
     return _joined(parts)
 
 
-def _run_steps(
-    setup: _Setup,
-    targets: HostArray,
-    ids: HostArray,
-    restarts: HostArray,
-    *,
-    count: int,
-    bar: tqdm,
-    redirected: bool,
+def _optimize_chunk(
+    program: _Program, icons: tuple[HostArray, ...], count: int, bar: tqdm, redirected: int
 ) -> tuple[Array, Array, Array]:
-    """Optimize the icons of one program, the first `count` of which count, and evaluate them.
+    """Optimize and evaluate `width` icons, of which the first `count` are shown in the bar.
 
-    Steps are dispatched one by one. On a CPU a loop inside the program makes the gradient of a
-    convolution up to 28 times slower (jax issue 12868); elsewhere dispatch runs ahead of the
-    device, and one step compiles soonest.
+    Steps are dispatched one by one, ahead of the devices. A loop inside the program makes the
+    gradient of a convolution up to 28 times slower on a CPU (jax issue 12868), and a program of
+    one step compiles sooner everywhere.
     """
-    network, params, config = setup.network, setup.params, setup.config
-    settings: dict[str, Any] = {"layer": setup.layer, "config": config, "mesh": setup.mesh}
-    for_init, for_views, for_evaluation = jax.random.split(setup.key, 3)
-    sharded = NamedSharding(setup.mesh, P(ICONS))
-    placed = jax.device_put((targets, ids, restarts), sharded)
-    state = optimize.init(*placed[1:], key=for_init, config=config, mesh=setup.mesh)
-    under_way: collections.deque[Array] = collections.deque()
-    for number in range(config.steps):
-        first = redirected and number < _REDIRECTED_STEPS
-        current = (network.redirected or network) if first else network
-        state, cosines = optimize.step(
-            current, params, state, placed[0], number, key=for_views, **settings
-        )
-        under_way.append(cosines)
-        if len(under_way) > _AHEAD:
-            _show(under_way.popleft(), number - _AHEAD, count=count, bar=bar)
-    for left, cosines in enumerate(under_way, start=config.steps - len(under_way)):
-        _show(cosines, left, count=count, bar=bar)
-    return optimize.evaluate(
-        network, params, state.params, placed[0], key=for_evaluation, **settings
-    )
-
-
-def _show(cosines: Array, number: int, *, count: int, bar: tqdm) -> None:
-    """Wait for a step, and show that it is done."""
-    cosines.block_until_ready()
-    bar.update(count)
-    if number % _SHOWN_EVERY == 0:
-        bar.set_postfix(cosine=f"{np.asarray(cosines)[:count].mean():.3f}", refresh=False)
+    task, params = program.task, program.params
+    first = dataclasses.replace(task, network=task.network.redirected or task.network)
+    for_init, for_views, for_evaluation = jax.random.split(program.key, 3)
+    targets, ids, restarts = jax.device_put(icons, NamedSharding(task.mesh, P(ICONS)))
+    state = optimize.init(task, ids, restarts, key=for_init)
+    dispatched: collections.deque[Array] = collections.deque()
+    for number in range(task.config.steps):
+        current = first if number < redirected else task
+        state, cosines = optimize.step(current, params, state, targets, number, key=for_views)
+        dispatched.append(cosines)
+        if len(dispatched) > _AHEAD:
+            dispatched.popleft().block_until_ready()
+            bar.update(count)
+        if number % _SHOWN_EVERY == _AHEAD:
+            mean = np.asarray(dispatched[0])[:count].mean()
+            bar.set_postfix(cosine=f"{mean:.3f}", refresh=False)
+    result = optimize.evaluate(task, params, state.params, targets, key=for_evaluation)
+    jax.block_until_ready(result)
+    bar.update(count * len(dispatched))
+    return result
 
 
 def _joined(parts: Sequence[Icons]) -> Icons:
