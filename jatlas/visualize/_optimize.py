@@ -145,9 +145,7 @@ def evaluate(
     # One after another: a program of all five needs five times the memory.
     scores = [
         _scores_in_view(task, params, icons, targets, View(*view), key=key)
-        for view in zip(
-            *fixed_views(task.config.views, canvas_size=task.config.icon_size), strict=True
-        )
+        for view in zip(*views, strict=True)
     ]
     images, cosines = _as_they_are(task, params, icons, targets)
     return images, sum(scores[1:], start=scores[0]) / len(scores), cosines
