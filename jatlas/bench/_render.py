@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jatlas.bench import _baselines as baselines
 from jatlas.bench import _machine as on
@@ -193,6 +194,7 @@ def lower_step(
 ) -> jax.stages.Lowered:
     """Lower the renderer's step for `width` icons, to count in."""
     numbers = np.arange(width)
+    params, key = jax.device_put((params, key), NamedSharding(mesh, P()))
     task = optimize.Task(network, layer, config, mesh)
     state = optimize.init(task, numbers, 0 * numbers, key=key)
     aims = np.resize(targets, (width, *targets.shape[1:]))
