@@ -69,10 +69,11 @@ def _render(devices: list[Any], precision: str) -> Any:
     count = 16 * len(devices)
 
     def placed(tree: Any, spec: P) -> Any:
-        sharding = NamedSharding(mesh, spec)
-        return jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree
-        )
+        def place(leaf: Any) -> jax.ShapeDtypeStruct:
+            sharding = NamedSharding(mesh, spec if leaf.ndim else P())
+            return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+        return jax.tree.map(place, tree)
 
     key = jax.eval_shape(lambda: jax.random.key(0))
     ids = jax.ShapeDtypeStruct((count,), jnp.int32)

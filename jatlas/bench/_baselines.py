@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -86,12 +87,21 @@ def unvectorized(
     def advance(
         params: Params, state: step.State, targets: Array, number: int | Array, *, key: Key
     ) -> tuple[step.State, Any]:
-        def one(item: tuple[step.State, Array]) -> tuple[step.State, Any]:
-            state, target = jax.tree.map(lambda leaf: leaf[None], item)
-            moved = step.step(task, params, state, target, number, key=key)
-            return jax.tree.map(lambda leaf: leaf[0], moved)
+        # The optimizer counts steps once for all icons; each has a copy here.
+        shared = jax.tree.map(lambda leaf: not leaf.ndim, state)
+        count = len(targets)
 
-        return jax.lax.map(one, (state, targets))
+        def one(item: tuple[step.State, Array]) -> tuple[step.State, Any]:
+            own = jax.tree.map(lambda leaf, one: leaf if one else leaf[None], item[0], shared)
+            moved, cosines = step.step(task, params, own, item[1][None], number, key=key)
+            back = jax.tree.map(lambda leaf, one: leaf if one else leaf[0], moved, shared)
+            return back, cosines[0]
+
+        copies = jax.tree.map(
+            lambda leaf, one: jnp.broadcast_to(leaf, (count,)) if one else leaf, state, shared
+        )
+        moved, cosines = jax.lax.map(one, (copies, targets))
+        return jax.tree.map(lambda leaf, one: leaf[0] if one else leaf, moved, shared), cosines
 
     return _measure(advance, task, params, targets, key=key, repeat=repeat)
 

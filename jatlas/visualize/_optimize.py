@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jatlas.model import Network
@@ -47,11 +47,12 @@ class Task:
 
 
 class State(NamedTuple):
-    """What is carried from step to step; every leaf has a leading axis of icons.
+    """What is carried from step to step.
 
     Attributes:
-      params: parameters of the icons.
-      optimizer: state of the optimizer.
+      params: parameters of the icons, (n, ...), sharded.
+      optimizer: state of the optimizer: moments like the parameters; counts, which are scalars and
+        replicated.
     """
 
     params: Any
@@ -72,14 +73,14 @@ def init(task: Task, ids: Array, restarts: Array, *, key: Key) -> State:
       The state, sharded over the devices.
     """
     config = task.config
-    optimizer = config.optimizer.transformation(config.steps)
 
-    def one(key: Key, number: Array, restart: Array) -> State:
+    def one(key: Key, number: Array, restart: Array) -> Any:
         own = jax.random.fold_in(jax.random.fold_in(key, number), restart)
-        params = config.parameterization.init(config.icon_size, key=own)
-        return State(params, optimizer.init(params))
+        return config.parameterization.init(config.icon_size, key=own)
 
-    return _shard(one, task.mesh)((key,), (ids, restarts))
+    params = _shard(one, task.mesh)((key,), (ids, restarts))
+    optimizer = config.optimizer.transformation(config.steps)
+    return _placed(State(params, optimizer.init(params)), task.mesh)
 
 
 @functools.partial(jax.jit, static_argnames="task", donate_argnames="state")
@@ -103,9 +104,7 @@ def step(
     config = task.config
     optimizer = config.optimizer.transformation(config.steps)
 
-    def one(
-        params: Params, number: Array, key: Key, state: State, target: Array
-    ) -> tuple[State, Array]:
+    def one(params: Params, number: Array, key: Key, icon: Any, target: Array) -> Any:
         for_view, for_backdrop = step_keys(key, number)
         view = config.views.draw(config.icon_size, key=for_view)
 
@@ -113,11 +112,25 @@ def step(
             score, aligned = _score(task, params, icon, target, view, key=for_backdrop)
             return -score, aligned
 
-        gradient, aligned = jax.grad(loss, has_aux=True)(state.params)
-        updates, moments = optimizer.update(gradient, state.optimizer, state.params)
-        return State(optax.apply_updates(state.params, updates), moments), aligned
+        return jax.grad(loss, has_aux=True)(icon)
 
-    return _shard(one, task.mesh, group=config.group)((params, number, key), (state, targets))
+    batch = _shard(one, task.mesh, group=config.group)
+    gradients, aligned = batch((params, number, key), (state.params, targets))
+    # Not for one icon at a time: with counts of their own, XLA computes the bias correction's powers
+    # for every coefficient on a CPU.
+    updates, moments = optimizer.update(gradients, state.optimizer, state.params)
+    new = State(optax.apply_updates(state.params, updates), moments)
+    return _placed(new, task.mesh), aligned
+
+
+def _placed(state: State, mesh: Mesh) -> State:
+    """Shard what has an axis of icons, and replicate what has none."""
+
+    def place(leaf: Array) -> Array:
+        spec = P(ICONS) if leaf.ndim else P()
+        return jax.lax.with_sharding_constraint(leaf, NamedSharding(mesh, spec))
+
+    return jax.tree.map(place, state)
 
 
 def step_keys(key: Key, number: int | Array) -> Array:
