@@ -116,7 +116,7 @@ def step(
 
     batch = _shard(one, task.mesh, group=config.group)
     gradients, aligned = batch((params, number, key), (state.params, targets))
-    # Not for one icon at a time: with counts of their own, XLA computes the bias correction's powers
+    # Not under vmap: with a count for each icon, XLA computes the powers of the bias correction
     # for every coefficient on a CPU.
     updates, moments = optimizer.update(gradients, state.optimizer, state.params)
     new = State(optax.apply_updates(state.params, updates), moments)
