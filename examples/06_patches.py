@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jatlas.storage._files import write_image
 from matplotlib.figure import Figure
 from PIL import Image, ImageEnhance
 
@@ -21,7 +22,6 @@ from jatlas.build import read_off
 from jatlas.collect import Preprocess, decode
 from jatlas.explain import CORNERS, SIZES, attack, rates, sweep
 from jatlas.model import find_class
-from jatlas.storage._files import write_image
 
 PAIRS = (  # source, target, patches
     ("snorkel", "scuba diver", "train"),

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jatlas.storage._files import write_image
 
 import jatlas
 from jatlas import pixels
 from jatlas.build import DrawConfig, directions
-from jatlas.storage._files import write_image
 from jatlas.visualize import MACO, Alpha, Fourier, Pixels, RenderConfig, paper, render
 
 ROWS = {

@@ -14,6 +14,7 @@ import numpy as np
 import jatlas
 from jatlas.build import DrawConfig, directions
 from jatlas.cli._session import use_all_cores
+from jatlas.types import Run
 from jatlas.visualize import RenderConfig, paper, render
 
 ICONS = 64
@@ -37,7 +38,7 @@ def main(folder):
             start = time.perf_counter()
             icons = render(
                 network, params, aims, layer=each.layer, key=jax.random.key(0), config=config,
-                cells=cells, progress=False,
+                ids=cells, run=Run(progress=False),
             )  # fmt: skip
             seconds.append(time.perf_counter() - start)
         return float(np.mean(icons.cosines)), *seconds

@@ -23,9 +23,16 @@ from jatlas.bench._render import article, directions, whole
 from jatlas.cli import bench as command
 from jatlas.model import CONFIGS, TEXTURES, InceptionConfig, Network, inception_v1, init_params
 from jatlas.model import _weights as weights
-from jatlas.visualize import LUCID_STANDARD, Channel, Pixels, RenderConfig, Seen, View, resample
-from jatlas.visualize import _chunks as chunks
-from jatlas.visualize import _program as program
+from jatlas.visualize import (
+    LUCID_STANDARD,
+    Channel,
+    ObjectiveInput,
+    Pixels,
+    RenderConfig,
+    View,
+    resample,
+)
+from jatlas.visualize._render import plan
 
 KEY = jax.random.key(0)
 # So many steps that they take longer than what is done once, however busy the machine.
@@ -84,9 +91,11 @@ def test_the_operations_of_a_step_are_counted() -> None:
         network, params = dense_network(inputs, 64)
         config = dataclasses.replace(SMALL, steps=8)
         targets = directions(network, params, layer="dense", size=10, icons=16)
-        job = program.Job(network, params, "dense", config, KEY)
-        plan = chunks.spread(16, jax.devices()[:1], unit=1, least=16)
-        counts.append(machine.flops(program.lowered(job, targets, plan)) / 16)
+        mesh, width = plan(16, 16, jax.devices()[:1])
+        step = render.lower_step(
+            network, params, targets, mesh, width, layer="dense", key=KEY, config=config
+        )
+        counts.append(machine.flops(step) / 16)
     products = 2 * 2 * 10 * 10 * 600 * 64
     tiling = 10 * 10 * 600
     assert counts[1] - counts[0] == pytest.approx(products, abs=3 * tiling)
@@ -282,7 +291,7 @@ def test_the_peer_computes_what_the_renderer_does(config: InceptionConfig) -> No
             canvas = settings.parameterization.image(spectrum, size=80)
             window = resample(canvas, view, size=48, fill=1.0)
             found = network.run(params, window, until=layer)
-            seen = Seen(found, canvas)
+            seen = ObjectiveInput(found, canvas)
             return settings.objective(seen, aim)
 
         return -jax.vmap(one)(spectra, jnp.asarray(aims)).sum()

@@ -246,7 +246,10 @@ def test_what_cannot_be_meant_is_one_line(
 ) -> None:
     assert run("build", images, "--network", "tiny", "--out", out, *BUILD, "--exemplars", "0") == 0
     for words, message in (
-        (["class", out, "clas 1", *ICONS], "no class is called 'clas 1'; did you mean 'class 1' .1."),
+        (
+            ["class", out, "clas 1", *ICONS],
+            "no class is called 'clas 1'; did you mean 'class 1' .1.",
+        ),
         (["class", out, "1"], "layer: expected one of conv1, conv2, got None"),
         (["class", out.parent, "1"], "is no atlas"),
         (["compare", out, "1", "1", *ICONS], "right: expected another class than left"),

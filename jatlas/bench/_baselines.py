@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -13,7 +14,6 @@ from jatlas.model import Network
 from jatlas.types import Array, HostArray, Key, Params
 from jatlas.visualize import RenderConfig
 from jatlas.visualize import _optimize as step
-from jatlas.visualize._chunks import BLOCK
 
 _CALLS = 4
 
@@ -31,8 +31,8 @@ def sequential(
 ) -> Times:
     """Measure icons made one after the other, each by a program for one icon on one device.
 
-    It is the renderer's own step, compiled for a single icon and driven as the renderer does: a
-    step at a time on a CPU, 16 in a program elsewhere.
+    It is the renderer's own step, compiled for a single icon and driven from the host as the
+    renderer does.
 
     Args:
       network: the network.
@@ -47,11 +47,9 @@ def sequential(
     Returns:
       Seconds per icon-step.
     """
-    mesh = Mesh(np.array([device]), (step.CELLS,))
-    advance = functools.partial(step.advance, layer=layer, config=config, mesh=mesh)
-    return _measure(
-        advance, network, params, targets[:1], key=key, config=config, mesh=mesh, repeat=repeat
-    )
+    task = step.Task(network, layer, config, Mesh(np.array([device]), (step.ICONS,)))
+    advance = functools.partial(step.step, task)
+    return _measure(advance, task, params, targets[:1], key=key, repeat=repeat)
 
 
 def unvectorized(
@@ -83,65 +81,52 @@ def unvectorized(
     Returns:
       Seconds per icon-step.
     """
-    mesh = Mesh(np.array([device]), (step.CELLS,))
+    task = step.Task(network, layer, config, Mesh(np.array([device]), (step.ICONS,)))
 
-    # The optimizer counts its steps once for all icons; those leaves have no axis to map over.
-    @functools.partial(jax.jit, static_argnames=("network",), donate_argnames=("state",))
+    @functools.partial(jax.jit, donate_argnames="state")
     def advance(
-        network: Network, params: Params, state: step.State, targets: Array, keys: Key
+        params: Params, state: step.State, targets: Array, number: int | Array, *, key: Key
     ) -> tuple[step.State, Any]:
-        leaves, tree = jax.tree.flatten(state)
-        shared = [leaf for leaf in leaves if not leaf.ndim]
+        # The optimizer counts steps once for all icons; each has a copy here.
+        shared = jax.tree.map(lambda leaf: not leaf.ndim, state)
+        count = len(targets)
 
-        def one(item: tuple[list[Array], Array]) -> tuple[list[Array], Any]:
-            own, common = iter(item[0]), iter(shared)
-            each = [next(own)[None] if leaf.ndim else next(common) for leaf in leaves]
-            moved, seen = step.advance(
-                network,
-                params,
-                jax.tree.unflatten(tree, each),
-                item[1][None],
-                keys,
-                layer=layer,
-                config=config,
-                mesh=mesh,
-            )
-            return [x[0] if x.ndim else x for x in jax.tree.leaves(moved)], seen
+        def one(item: tuple[step.State, Array]) -> tuple[step.State, Any]:
+            own = jax.tree.map(lambda leaf, one: leaf if one else leaf[None], item[0], shared)
+            moved, cosines = step.step(task, params, own, item[1][None], number, key=key)
+            back = jax.tree.map(lambda leaf, one: leaf if one else leaf[0], moved, shared)
+            return back, cosines[0]
 
-        moved, seen = jax.lax.map(one, ([leaf for leaf in leaves if leaf.ndim], targets))
-        back = [x if leaf.ndim else x[0] for x, leaf in zip(moved, leaves, strict=True)]
-        return jax.tree.unflatten(tree, back), seen
+        copies = jax.tree.map(
+            lambda leaf, one: jnp.broadcast_to(leaf, (count,)) if one else leaf, state, shared
+        )
+        moved, cosines = jax.lax.map(one, (copies, targets))
+        return jax.tree.map(lambda leaf, one: leaf[0] if one else leaf, moved, shared), cosines
 
-    return _measure(
-        advance, network, params, targets, key=key, config=config, mesh=mesh, repeat=repeat
-    )
+    return _measure(advance, task, params, targets, key=key, repeat=repeat)
 
 
 def _measure(
     advance: Callable[..., tuple[step.State, Any]],
-    network: Network,
+    task: step.Task,
     params: Params,
     targets: HostArray,
     *,
     key: Key,
-    config: RenderConfig,
-    mesh: Mesh,
     repeat: int,
 ) -> Times:
     """Begin icons, warm up, and measure what one step of one icon takes."""
-    device = mesh.devices.flat[0]
-    block = 1 if device.platform == "cpu" else BLOCK
+    device = task.mesh.devices.flat[0]
     params, aims = jax.device_put((params, targets), device)
     numbers = np.arange(len(targets))
-    state = step.begin(numbers, 0 * numbers, key=key, config=config, mesh=mesh)
-    keys = jax.device_put(jax.random.split(key, block), device)
+    state = step.init(task, numbers, 0 * numbers, key=key)
 
     def move() -> Any:
         nonlocal state
-        for _ in range(_CALLS):
-            state, seen = advance(network, params, state, aims, keys)
-        return seen
+        for number in range(_CALLS):
+            state, cosines = advance(params, state, aims, number, key=key)
+        return cosines
 
     timed(move)
-    each = _CALLS * block * len(targets)
+    each = _CALLS * len(targets)
     return summary([timed(move) / each for _ in range(repeat)])

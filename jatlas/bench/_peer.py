@@ -163,7 +163,7 @@ def _draw_theta(config: RenderConfig, rng: np.random.Generator) -> HostArray:
     assert isinstance(views, RandomViews)
     side = rng.uniform(*views.window)
     angle = math.radians(views.rotate * rng.uniform(-0.5, 0.5, 2).sum())
-    places = rng.uniform(-0.5, 0.5, (views.draws, 2))
+    places = rng.uniform(-0.5, 0.5, (views.concentration, 2))
     center = 0.5 + max(1 + 2 * views.pad - side, 0) * places.mean(0)
     return theta(center, side, angle)
 
@@ -184,7 +184,7 @@ def _measure(
     first = INITIAL_SPREAD * rng.standard_normal((icons, 2, 3, side, side // 2 + 1))
     spectra = torch.tensor(first, dtype=torch.float32, device=device, requires_grad=True)
     aims = torch.tensor(targets, device=device)
-    adam = torch.optim.Adam([spectra], lr=config.ascent.learning_rate)
+    adam = torch.optim.Adam([spectra], lr=config.optimizer.learning_rate)
 
     def run(steps: int) -> None:
         for _ in range(steps):

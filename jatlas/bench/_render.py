@@ -6,15 +6,17 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jatlas.bench import _baselines as baselines
 from jatlas.bench import _machine as on
 from jatlas.model import Network
 from jatlas.records import Icons
-from jatlas.types import HostArray, Key, Params
+from jatlas.types import HostArray, Key, Params, Run
 from jatlas.visualize import RandomViews, RenderConfig, render
-from jatlas.visualize import _chunks as chunks
-from jatlas.visualize import _program as program
+from jatlas.visualize import _optimize as optimize
+from jatlas.visualize._render import default_chunk, plan
 
 ARTICLE_CANVAS, ARTICLE_VIEW = 80, 48
 
@@ -141,7 +143,7 @@ def bench_render(
     for name, value, least in at_least:
         if value < least:
             raise ValueError(f"{name}: expected at least {least}, got {value}")
-    devices = tuple(devices or jax.devices())
+    devices = tuple(devices or jax.local_devices())
     targets = directions(network, params, layer=layer, size=config.views.size, icons=icons)
 
     def run(steps: int) -> Icons:
@@ -152,19 +154,51 @@ def bench_render(
             layer=layer,
             key=key,
             config=dataclasses.replace(config, steps=steps),
-            chunk=chunk,
+            run=Run(chunk=chunk, progress=False),
             devices=devices,
-            progress=False,
         )
 
     found = _difference(run, config.steps, repeat=repeat)
     # After the runs: the renderer compiles a program once, and the first run is to count that.
-    job = program.Job(network, params, layer, config, key)
-    plan = program.plan(job, targets, chunk, devices)
-    speed = _speed(found, job, targets, plan)
+    if chunk is None:
+        chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
+    mesh, width = plan(icons * config.restarts, chunk, devices, group=config.group)
+    step = lower_step(network, params, targets, mesh, width, layer=layer, key=key, config=config)
+    speed = _speed(found, step, icons, mesh, width, config=config)
     if not with_baselines:
         return speed
-    return _with_baselines(speed, job, targets, plan.mesh.devices.flat[0], repeat=repeat)
+    common: dict[str, Any] = {
+        "layer": layer, "key": key, "config": config, "device": devices[0], "repeat": repeat,
+    }  # fmt: skip
+    alone = baselines.sequential(network, params, targets, **common).median
+    looped = baselines.unvectorized(network, params, targets, **common).median
+    return dataclasses.replace(
+        speed,
+        sequential_ms_per_icon_step=1e3 * alone,
+        unvectorized_ms_per_icon_step=1e3 * looped,
+        speedup_over_sequential=1e3 * alone / speed.ms_per_icon_step,
+        speedup_over_unvectorized=1e3 * looped / speed.ms_per_icon_step,
+    )
+
+
+def lower_step(
+    network: Network,
+    params: Params,
+    targets: HostArray,
+    mesh: Mesh,
+    width: int,
+    *,
+    layer: str,
+    key: Key,
+    config: RenderConfig,
+) -> jax.stages.Lowered:
+    """Lower the renderer's step for `width` icons, to count in."""
+    numbers = np.arange(width)
+    params, key = jax.device_put((params, key), NamedSharding(mesh, P()))
+    task = optimize.Task(network, layer, config, mesh)
+    state = optimize.init(task, numbers, 0 * numbers, key=key)
+    aims = np.resize(targets, (width, *targets.shape[1:]))
+    return optimize.step.lower(task, params, state, aims, 0, key=key)
 
 
 class _Difference(NamedTuple):
@@ -177,9 +211,7 @@ class _Difference(NamedTuple):
 
 def _difference(run: Callable[[int], Any], steps: int, *, repeat: int) -> _Difference:
     """Run a long and a short way in turn; what they differ in is steps alone."""
-    # On a GPU or TPU both are made of whole programs.
-    short = steps // 4 if steps < 4 * chunks.BLOCK else steps // (4 * chunks.BLOCK) * chunks.BLOCK
-    short = max(short, 1)
+    short = max(steps // 4, 1)
     first = on.timed(lambda: run(steps))
     on.timed(lambda: run(short))
     pairs = [(on.timed(lambda: run(steps)), on.timed(lambda: run(short))) for _ in range(repeat)]
@@ -194,13 +226,17 @@ def _difference(run: Callable[[int], Any], steps: int, *, repeat: int) -> _Diffe
 
 
 def _speed(
-    found: _Difference, job: program.Job, targets: HostArray, plan: chunks.Spread
+    found: _Difference,
+    step: jax.stages.Lowered,
+    icons: int,
+    mesh: Mesh,
+    width: int,
+    *,
+    config: RenderConfig,
 ) -> RenderSpeed:
-    step = program.compiled(job, targets, plan, steps=program.at_once(job, plan))
-    used = plan.mesh.devices.flatten().tolist()
-    flop = on.flops(program.lowered(job, targets, plan)) / (plan.width // len(used))
-    rate = on.matmul_rate(used, precision=job.config.precision)
-    icons = len(targets)
+    used = mesh.devices.flatten().tolist()
+    flop = on.flops(step) / (width // len(used))
+    rate = on.matmul_rate(used, precision=config.precision)
     per_second = icons / found.per_step.median
     return RenderSpeed(
         ms_per_icon_step=1e3 * found.per_step.median / icons,
@@ -210,31 +246,10 @@ def _speed(
         flop_per_s=flop * per_second,
         matmul_flop_per_s=rate,
         share_of_matmul=flop * per_second / rate,
-        program_bytes=on.program_bytes(step),
+        program_bytes=on.program_bytes(step.compile()),
         peak_bytes=on.peak_bytes(used),
         compile_s=found.compile,
         fixed_s=found.fixed,
-        icons_in_program=plan.width,
+        icons_in_program=width,
         devices=len(used),
-    )
-
-
-def _with_baselines(
-    speed: RenderSpeed, job: program.Job, targets: HostArray, device: jax.Device, *, repeat: int
-) -> RenderSpeed:
-    common: dict[str, Any] = {
-        "layer": job.layer,
-        "key": job.key,
-        "config": job.config,
-        "device": device,
-        "repeat": repeat,
-    }
-    alone = baselines.sequential(job.network, job.params, targets, **common).median
-    looped = baselines.unvectorized(job.network, job.params, targets, **common).median
-    return dataclasses.replace(
-        speed,
-        sequential_ms_per_icon_step=1e3 * alone,
-        unvectorized_ms_per_icon_step=1e3 * looped,
-        speedup_over_sequential=1e3 * alone / speed.ms_per_icon_step,
-        speedup_over_unvectorized=1e3 * looped / speed.ms_per_icon_step,
     )

@@ -17,7 +17,7 @@ from jatlas.cli import _session as session
 from jatlas.records import Atlas
 from jatlas.show import PAGE
 from jatlas.synthetic import CLASSES, Synthetic
-from jatlas.visualize import Ascent, Direction, RandomViews, RenderConfig
+from jatlas.visualize import Adam, Direction, RandomViews, RenderConfig
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ CONFIG = BuildConfig(
     layout=UMAP(n_neighbors=60, min_dist=0.9),
     icons=RenderConfig(
         objective=Direction(power=4),
-        views=RandomViews(draws=1),
-        ascent=Ascent(learning_rate=0.08),
+        views=RandomViews(concentration=1),
+        optimizer=Adam(learning_rate=0.08),
     ),
 )
 
