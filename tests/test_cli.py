@@ -68,7 +68,7 @@ def test_build_writes_every_layer_and_grid(
         (["--network", "resnet"], "resnet.*googlenet_bvlc"),
         (["--grid", "9"], "78 samples cannot fill 9 x 9 cells.*at most 8"),
         (["--steps", "0"], "steps: expected at least 1, got 0"),
-        (["--window", "0.9", "0.2"], "window: expected 0 < smallest <= largest"),
+        (["--window", "0.9", "0.2"], "window: expected 0 < minimum <= maximum"),
         (["--preset", "paper", "--rotate", "3"], "rotate: the preset paper has a chain of its own"),
         (["--learning-rate", "0"], "learning_rate: expected above 0, got 0"),
         (["--limit", "0"], "limit: expected at least 1"),
