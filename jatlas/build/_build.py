@@ -237,7 +237,7 @@ def _describe(
 ) -> dict[str, Any]:
     """Say everything that decides the result, as JSON values."""
     chosen = {"layers": list(layers), "grids": list(grids), **settings(config)}
-    source = {"root": None, "images": images.count} | images.fingerprint()
+    source = {"root": None, "images": images.count} | (images.fingerprint() or {})
     packages = ("jatlas", "jax", "jaxlib", "numpy", "optax", "umap-learn")
     versions = {name: importlib.metadata.version(name) for name in packages}
     return {

@@ -13,8 +13,8 @@ def to_float(image: Array) -> Array:
     """Return an image, uint8 or float in [0, 1], as float32 in [0, 1].
 
     Example:
-      >>> to_float(jnp.array([0, 51, 255], jnp.uint8)).tolist()
-      [0.0, 0.20000000298023224, 1.0]
+      >>> to_float(jnp.array([0, 255], jnp.uint8)).tolist()
+      [0.0, 1.0]
     """
     if image.dtype == jnp.uint8:
         return image.astype(jnp.float32) / 255.0
