@@ -88,9 +88,13 @@ def grid_positions(places: Array, *, height: int, width: int) -> Array:
       >>> grid_positions(jnp.array([[0.0, 0.99]]), height=10, width=20).tolist()
       [[1, 18]]
     """
-    border = jnp.array([height >= 3, width >= 3], jnp.int32)
-    interior = jnp.array([height, width], jnp.int32) - 2 * border
-    return border + jnp.minimum((places * interior).astype(jnp.int32), interior - 1)
+
+    def inside(place: Array, cells: int) -> Array:
+        border = 1 if cells >= 3 else 0
+        interior = cells - 2 * border
+        return border + jnp.minimum((place * interior).astype(jnp.int32), interior - 1)
+
+    return jnp.stack([inside(places[..., 0], height), inside(places[..., 1], width)], axis=-1)
 
 
 def pick(activation: Array, positions: Array) -> Array:
