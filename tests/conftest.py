@@ -12,6 +12,8 @@ if "JATLAS_TEST_COMPILED" not in os.environ:
 os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["JATLAS_TEST_COMPILED"]
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
+# A rank that is promoted is mostly a mistake.
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 
 import jax
 import jax.numpy as jnp

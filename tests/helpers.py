@@ -20,17 +20,21 @@ def _conv(x: jax.Array, kernel: jax.Array, *, stride: int) -> jax.Array:
     return found.reshape(*x.shape[:-3], *found.shape[1:])
 
 
+def _biased(x: jax.Array, bias: jax.Array) -> jax.Array:
+    return x + bias.reshape((1,) * (x.ndim - 1) + (-1,))  # ranks are never promoted
+
+
 def _input(params: Any, x: jax.Array) -> jax.Array:
     del params
     return 4 * x - 2
 
 
 def _conv1(params: Any, x: jax.Array) -> jax.Array:
-    return jax.nn.relu(_conv(x, params["conv1"], stride=2) + params["bias1"])
+    return jax.nn.relu(_biased(_conv(x, params["conv1"], stride=2), params["bias1"]))
 
 
 def _conv2(params: Any, x: jax.Array) -> jax.Array:
-    return jax.nn.softplus(_conv(x, params["conv2"], stride=1) + params["bias2"])
+    return jax.nn.softplus(_biased(_conv(x, params["conv2"], stride=1), params["bias2"]))
 
 
 def _mean(params: Any, x: jax.Array) -> jax.Array:
@@ -39,7 +43,7 @@ def _mean(params: Any, x: jax.Array) -> jax.Array:
 
 
 def _logits(params: Any, x: jax.Array) -> jax.Array:
-    return x @ params["dense"] + params["bias"]
+    return _biased(x @ params["dense"], params["bias"])
 
 
 STAGES: tuple[tuple[str, Stage], ...] = (

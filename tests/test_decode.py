@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from jatlas.collect import ImageError, Preprocess, decode
-from jatlas.collect import _decode as module
+from jatlas.collect._decode import fit_image, reduce_jpeg
 
 SQUASH = Preprocess(size=64, fit="squash")
 
 
 def gradient(width: int = 64, height: int = 64) -> np.ndarray:
-    """A smooth picture in which left and right, top and bottom, and the channels all differ."""
+    """A smooth image in which left and right, top and bottom, and the channels all differ."""
     y, x = np.mgrid[0:height, 0:width]
     across, down = x / max(width - 1, 1), y / max(height - 1, 1)
     return np.stack([across * 200, down * 250, 60 + 100 * across * down], -1).astype(np.uint8)
@@ -47,6 +47,13 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> io.Byt
     )
 
 
+def oriented(value: int) -> Image.Exif:
+    """EXIF data that give an orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif
+
+
 def difference(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a.astype(float) - b.astype(float)).mean())
 
@@ -57,9 +64,9 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"size": 0}, "size must be at least 1 pixel; got 0"),
-        ({"fit": "stretch"}, "fit must be .*got 'stretch'"),
-        ({"max_pixels": 0}, "max_pixels must be at least 1; got 0"),
+        ({"size": 0}, "^size: expected at least 1 pixel, got 0"),
+        ({"fit": "stretch"}, "^fit: expected .*got 'stretch'"),
+        ({"max_pixels": 0}, "^max_pixels: expected at least 1, got 0"),
     ],
 )
 def test_preprocess_is_checked(wrong: dict[str, Any], message: str) -> None:
@@ -85,7 +92,9 @@ def test_squash_is_the_plain_resize() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (2, 3), (31, 17)])
 @pytest.mark.parametrize("fit", ["crop", "squash"])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_any_shape_of_picture_becomes_a_square(shape: tuple[int, int], fit: Any, kind: str) -> None:
+def test_an_image_of_any_shape_becomes_a_square(
+    shape: tuple[int, int], fit: Any, kind: str
+) -> None:
     stream = encoded(Image.new("RGB", shape, (10, 200, 90)), kind)
     got = decode(stream, preprocess=Preprocess(size=32, fit=fit))
     assert got.shape == (32, 32, 3)
@@ -111,7 +120,7 @@ def test_other_formats_are_not_read(kind: str) -> None:
 @pytest.mark.parametrize("fit", ["crop", "squash"])
 def test_exif_orientation_is_applied(orientation: int, fit: Any) -> None:
     stored = Image.fromarray(gradient(96, 64))
-    # What each value says of the stored picture, in NumPy's words (EXIF 2.3, tag 274).
+    # How each value transforms the stored image, in NumPy (EXIF 2.3, tag 274).
     shown = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
@@ -122,15 +131,15 @@ def test_exif_orientation_is_applied(orientation: int, fit: Any) -> None:
         7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
         8: lambda a: np.rot90(a),
     }[orientation](np.asarray(stored))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
     preprocess = Preprocess(size=32, fit=fit)
-    got = decode(encoded(stored, "JPEG", quality=95, exif=exif), preprocess=preprocess)
+    got = decode(
+        encoded(stored, "JPEG", quality=95, exif=oriented(orientation)), preprocess=preprocess
+    )
     upright = Image.fromarray(np.ascontiguousarray(shown))
     assert difference(got, decode(encoded(upright), preprocess=preprocess)) < 2
 
 
-def test_damaged_exif_does_not_cost_the_picture() -> None:
+def test_an_image_with_damaged_exif_is_read() -> None:
     stream = encoded(Image.fromarray(gradient()), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff")
     assert difference(decode(stream, preprocess=SQUASH), gradient()) < 4
 
@@ -154,7 +163,7 @@ def test_grey_and_one_bit_become_rgb() -> None:
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_alpha_is_laid_on_white(mode: str, kind: str) -> None:
+def test_transparent_pixels_are_blended_with_white(mode: str, kind: str) -> None:
     alpha = np.zeros((64, 64), np.uint8)
     alpha[:, 20:40], alpha[:, 40:] = 128, 255
     picture = Image.new(mode, (64, 64))
@@ -208,7 +217,7 @@ def test_sixteen_bit_rgb_is_scaled_not_clipped() -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
-def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
+def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
     red, blue = (Image.new("RGB", (64, 64), colour) for colour in ("red", "blue"))
     stream = encoded(red, kind, save_all=True, append_images=[blue, blue], duration=50)
     assert Image.open(stream).n_frames > 1
@@ -220,22 +229,67 @@ def test_the_content_counts_not_the_extension(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode(tmp_path / "really.jpg", preprocess=SQUASH), gradient())
 
 
-def test_a_large_jpeg_is_decoded_small_and_looks_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same() -> None:
     rng = np.random.default_rng(0)
-    coarse = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
-    picture = coarse.resize((4000, 3000), Image.Resampling.BICUBIC)
+    coarse = Image.fromarray(rng.integers(0, 256, (72, 96, 3), dtype=np.uint8))
+    picture = coarse.resize((960, 720), Image.Resampling.BICUBIC)
     stream = encoded(picture, "JPEG", quality=92)
-    full_size = encoded(Image.open(stream).convert("RGB"), "BMP")
-    decoded_at: list[tuple[int, int]] = []
-    to_rgb = module._to_rgb
-    monkeypatch.setattr(module, "_to_rgb", lambda i: decoded_at.append(i.size) or to_rgb(i))
+    whole = encoded(Image.open(stream).convert("RGB"), "BMP")
     for fit in ("crop", "squash"):
-        preprocess = Preprocess(size=224, fit=fit)
-        small, full = (decode(s, preprocess=preprocess) for s in (stream, full_size))
+        preprocess = Preprocess(size=56, fit=fit)
+        small, full = (decode(s, preprocess=preprocess) for s in (stream, whole))
         assert difference(small, full) < 2
+        # The same with the reduced size in view: 1/4, still twice the square.
         stream.seek(0)
-        full_size.seek(0)
-    assert decoded_at == [(1000, 750), (4000, 3000)] * 2
+        with Image.open(stream) as image:
+            reduce_jpeg(image, preprocess)
+            assert image.size == (240, 180)
+            np.testing.assert_array_equal(fit_image(image, preprocess=preprocess), small)
+        assert not np.array_equal(small, full)
+        whole.seek(0)
+        with Image.open(whole) as image:
+            reduce_jpeg(image, preprocess)
+            assert image.size == (960, 720)
+        stream.seek(0)
+        whole.seek(0)
+
+
+def test_an_image_in_memory_is_fitted_as_a_file_is() -> None:
+    """Palette indices, transparency and orientation are those of a file's."""
+    palette = Image.new("P", (64, 48), 0)
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    palette.paste(1, (0, 0, 64, 24))
+    clear = Image.new("RGBA", (64, 48), (1, 2, 3, 100))
+    turned = encoded(Image.fromarray(gradient(64, 48)), exif=oriented(6))
+    pictures = (palette, clear, Image.new("1", (9, 7), 1), Image.open(turned))
+    for picture in pictures:
+        stream = encoded(picture, exif=picture.getexif())
+        got = fit_image(picture, preprocess=SQUASH)
+        np.testing.assert_array_equal(got, decode(stream, preprocess=SQUASH))
+    grey = gradient()[..., 0]
+    for array in (grey, grey[..., None], np.repeat(grey[..., None], 3, -1)):
+        got = fit_image(array, preprocess=SQUASH)
+        np.testing.assert_array_equal(got, np.repeat(grey[..., None], 3, -1))
+
+
+def test_an_image_in_memory_is_checked_as_a_file_is() -> None:
+    with pytest.raises(ImageError, match="50 x 40 pixels are more than max_pixels=1999"):
+        fit_image(Image.new("L", (50, 40)), preprocess=Preprocess(size=8, max_pixels=1999))
+    stream = io.BytesIO(encoded(Image.fromarray(gradient()), "JPEG").getvalue()[:-200])
+    with pytest.raises(ImageError, match="truncated"):
+        fit_image(Image.open(stream), preprocess=SQUASH)
+    for wrong in (np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4), np.uint8)):
+        with pytest.raises(ImageError, match=r"expected \(h, w, 3\) uint8, got "):
+            fit_image(wrong, preprocess=SQUASH)
+
+
+def test_the_size_must_be_known() -> None:
+    for function, image in ((decode, "gone.png"), (fit_image, gradient())):
+        with pytest.raises(
+            ValueError, match=r"^size: expected a number of pixels, got None"
+        ) as got:
+            function(image, preprocess=Preprocess())
+        assert not isinstance(got.value, ImageError), "the image is not at fault"
 
 
 # Damage
@@ -261,7 +315,7 @@ def test_a_file_cut_short_is_refused_or_whole(kind: str) -> None:
     assert refused > len(cuts) * 0.7
 
 
-def test_flipped_bytes_give_an_image_or_an_image_error() -> None:
+def test_flipped_bytes_result_in_an_image_or_an_image_error() -> None:
     rng = np.random.default_rng(1)
     for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP"):
         whole = np.frombuffer(encoded(Image.fromarray(gradient()), kind).getvalue(), np.uint8)
@@ -275,7 +329,7 @@ def test_flipped_bytes_give_an_image_or_an_image_error() -> None:
             assert got.shape == (64, 64, 3)
 
 
-def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "noise.jpg").write_bytes(np.random.default_rng(2).bytes(5000))
     (tmp_path / "text.png").write_text("This is not an image.\n")
@@ -305,7 +359,7 @@ def test_max_pixels_is_a_limit_on_the_file() -> None:
 
 @pytest.mark.parametrize("width", [256, 257, 340, 341])
 @pytest.mark.parametrize("upright", [True, False])
-def test_a_picture_that_needs_no_scaling_is_cropped_to_the_pixel(
+def test_an_image_that_needs_no_scaling_is_cropped_to_the_pixel(
     tmp_path: Path, width: int, upright: bool
 ) -> None:
     """Half a pixel of offset would blur it: that cost 1.3 % of top-5 on real images."""
@@ -313,5 +367,5 @@ def test_a_picture_that_needs_no_scaling_is_cropped_to_the_pixel(
     pixels = pixels if upright else pixels.transpose(1, 0, 2)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     top, left = ((side - 224) // 2 for side in pixels.shape[:2])
-    found = decode(tmp_path / "a.png", preprocess=Preprocess())
+    found = decode(tmp_path / "a.png", preprocess=Preprocess(size=224))
     np.testing.assert_array_equal(found, pixels[top : top + 224, left : left + 224])

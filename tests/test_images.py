@@ -1,5 +1,6 @@
-"""Folders of images: what is found, in which order, and how it is loaded."""
+"""Folders of images: which files are found, in which order, and how they are loaded."""
 
+import contextlib
 import itertools
 import os
 import threading
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jatlas.collect import Preprocess, arrays
-from jatlas.collect import _folder as images
+from jatlas.collect import Loaded, Preprocess, arrays, folder
+from jatlas.collect._folder import AHEAD, load_ahead
 
 
 def make_folder(root: Path, names: list[str]) -> None:
@@ -28,7 +29,7 @@ def test_a_folder_is_walked_and_sorted(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "png").write_text("no extension")
     (tmp_path / "folder.png").mkdir()
-    source = images.folder(tmp_path, size=16, fit="squash")
+    source = folder(tmp_path, size=16, fit="squash")
     assert source.paths == (
         "B.JPG", "a.webp", "b/10.jpeg", "b/2.PNG", "c/d/e.gif", "z.jpe", "é.bmp",
     )  # fmt: skip
@@ -42,16 +43,16 @@ def test_links_are_followed_and_a_loop_ends(tmp_path: Path) -> None:
     make_folder(tmp_path, ["all/1.png", "elsewhere/2.png"])
     (tmp_path / "all" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "all" / "up").symlink_to(tmp_path / "all")
-    assert images.folder(tmp_path / "all").paths == ("1.png", "link/2.png")
+    assert folder(tmp_path / "all").paths == ("1.png", "link/2.png")
 
 
-def test_names_that_break_a_listing_are_left_out_and_told(tmp_path: Path) -> None:
+def test_names_that_break_a_listing_are_left_out_and_reported(tmp_path: Path) -> None:
     make_folder(tmp_path, ["good.png", "two\nlines.png", "in\rfolder/x.png", "para\u2029graph.png"])
     try:
         os.link(os.fsencode(tmp_path / "good.png"), os.fsencode(tmp_path) + b"/latin\xe9.png")
     except OSError:
         pytest.skip("this file system takes no names that are not UTF-8")
-    source = images.folder(tmp_path)
+    source = folder(tmp_path)
     assert source.paths == ("good.png",)
     assert dict(source.unusable) == {
         repr("two\nlines.png"): "line break in its name",
@@ -66,41 +67,45 @@ def test_names_that_break_a_listing_are_left_out_and_told(tmp_path: Path) -> Non
 
 def test_limit_is_spread_over_the_classes(tmp_path: Path) -> None:
     make_folder(tmp_path, [f"class{c}/{i:02}.png" for c in range(5) for i in range(12)])
-    everything = images.folder(tmp_path).paths
+    everything = folder(tmp_path).paths
     for limit in (1, 5, 7, 10, 59, 60, 100):
-        paths = images.folder(tmp_path, limit=limit).paths
+        paths = folder(tmp_path, limit=limit).paths
         assert len(paths) == min(limit, 60)
         assert list(paths) == sorted(set(paths))
         assert set(paths) <= set(everything)
     for limit, share in ((5, 1), (10, 2), (30, 6)):
-        paths = images.folder(tmp_path, limit=limit).paths
+        paths = folder(tmp_path, limit=limit).paths
         assert [sum(p.startswith(f"class{c}/") for p in paths) for c in range(5)] == [share] * 5
 
 
 def test_a_wrong_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nowhere' does not exist"):
-        images.folder(tmp_path / "nowhere")
+    with pytest.raises(
+        ValueError, match=r"^path: expected a folder of images, got .*nowhere', which does not"
+    ):
+        folder(tmp_path / "nowhere")
     (tmp_path / "file.jpg").touch()
-    with pytest.raises(ValueError, match=r"file\.jpg' is not a folder"):
-        images.folder(tmp_path / "file.jpg")
+    with pytest.raises(ValueError, match=r"^path: .*file\.jpg', which is not a folder"):
+        folder(tmp_path / "file.jpg")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"\.jpg \.jpeg .*found none in .*empty'$"):
-        images.folder(tmp_path / "empty")
+    with pytest.raises(
+        ValueError, match=r"^path: expected images .*\.jpg \.jpeg .*found none in .*empty'$"
+    ):
+        folder(tmp_path / "empty")
     make_folder(tmp_path, ["odd/a\nb.png"])
     with pytest.raises(ValueError, match=r"found none in .*odd' but 1 unusable"):
-        images.folder(tmp_path / "odd")
-    with pytest.raises(ValueError, match=r"limit must be at least 1, or None.*got 0"):
-        images.folder(tmp_path, limit=0)
-    with pytest.raises(ValueError, match="size must be at least 1 pixel; got -1"):
-        images.folder(tmp_path, size=-1)
+        folder(tmp_path / "odd")
+    with pytest.raises(ValueError, match=r"^limit: expected at least 1, or None.*got 0"):
+        folder(tmp_path, limit=0)
+    with pytest.raises(ValueError, match=r"^size: expected at least 1 pixel, got -1"):
+        folder(tmp_path, size=-1)
 
 
-def test_load_gives_every_image_in_order_whatever_the_threads(tmp_path: Path) -> None:
+def test_load_yields_every_image_in_order_for_any_number_of_threads(tmp_path: Path) -> None:
     make_folder(tmp_path, [f"{i:03}.png" for i in range(200)])
     (tmp_path / "050.png").write_bytes(b"damaged")
     (tmp_path / "199.png").unlink()
     (tmp_path / "199.png").symlink_to(tmp_path / "gone")
-    source = images.folder(tmp_path, size=4)
+    source = folder(tmp_path, size=4)
     for workers, start in itertools.product((1, 2, 5), (0, 49, 199, 200, 300)):
         loaded = list(source.load(start, workers=workers))
         assert [item.index for item in loaded] == list(range(start, 200))
@@ -116,42 +121,71 @@ def test_load_gives_every_image_in_order_whatever_the_threads(tmp_path: Path) ->
 
 def test_load_checks_its_arguments_at_once(tmp_path: Path) -> None:
     make_folder(tmp_path, ["a.png"])
-    for source in (images.folder(tmp_path), arrays(np.zeros((1, 2, 2, 3), np.uint8))):
-        with pytest.raises(ValueError, match=r"start must be the index of an image.*got -1"):
+    for source in (folder(tmp_path, size=4), arrays(np.zeros((1, 2, 2, 3), np.uint8))):
+        with pytest.raises(ValueError, match=r"^start: expected the index of an image.*got -1"):
             source.load(-1)
-        with pytest.raises(ValueError, match="workers must be at least 1 thread; got 0"):
+        with pytest.raises(ValueError, match=r"^workers: expected at least 1 thread, got 0"):
             source.load(workers=0)
 
 
-def test_closing_the_iterator_stops_the_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_folder(tmp_path, [f"{i:03}.png" for i in range(300)])
-    source = images.folder(tmp_path, size=4)
-    calls: list[object] = []
-    real = images.decode
-    monkeypatch.setattr(images, "decode", lambda *a, **k: calls.append(a) or real(*a, **k))
+class Threads:
+    """The decoding threads that were started since."""
 
-    # Another test may have left an iterator that failed to the garbage collector.
-    others = set(threading.enumerate())
+    def __init__(self) -> None:
+        self._before = set(threading.enumerate())
 
-    def threads() -> list[str]:
-        new = set(threading.enumerate()) - others
-        return [t.name for t in new if t.name.startswith("jatlas-images")]
+    def names(self) -> list[str]:
+        started = set(threading.enumerate()) - self._before
+        return [t.name for t in started if t.name.startswith("jatlas-images")]
 
-    stream = source.load(workers=2)
-    assert not threads()
-    assert [next(stream).index for _ in range(3)] == [0, 1, 2]
-    assert threads()
-    stream.close()  # type: ignore[attr-defined]
-    assert not threads()
-    assert len(calls) < 150, "it must decode only a bounded way ahead"
-    list(source.load())
-    assert not threads()
+
+def test_threads_start_with_the_first_image_and_end_with_the_last(tmp_path: Path) -> None:
+    make_folder(tmp_path, [f"{i:03}.png" for i in range(100)])
+    threads = Threads()
+    images = folder(tmp_path, size=4).load(workers=2)
+    assert not threads.names()
+    assert [next(images).index for _ in range(3)] == [0, 1, 2]
+    assert threads.names()
+    assert len(list(images)) == 97
+    assert not threads.names()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["load", "reload"])
+def test_an_error_in_the_loop_ends_the_threads_at_once(tmp_path: Path, again: bool) -> None:
+    make_folder(tmp_path, [f"{i:03}.png" for i in range(100)])
+    source = folder(tmp_path, size=4)
+    threads = Threads()
+    with (
+        pytest.raises(RuntimeError, match="in the loop") as failure,
+        contextlib.closing(source.reload(range(100)) if again else source.load()) as images,
+    ):
+        for _ in images:
+            assert threads.names()
+            raise RuntimeError("in the loop")
+    # The traceback is still there, which would keep an unclosed generator and its threads alive.
+    assert failure.tb is not None
+    assert not threads.names()
+
+
+def test_decoding_runs_ahead_by_a_bounded_number() -> None:
+    started: list[int] = []
+
+    def load_one(index: int) -> Loaded:
+        started.append(index)
+        return Loaded(index=index, image=None)
+
+    images = load_ahead(load_one, range(1000), workers=2)
+    assert started == []
+    for index in range(3):
+        assert next(images).index == index
+    images.close()
+    assert len(started) <= 3 + 2 * AHEAD
+    whole = load_ahead(load_one, range(1000), workers=2)
+    assert [item.index for item in whole] == list(range(1000))
 
 
 def test_the_sample_images_all_decode(test_data: Path) -> None:
-    source = images.folder(test_data / "imagenet_sample", limit=100)
+    source = folder(test_data / "imagenet_sample", size=224, limit=100)
     assert source.count == 100
     assert all(item.image is not None for item in source.load())
-    assert images.folder(test_data / "imagenet_sample").count == 700
+    assert folder(test_data / "imagenet_sample").count == 700

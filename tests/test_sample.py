@@ -1,4 +1,4 @@
-"""Where images are looked at, and what is read there."""
+"""Random positions in images, and the activations there."""
 
 import functools
 import itertools
@@ -10,20 +10,27 @@ import numpy as np
 import pytest
 from helpers import tiny_network, tiny_params
 
-from jatlas.collect import _sample as sample
+from jatlas.collect import (
+    activations,
+    draw_places,
+    grid_positions,
+    interior_moment,
+    pick,
+    to_float,
+)
 
 
 def places(seed: int, image: int, per_image: int = 6) -> np.ndarray:
     key = jax.random.key(seed)
-    return np.asarray(sample.draw_places(key=key, image=jnp.asarray(image), per_image=per_image))
+    return np.asarray(draw_places(key=key, image=jnp.asarray(image), per_image=per_image))
 
 
-def test_places_hang_on_the_key_and_the_image_alone() -> None:
-    draw = functools.partial(sample.draw_places, key=jax.random.key(5), per_image=6)
+def test_places_depend_on_the_key_and_the_image_alone() -> None:
+    draw = functools.partial(draw_places, key=jax.random.key(5), per_image=6)
     numbers = jnp.array([7, 0, 300, 1, 7])
     together = np.asarray(jax.jit(jax.vmap(lambda image: draw(image=image)))(numbers))
-    for number, found in zip(numbers.tolist(), together, strict=True):
-        np.testing.assert_array_equal(found, places(5, number))
+    for number, drawn in zip(numbers.tolist(), together, strict=True):
+        np.testing.assert_array_equal(drawn, places(5, number))
     different = [places(5, 0), places(5, 1), places(6, 0), places(6, 1)]
     for one, other in itertools.combinations(different, 2):
         assert not np.isclose(one, other).any()
@@ -50,13 +57,13 @@ def test_places_are_spread_evenly_over_the_unit_square() -> None:
         (1, 1, [0], [0]),
     ],
 )
-def test_positions_cover_the_interior_and_only_that(
+def test_positions_cover_the_interior_and_nothing_else(
     height: int, width: int, rows: Any, columns: Any
 ) -> None:
     drawn = places(1, 0, 5000)
     edges = np.array(list(itertools.product([0, np.nextafter(np.float32(1), 0)], repeat=2)))
     every = jnp.concatenate([drawn, jnp.asarray(edges, jnp.float32)])
-    found = sample.grid_positions(every, height=height, width=width)
+    found = grid_positions(every, height=height, width=width)
     assert found.dtype == jnp.int32
     assert found.shape == every.shape
     expected = list(itertools.product(rows, columns))
@@ -69,25 +76,25 @@ def test_positions_cover_the_interior_and_only_that(
 def test_a_place_is_the_same_at_every_layer() -> None:
     drawn = places(2, 9, 300)
     for side in (3, 7, 14, 28, 56):
-        found = np.asarray(sample.grid_positions(drawn, height=side, width=side))
-        # The cell's place in the interior is the draw to within a cell.
+        found = np.asarray(grid_positions(drawn, height=side, width=side))
+        # The position relative to the interior is the drawn one, to within a cell.
         share = (found - 1) / (side - 2)
         assert (share <= drawn).all() and (drawn < share + 1 / (side - 2) + 1e-6).all(), side
 
 
-def test_rows_come_first() -> None:
-    found = sample.grid_positions(jnp.array([[0.0, 0.99]]), height=10, width=20)
+def test_a_position_is_row_and_column() -> None:
+    found = grid_positions(jnp.array([[0.0, 0.99]]), height=10, width=20)
     np.testing.assert_array_equal(found, [[1, 18]])
 
 
-def test_to_float() -> None:
+def test_to_float_scales_uint8_and_keeps_floats() -> None:
     values = jnp.arange(256, dtype=jnp.uint8)
-    found = sample.to_float(values)
+    found = to_float(values)
     assert found.dtype == jnp.float32
     np.testing.assert_allclose(found, np.arange(256) / 255, rtol=1e-6)
     assert float(found[-1]) == 1
     for dtype in (jnp.float32, jnp.float16, jnp.bfloat16):
-        kept = sample.to_float(jnp.array([0, 0.25, 1], dtype))
+        kept = to_float(jnp.array([0, 0.25, 1], dtype))
         assert kept.dtype == jnp.float32
         np.testing.assert_array_equal(kept, [0, 0.25, 1])
 
@@ -104,30 +111,32 @@ def test_to_float() -> None:
     ids=",".join,
 )
 @pytest.mark.parametrize("shape", [(10, 12, 3), (2, 10, 12, 3)], ids=["one", "batch"])
-def test_activations_are_those_of_separate_runs(layers: list[str], shape: tuple[int, ...]) -> None:
+def test_activations_equal_those_of_separate_runs(
+    layers: list[str], shape: tuple[int, ...]
+) -> None:
     network, params = tiny_network(), tiny_params()
     images = jax.random.uniform(jax.random.key(0), shape)
-    found = sample.activations(network, params, images, layers=layers)
+    found = activations(network, params, images, layers=layers)
     assert found.keys() == set(layers)
     for layer, activation in found.items():
-        right = network.run(params, images, until=layer)
-        np.testing.assert_array_equal(activation, right)
+        expected = network.run(params, images, until=layer)
+        np.testing.assert_array_equal(activation, expected)
 
 
 def test_activations_of_an_unknown_layer_are_refused() -> None:
     with pytest.raises(ValueError, match="tiny has no layer 'conv3'; it has: input, conv1"):
-        sample.activations(tiny_network(), tiny_params(), jnp.zeros((8, 8, 3)), layers=["conv3"])
+        activations(tiny_network(), tiny_params(), jnp.zeros((8, 8, 3)), layers=["conv3"])
 
 
-def test_pick_reads_rows_and_columns() -> None:
+def test_pick_returns_the_vectors_at_rows_and_columns() -> None:
     activation = np.arange(4 * 5 * 2).reshape(4, 5, 2)
     positions = np.array([[0, 4], [3, 0], [2, 2], [0, 4]])
-    found = sample.pick(jnp.asarray(activation), jnp.asarray(positions))
+    found = pick(jnp.asarray(activation), jnp.asarray(positions))
     np.testing.assert_array_equal(found, [activation[row, column] for row, column in positions])
 
 
 @pytest.mark.parametrize("shape", [(6, 5), (3, 3), (2, 6), (6, 1), (1, 1)])
-def test_the_moment_is_that_of_numpy_off_the_border(shape: tuple[int, int]) -> None:
+def test_the_moment_is_that_of_numpy_without_the_border(shape: tuple[int, int]) -> None:
     activation = np.random.default_rng(0).standard_normal((*shape, 4)).astype(np.float32)
     products = []
     for row, column in np.ndindex(shape):
@@ -136,14 +145,14 @@ def test_the_moment_is_that_of_numpy_off_the_border(shape: tuple[int, int]) -> N
         )
         if not border:
             products.append(np.outer(*2 * [activation[row, column].astype(np.float64)]))
-    found = sample.interior_moment(jnp.asarray(activation))
+    found = interior_moment(jnp.asarray(activation))
     np.testing.assert_allclose(found, np.mean(products, axis=0), rtol=1e-5, atol=1e-5)
 
 
-def test_positions_and_the_moment_agree_on_what_is_interior() -> None:
+def test_positions_and_the_moment_agree_on_the_interior() -> None:
     for height, width in itertools.product((1, 2, 3, 5), repeat=2):
         marked = np.zeros((height, width, 1), np.float32)
-        found = sample.grid_positions(places(4, 0, 2000), height=height, width=width)
+        found = grid_positions(places(4, 0, 2000), height=height, width=width)
         marked[*np.asarray(found).T] = 1
-        assert float(sample.interior_moment(jnp.asarray(marked))[0, 0]) == 1
-        assert float(sample.interior_moment(jnp.asarray(1 - marked))[0, 0]) == 0
+        assert float(interior_moment(jnp.asarray(marked))[0, 0]) == 1
+        assert float(interior_moment(jnp.asarray(1 - marked))[0, 0]) == 0

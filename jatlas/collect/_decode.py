@@ -136,10 +136,10 @@ def fit_image(image: HostArray | Image.Image, *, preprocess: Preprocess) -> Host
 
 
 def one_line(error: Exception) -> str:
-    """Return an exception's message in one line.
+    r"""Return an exception's message in one line.
 
     Example:
-      >>> one_line(ValueError("truncated\\nat byte 12")), one_line(KeyError())
+      >>> one_line(ValueError("truncated\nat byte 12")), one_line(KeyError())
       ('truncated', 'KeyError')
     """
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -13,8 +13,8 @@ def to_float(image: Array) -> Array:
     """Return an image, uint8 or float in [0, 1], as float32 in [0, 1].
 
     Example:
-      >>> to_float(jnp.array([0, 51, 255], jnp.uint8)).tolist()
-      [0.0, 0.20000000298023224, 1.0]
+      >>> to_float(jnp.array([0, 255], jnp.uint8)).tolist()
+      [0.0, 1.0]
     """
     if image.dtype == jnp.uint8:
         return image.astype(jnp.float32) / 255.0
@@ -88,9 +88,13 @@ def grid_positions(places: Array, *, height: int, width: int) -> Array:
       >>> grid_positions(jnp.array([[0.0, 0.99]]), height=10, width=20).tolist()
       [[1, 18]]
     """
-    border = jnp.array([height >= 3, width >= 3], jnp.int32)
-    interior = jnp.array([height, width], jnp.int32) - 2 * border
-    return border + jnp.minimum((places * interior).astype(jnp.int32), interior - 1)
+
+    def inside(place: Array, cells: int) -> Array:
+        border = 1 if cells >= 3 else 0
+        interior = cells - 2 * border
+        return border + jnp.minimum((place * interior).astype(jnp.int32), interior - 1)
+
+    return jnp.stack([inside(places[..., 0], height), inside(places[..., 1], width)], axis=-1)
 
 
 def pick(activation: Array, positions: Array) -> Array:
