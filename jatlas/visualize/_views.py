@@ -65,8 +65,8 @@ class RandomViews:
 
     Example:
       >>> view = RandomViews(rotate=0).draw(80, key=jax.random.key(0))
-      >>> bool(0.55 <= view.side <= 0.75), float(view.angle)
-      (True, 0.0)
+      >>> bool(0.55 <= view.side <= 0.75), bool(view.angle == 0)
+      (True, True)
     """
 
     size: int = 48
