@@ -24,8 +24,7 @@ import jatlas
 from jatlas import bench
 from jatlas.visualize import Seen, resample
 
-CALLS = 4  # of the program, in a repetition
-BLOCK = 16  # steps in a program on a GPU or TPU; on a CPU loops are slow (jax issue 12868)
+STEPS = 4  # in a repetition
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,44 +79,33 @@ def make_step(network, *, layer, config):
 
 
 def make_program(network, *, layer, config, vectorized):
-    """Return (params, states, targets, keys) -> states: a step of all icons for each key."""
+    """Return a jitted step of all icons: (params, states, targets, key) -> states."""
     step = make_step(network, layer=layer, config=config)
 
-    def move(params, states, targets, key):
-        view = config.views.draw(config.icon_size, key=key)
+    @functools.partial(jax.jit, donate_argnames="states")
+    def program(params, states, targets, key):
+        view = config.views.draw(config.icon_size, key=key)  # the same for all icons
         if vectorized:
             return jax.vmap(step, in_axes=(None, 0, 0, None))(params, states, targets, view)
         return jax.lax.map(lambda icon: step(params, *icon, view), (states, targets))
-
-    @functools.partial(jax.jit, donate_argnames="states")
-    def program(params, states, targets, keys):
-        if len(keys) == 1:
-            return move(params, states, targets, keys[0])
-
-        def body(states, key):
-            return move(params, states, targets, key), None
-
-        return jax.lax.scan(body, states, keys)[0]
 
     return program
 
 
 def measure(program, params, targets, *, key, config, repeat):
     """Return the seconds of an icon-step on the first device."""
-    device = jax.devices()[0]
-    keys = jax.random.split(key, 1 if device.platform == "cpu" else BLOCK)
     states = begin(len(targets), key=key, config=config)
-    params, states, targets, keys = jax.device_put((params, states, targets, keys), device)
+    params, states, targets = jax.device_put((params, states, targets), jax.devices()[0])
 
-    def call():
+    def run():
         nonlocal states
-        for _ in range(CALLS):
-            states = program(params, states, targets, keys)
+        for step in range(STEPS):
+            states = program(params, states, targets, jax.random.fold_in(key, step))
         return states
 
-    bench.timed(call)
-    seconds = statistics.median(bench.timed(call) for _ in range(repeat))
-    return seconds / (CALLS * len(keys) * len(targets))
+    bench.timed(run)
+    seconds = statistics.median(bench.timed(run) for _ in range(repeat))
+    return seconds / (STEPS * len(targets))
 
 
 def main(options):

@@ -62,8 +62,8 @@ def test_baselines_make_the_icons_of_the_renderer(vectorized: bool, directions: 
     baselines, network, params = example("12_baselines"), tiny_network(), tiny_params()
     program = baselines.make_program(network, layer="conv2", config=FIXED, vectorized=vectorized)
     states = baselines.begin(3, key=KEY, config=FIXED)
-    for _ in range(FIXED.steps // 2):  # two steps in a program, as on a GPU
-        states = program(params, states, jnp.asarray(directions), jax.random.split(KEY))
+    for _ in range(FIXED.steps):
+        states = program(params, states, jnp.asarray(directions), KEY)
     image = functools.partial(FIXED.parameterization.image, size=FIXED.icon_size)
     icons = render(
         network, params, directions, layer="conv2", key=KEY, config=FIXED, progress=False
@@ -74,14 +74,14 @@ def test_baselines_make_the_icons_of_the_renderer(vectorized: bool, directions: 
 
 def test_a_baseline_is_measured_per_icon_and_step(directions: np.ndarray) -> None:
     baselines = example("12_baselines")
-    calls = []
+    steps = []
 
-    def program(params: Any, states: Any, targets: Any, keys: Any) -> Any:
-        calls.append((len(targets), len(keys)))
+    def program(params: Any, states: Any, targets: Any, key: Any) -> Any:
+        steps.append(len(targets))
         return states
 
     seconds = baselines.measure(program, tiny_params(), directions, key=KEY, config=FIXED, repeat=2)
-    assert calls == [(3, 1)] * 3 * baselines.CALLS  # once more, to warm up
+    assert steps == [3] * 3 * baselines.STEPS  # once more, to warm up
     assert 0 < seconds < 1
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,8 +12,7 @@ from jatlas.bench import _machine as on
 from jatlas.model import Network
 from jatlas.records import Icons
 from jatlas.types import HostArray, Key, Params
-from jatlas.visualize import RandomViews, RenderConfig, render
-from jatlas.visualize import _program as program
+from jatlas.visualize import RandomViews, RenderConfig, lower_step, render
 
 _CANVAS, _VIEW = 80, 48  # pixels, the article's
 _BLOCK = 16  # steps in a program on a GPU or TPU
@@ -137,30 +136,19 @@ def bench_render(
     for name, value, minimum in (("icons", icons, 1), ("repeat", repeat, 1)):
         if value < minimum:
             raise ValueError(f"{name}: expected at least {minimum}, got {value}")
-    used = tuple(devices or jax.devices())
     targets = random_directions(network, params, layer=layer, config=config, icons=icons)
+    common: dict[str, Any] = {"layer": layer, "key": key, "chunk": chunk, "devices": devices}
 
     def run(steps: int) -> Icons:
-        return render(
-            network,
-            params,
-            targets,
-            layer=layer,
-            key=key,
-            config=dataclasses.replace(config, steps=steps),
-            chunk=chunk,
-            devices=used,
-            progress=False,
-        )
+        settings = dataclasses.replace(config, steps=steps)
+        return render(network, params, targets, config=settings, progress=False, **common)
 
     cost = step_cost(run, config.steps, repeat=repeat)
-    # After the runs: the renderer compiles a program once, and the first run is to count that.
-    job = program.Job(network, params, layer, config, key)
-    plan = program.plan(job, targets, chunk, used)
-    used = tuple(plan.mesh.devices.flatten())
-    compiled = program.compiled(job, targets, plan, steps=program.at_once(job, plan))
-    flop = on.flops(program.lowered(job, targets, plan)) * len(used) / plan.width
-    rate, per_second = on.matmul_rate(used, precision=config.precision), icons / cost.step
+    # After the runs, the first of which is to count compiling.
+    step = lower_step(network, params, targets, config=config, **common)
+    flop = on.flops(step.program) * len(step.devices) / step.icons
+    rate = on.matmul_rate(step.devices, precision=config.precision)
+    per_second = icons / cost.step
     return RenderSpeed(
         ms_per_icon_step=1e3 / per_second,
         icon_steps_per_s=per_second,
@@ -168,12 +156,12 @@ def bench_render(
         flop_per_s=flop * per_second,
         matmul_flop_per_s=rate,
         share_of_matmul=flop * per_second / rate,
-        program_bytes=on.program_bytes(compiled),
-        peak_bytes=on.peak_bytes(used),
+        program_bytes=on.program_bytes(step.program.compile()),
+        peak_bytes=on.peak_bytes(step.devices),
         compile_s=cost.compile,
         fixed_s=cost.fixed,
-        icons_in_program=plan.width,
-        devices=len(used),
+        icons_in_program=step.icons,
+        devices=len(step.devices),
     )
 
 
