@@ -34,7 +34,7 @@ SMALL = article(size=10, config=RenderConfig(steps=LONG))
 @pytest.fixture(scope="module")
 def speed() -> bench.RenderSpeed:
     """What rendering with the tiny network costs."""
-    return render_speed(icons=20)
+    return render_speed(icons=20, repeat=3)
 
 
 def render_speed(**changes: Any) -> Any:
@@ -228,7 +228,7 @@ def test_bad_arguments_are_named(call: Any, message: str) -> None:
 
 @pytest.mark.slow
 def test_the_commands_print_a_table_and_write_json(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     common: dict[str, Any] = {"network": "textures", "layer": "conv2d0", "repeat": 1, "size": 16}
     commands = {
@@ -249,9 +249,9 @@ def test_the_commands_print_a_table_and_write_json(
     (rendered,) = results["render"]
     assert set(rendered) == {field.name for field in dataclasses.fields(bench.RenderSpeed)}
     assert rendered["ms_per_icon_step"] > 0
-    assert [speed["batch_size"] for speed in results["extract"]] == [2]
+    assert [speed["batch_size"] for speed in results["extract"]] == [2, 16]
     printed = capsys.readouterr().out
-    for words in ("4 icons of conv2d0, textures", "ms per icon step", "images per s", "umap s"):
+    for words in ("20 icons of conv2, tiny", "ms per icon step", "images per s", "umap s"):
         assert words in printed
     assert f"jax {jax.__version__}" in printed
 
