@@ -44,8 +44,8 @@ def main(folder):
                 layer=layer_map.layer,
                 key=jax.random.key(0),
                 config=config,
-                cells=cells,
-                progress=False,
+                ids=cells,
+                run=jatlas.Run(progress=False),
             )
             seconds.append(time.perf_counter() - start)
         return float(np.mean(icons.cosines)), *seconds

@@ -123,7 +123,7 @@ def draw_theta(config, rng):
     views = config.views
     side = rng.uniform(*views.window)
     angle = math.radians(views.rotate * rng.uniform(-0.5, 0.5, 2).sum())
-    places = rng.uniform(-0.5, 0.5, (views.draws, 2))
+    places = rng.uniform(-0.5, 0.5, (views.concentration, 2))
     return theta(0.5 + max(1 + 2 * views.pad - side, 0) * places.mean(0), side, angle)
 
 
@@ -208,7 +208,7 @@ def measure(torch, loss, targets, *, device, config, steps, repeat):
     spectra = torch.tensor(config.parameterization.spread * rng.standard_normal(shape))
     spectra = spectra.to(device, torch.float32).requires_grad_()
     targets = torch.tensor(targets, device=device)
-    adam = torch.optim.Adam([spectra], lr=config.ascent.learning_rate)
+    adam = torch.optim.Adam([spectra], lr=config.optimizer.learning_rate)
 
     def run(steps):
         start = time.perf_counter()

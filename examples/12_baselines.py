@@ -22,7 +22,7 @@ import tyro
 
 import jatlas
 from jatlas import bench
-from jatlas.visualize import Seen, resample
+from jatlas.visualize import ObjectiveInput, resample
 
 STEPS = 4  # in a repetition
 
@@ -50,7 +50,7 @@ class Options:
 
 def begin(icons, *, key, config):
     """Draw icons and the state of their optimizer, each with a leading axis of `icons`."""
-    optimizer = config.ascent.optimizer(config.steps)
+    optimizer = config.optimizer.transformation(config.steps)
 
     def one(key):
         icon = config.parameterization.init(config.icon_size, key=key)
@@ -61,13 +61,13 @@ def begin(icons, *, key, config):
 
 def make_step(network, *, layer, config):
     """Return a step of one icon: (params, state, target, view) -> state."""
-    optimizer = config.ascent.optimizer(config.steps)
+    optimizer = config.optimizer.transformation(config.steps)
     run = network.center if config.objective.central else network.run
 
     def loss(icon, params, target, view):
         canvas = config.parameterization.image(icon, size=config.icon_size)
         window = resample(canvas, view, size=config.views.size, fill=config.views.fill)
-        return -config.objective(Seen(run(params, window, until=layer), canvas), target)
+        return -config.objective(ObjectiveInput(run(params, window, until=layer), canvas), target)
 
     def step(params, state, target, view):
         icon, moments = state

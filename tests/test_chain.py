@@ -1,4 +1,4 @@
-"""lucid's chains against a plain simulation of them, pixel count by pixel count."""
+"""lucid's chains of transforms against a plain simulation of them in whole pixels."""
 
 import functools
 import math
@@ -21,7 +21,7 @@ def draws(chain: Chain, canvas: int, keys: jax.Array) -> View:
 
 
 def simulated(chain: Chain, canvas: int, count: int, seed: int = 0) -> dict[str, HostArray]:
-    """Follow pixels through pad, cuts, scale, turn and cut, as lucid does it one by one."""
+    """Follow pixels through pad, crops, scale, rotation and crop, as lucid applies them."""
     rng = np.random.default_rng(seed)
     found: dict[str, list[Any]] = {"zoom": [], "angle": [], "center": [], "sees": []}
     for _ in range(count):
@@ -60,7 +60,7 @@ def test_windows_are_those_of_the_chain(name: str, canvas: int) -> None:
         np.asarray, draws(chain, canvas, jax.random.split(jax.random.key(0), count))
     )
     zoom = chain.size / (side * canvas)
-    # Exactly the same values come up, about as often.
+    # The same values occur, about as often.
     for found, of in ((zoom, right["zoom"]), (-angle, right["angle"])):
         np.testing.assert_allclose(np.unique(found.round(4)), np.unique(of.round(4)), atol=2e-4)
         assert found.mean() == pytest.approx(of.mean(), abs=5 * of.std() / count**0.5)
@@ -83,7 +83,7 @@ def test_windows_are_those_of_the_chain(name: str, canvas: int) -> None:
     assert right["center"].std(0) == pytest.approx(spread, rel=0.05)
 
 
-def test_the_notebooks_see_what_the_article_says() -> None:
+def test_the_chain_of_the_notebooks_has_the_sizes_of_the_article() -> None:
     right = simulated(ATLAS_NOTEBOOK, 80, 4000)
     assert (right["sees"].min(), right["sees"].max()) == (32, 51)
     assert ATLAS_NOTEBOOK.size == 43
@@ -110,7 +110,7 @@ def test_a_positive_angle_turns_the_picture_against_the_clock() -> None:
     np.testing.assert_allclose(found, np.rot90(image), rtol=0, atol=1e-5)
 
 
-def test_cuts_move_by_whole_pixels_evenly() -> None:
+def test_crops_move_uniformly_by_whole_pixels() -> None:
     chain = Chain(pad=1, jitter=(3,), scales=(1,), angles=(0,), jitter_after=0, fill=0, size=9)
     center = np.asarray(draws(chain, 10, jax.random.split(jax.random.key(0), 800)).center)
     places, counts = np.unique(center[:, 0].round(4), return_counts=True)
@@ -118,7 +118,7 @@ def test_cuts_move_by_whole_pixels_evenly() -> None:
     assert counts.min() > 150
 
 
-def test_what_is_drawn_hangs_on_the_key_alone() -> None:
+def test_views_depend_on_the_key_only() -> None:
     first, again, other = (ATLAS_NOTEBOOK.draw(80, key=jax.random.key(n)) for n in (1, 1, 2))
     for one, same, different in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(one, same)
@@ -149,7 +149,7 @@ def test_a_canvas_too_small_for_the_chain_is_refused() -> None:
         ({"fill": 1.5}, r"fill: expected a grey value in \[0, 1\], got 1.5"),
     ],
 )
-def test_wrong_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
     right: dict[str, Any] = {"pad": 2, "jitter": (4,), "scales": (1.0,), "angles": (0,)}
     right |= {"jitter_after": 2, "fill": 1, "size": 9}
     assert hash(Chain(**right)) == hash(Chain(**right))

@@ -1,4 +1,4 @@
-"""Arrays in settings."""
+"""Arrays as values of settings."""
 
 import copy
 
@@ -16,12 +16,12 @@ def test_a_constant_is_its_array() -> None:
     assert constant.shape == (2, 3, 4)
     np.testing.assert_array_equal(np.asarray(constant), values.astype(np.float32))
     np.testing.assert_array_equal(np.asarray(constant, np.float64), values.astype(np.float32))
-    values[:] = 0  # what it was made from is no part of it
+    values[:] = 0  # a copy was taken
     assert np.asarray(constant).all()
     np.testing.assert_array_equal(jnp.asarray(np.asarray(constant)), np.asarray(constant))
 
 
-def test_equal_arrays_are_equal_and_one_key() -> None:
+def test_equal_arrays_are_equal_dictionary_keys() -> None:
     one, same = Constant([[1, 2]]), Constant(np.array([[1.0, 2.0]]))
     assert one == same and hash(one) == hash(same)
     for other in (Constant([[1, 3]]), Constant([1, 2]), Constant([[1], [2]])):
@@ -30,9 +30,9 @@ def test_equal_arrays_are_equal_and_one_key() -> None:
     assert copy.deepcopy(one) == one
 
 
-def test_a_constant_does_not_change() -> None:
+def test_a_constant_is_immutable() -> None:
     constant = Constant([1, 2])
-    with pytest.raises(AttributeError, match="does not change"):
+    with pytest.raises(AttributeError, match="immutable"):
         constant.shape = (1, 2)
     with pytest.raises(ValueError, match="read-only"):
         np.asarray(constant)[0] = 3

@@ -15,14 +15,15 @@ from helpers import tiny_network, tiny_params
 
 from jatlas.bench import article, random_directions
 from jatlas.model import CONFIGS, TEXTURES, InceptionConfig, inception_v1, init_params
+from jatlas.types import Run
 from jatlas.visualize import (
     LUCID_STANDARD,
     Channel,
     Fourier,
+    ObjectiveInput,
     Pixels,
     RandomViews,
     RenderConfig,
-    Seen,
     View,
     render,
     resample,
@@ -66,7 +67,7 @@ def test_baselines_make_the_icons_of_the_renderer(vectorized: bool, directions: 
         states = program(params, states, jnp.asarray(directions), KEY)
     image = functools.partial(FIXED.parameterization.image, size=FIXED.icon_size)
     icons = render(
-        network, params, directions, layer="conv2", key=KEY, config=FIXED, progress=False
+        network, params, directions, layer="conv2", key=KEY, config=FIXED, run=Run(progress=False)
     ).images
     assert icons.std(axis=(1, 2)).min() > 0.01
     np.testing.assert_allclose(jax.vmap(image)(states[0]), icons, atol=2e-3)
@@ -124,7 +125,7 @@ def test_the_peer_computes_what_the_renderer_does(config: InceptionConfig) -> No
             canvas = settings.parameterization.image(spectrum, size=80)
             window = resample(canvas, view, size=48, fill=1.0)
             activation = network.run(params, window, until=layer)
-            return settings.objective(Seen(activation, canvas), target)
+            return settings.objective(ObjectiveInput(activation, canvas), target)
 
         return -jax.vmap(one)(spectra, jnp.asarray(targets)).sum()
 

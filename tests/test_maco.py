@@ -1,4 +1,4 @@
-"""MACO: the magnitudes are fixed, whatever the phases."""
+"""MACO: magnitudes are fixed for any phases."""
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,9 @@ def transform(maco: MACO, size: int, seed: int, scale: float = 1.0) -> HostArray
 
 
 @pytest.mark.parametrize("size", [2, 3, 9, 12])
-def test_magnitudes_are_fixed_whatever_the_phases(size: int) -> None:
+def test_magnitudes_are_fixed_for_any_phases(size: int) -> None:
     table = np.random.default_rng(size).uniform(1, 3, (3, size, size // 2 + 1))
-    # A real image is as strong at a frequency as at its negative.
+    # A real image has equal magnitudes at conjugate frequencies.
     mirror = -np.arange(size) % size
     table[:, :, [0, -1]] = np.maximum(table, table[:, mirror])[:, :, [0, -1]]
     for maco in (MACO(), MACO(spectrum=Constant(table))):
@@ -58,8 +58,8 @@ def test_planes_have_mean_zero_and_the_contrast(size: int, contrast: float) -> N
         assert planes.std() == pytest.approx(contrast, rel=1e-4)
 
 
-def test_phases_move_the_picture() -> None:
-    # A shift of the picture is a phase that grows with the frequency.
+def test_linear_phases_shift_the_image() -> None:
+    # A shift of the image is a phase proportional to the frequency.
     size, maco = 12, MACO()
     params = maco.init(size, key=jax.random.key(0))
     down, right = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
@@ -73,12 +73,12 @@ def test_phases_move_the_picture() -> None:
     np.testing.assert_allclose(found[:, :, 1:-1], right[:, :, 1:-1], rtol=0, atol=1e-3)
 
 
-def test_fresh_phases_are_spread_over_the_circle() -> None:
+def test_initial_phases_are_uniform_on_the_circle() -> None:
     phases = np.asarray(MACO().init(40, key=jax.random.key(0)))
     assert phases.shape == (3, 40, 21)
     assert abs(np.exp(1j * phases).mean()) < 0.05
     assert -np.pi <= phases.min() < -3.1 and 3.1 < phases.max() <= np.pi
-    # So no place is special: no corner is brighter than the rest.
+    # No corner is brighter than the rest.
     energy = np.zeros((40, 40))
     for seed in range(20):
         planes = MACO().planes(MACO().init(40, key=jax.random.key(seed)), size=40)

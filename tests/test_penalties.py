@@ -13,8 +13,8 @@ from jatlas.visualize import (
     Blur,
     BoundaryComplexity,
     Objective,
+    ObjectiveInput,
     Opacity,
-    Seen,
     TotalVariation,
 )
 
@@ -27,7 +27,7 @@ def picture(height: int = 9, width: int = 7, seed: int = 0) -> HostArray:
 
 
 def amount(penalty: Objective, image: Any, alpha: Any = None) -> jax.Array:
-    return penalty(Seen(jnp.zeros((1, 1, 2)), jnp.asarray(image), alpha), jnp.zeros(()))
+    return penalty(ObjectiveInput(jnp.zeros((1, 1, 2)), jnp.asarray(image), alpha), jnp.zeros(()))
 
 
 def plain_blur(image: HostArray, width: int) -> HostArray:
@@ -83,7 +83,7 @@ def test_amounts_are_those_of_plain_numpy() -> None:
 @pytest.mark.parametrize(
     "penalty", [L1(), L2(), TotalVariation(), BoundaryComplexity(width=2)], ids=str
 )
-def test_slopes_are_those_of_finite_differences(penalty: Objective) -> None:
+def test_gradients_are_those_of_finite_differences(penalty: Objective) -> None:
     # No two values are so close that a step passes a kink.
     image = np.random.default_rng(3).permutation(189).reshape(9, 7, 3) / np.float32(189)
     across = picture(seed=1) - 0.5
@@ -96,30 +96,30 @@ def test_slopes_are_those_of_finite_differences(penalty: Objective) -> None:
     assert float(jax.grad(score)(0.0)) == pytest.approx(right, rel=0.02, abs=0.01)
 
 
-def test_a_step_down_the_blur_is_a_blur() -> None:
+def test_a_gradient_step_of_blur_is_a_blur() -> None:
     image = picture()
     stepped = image - jax.grad(lambda x: amount(Blur(), x))(image)
     np.testing.assert_allclose(stepped, plain_blur(image, 3), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("penalty", [L1(), L2(), TotalVariation(), Blur(), BoundaryComplexity()])
-def test_flat_grey_costs_nothing_and_has_a_finite_slope(penalty: Objective) -> None:
-    value, slope = jax.value_and_grad(lambda x: amount(penalty, x))(jnp.full((12, 12, 3), 0.5))
+def test_flat_grey_has_no_penalty_and_a_finite_gradient(penalty: Objective) -> None:
+    value, gradient = jax.value_and_grad(lambda x: amount(penalty, x))(jnp.full((12, 12, 3), 0.5))
     assert float(value) == pytest.approx(0, abs=2e-3)
-    assert bool(jnp.isfinite(slope).all())
+    assert bool(jnp.isfinite(gradient).all())
 
 
-def test_what_is_inside_the_frame_does_not_matter() -> None:
+def test_pixels_inside_the_frame_have_no_penalty() -> None:
     image = picture(14, 14)
     inside = image.copy()
-    inside[8, 8] = 0.9  # further than a blur's reach from the frame
+    inside[8, 8] = 0.9  # farther from the frame than the blur reaches
     cost = BoundaryComplexity(width=2)
     assert amount(cost, image) == amount(cost, inside)
     inside[0, 8] = 1
     assert amount(cost, image) != amount(cost, inside)
 
 
-def test_opacity_is_the_mean_and_needs_one() -> None:
+def test_opacity_is_the_mean_and_requires_transparent_icons() -> None:
     alpha = jnp.asarray(picture()[..., 0])
     assert float(amount(Opacity(), picture(), alpha)) == pytest.approx(float(alpha.mean()))
     with pytest.raises(ValueError, match="Opacity: expected icons with an opacity"):
@@ -134,6 +134,6 @@ def test_vmap_equals_a_loop() -> None:
         np.testing.assert_allclose(found, loop, rtol=1e-5)
 
 
-def test_a_frame_without_width_is_refused() -> None:
+def test_a_frame_of_width_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="width: expected at least 1 pixel, got 0"):
         BoundaryComplexity(width=0)

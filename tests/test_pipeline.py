@@ -24,6 +24,7 @@ from jatlas.arrange import _whiten as whiten
 from jatlas.collect import _extract as samples
 from jatlas.storage import _files as files
 from jatlas.storage import load
+from jatlas.types import Run
 from jatlas.visualize import RandomViews, RenderConfig, render
 
 IMAGES = 26
@@ -112,7 +113,7 @@ def test_icons_are_those_of_the_whitened_means(images: Path) -> None:
     for_icons = jax.random.split(jax.random.key(0), 3)[2]
     icons = render(
         tiny_network(), tiny_params(), directions, layer="conv2", key=for_icons,
-        config=CONFIG.render, cells=grid.cells, progress=False,
+        config=CONFIG.render, ids=grid.cells, run=Run(progress=False),
     )  # fmt: skip
     np.testing.assert_array_equal(grid.icons.images, np.round(icons.images * 255).astype(np.uint8))
 

@@ -1,4 +1,4 @@
-"""Statistics of images: they give back what images were made of."""
+"""Statistics of images: they recover how images were generated."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def colored(matrix: HostArray, count: int = 40, side: int = 30) -> HostArray:
     return 0.5 + 0.05 * rng.standard_normal((count, side, side, 3)) @ matrix.T
 
 
-def test_the_matrix_is_that_of_which_colours_were_made() -> None:
+def test_the_matrix_that_generated_the_colours_is_recovered() -> None:
     # The columns of a root of a covariance are perpendicular where they are principal axes.
     axes = np.linalg.qr(np.array([[1.0, 1, 2], [1, 0, -1], [1, -1, 0.5]]))[0]
     axes *= np.where(axes[0] < 0, -1, 1)
@@ -71,8 +71,8 @@ def test_magnitudes_are_those_of_plain_numpy(taper: bool) -> None:
 
 
 @pytest.mark.parametrize("size", [9, 12])
-def test_the_spectrum_of_images_of_maco_is_its_magnitude(size: int) -> None:
-    # Low contrast: there the sigmoid is a line of slope 1 / 4.
+def test_the_magnitude_of_maco_is_recovered_from_its_images(size: int) -> None:
+    # At low contrast the sigmoid is linear with slope 1 / 4.
     maco = MACO(contrast=0.01)
     keys = jax.random.split(jax.random.key(0), 3)
     images = jax.vmap(lambda key: maco.image(maco.init(size, key=key), size=size))(keys)
@@ -82,7 +82,7 @@ def test_the_spectrum_of_images_of_maco_is_its_magnitude(size: int) -> None:
     np.testing.assert_allclose(again, maco.magnitude(size), rtol=0.02, atol=2e-3)
 
 
-def test_the_results_are_settings() -> None:
+def test_the_results_are_values_of_settings() -> None:
     images = np.random.default_rng(1).uniform(0, 1, (3, 11, 11, 3)).astype(np.float32)
 
     def make() -> Fourier:
@@ -94,7 +94,7 @@ def test_the_results_are_settings() -> None:
     assert 0 < float(image.min()) < float(image.max()) < 1
 
 
-def test_photographs_are_much_as_lucid_and_the_literature_say(test_data: Path) -> None:
+def test_statistics_of_photographs_agree_with_lucid_and_the_literature(test_data: Path) -> None:
     images = []
     for file in sorted((test_data / "imagenet_sample").glob("*.jpg"))[::7]:
         picture = np.asarray(Image.open(file).convert("RGB").resize((96, 96)), np.float32) / 255
@@ -115,7 +115,7 @@ def test_photographs_are_much_as_lucid_and_the_literature_say(test_data: Path) -
     assert max(slopes[1:]) < slopes[0]  # colour is coarser than brightness
 
 
-def test_images_that_do_not_meet_at_the_edges_have_no_weave_when_tapered() -> None:
+def test_tapering_removes_the_jump_between_opposite_edges() -> None:
     ramp = np.linspace(0, 1, 32, dtype=np.float32)
     images = np.broadcast_to(ramp[None, :, None, None], (1, 32, 32, 3))
     tapered, plain = (
@@ -134,18 +134,18 @@ def test_images_that_do_not_meet_at_the_edges_have_no_weave_when_tapered() -> No
         (np.zeros((1, 4, 4, 3), np.uint8), r"images: expected RGB in \[0, 1\], got uint8"),
     ],
 )
-def test_what_is_no_batch_of_images_is_refused(wrong: Any, message: str) -> None:
+def test_anything_but_a_batch_of_images_is_refused(wrong: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         magnitude_spectrum(wrong, size=2)
     with pytest.raises(ValueError, match=message):
         color_correlation_of(wrong)
 
 
-def test_impossible_measures_are_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     flat = np.full((2, 5, 4, 3), 0.3)
     with pytest.raises(ValueError, match="size: expected 1 to 4 px, got 5"):
         magnitude_spectrum(flat, size=5)
     with pytest.raises(ValueError, match="images: expected more than one colour"):
         color_correlation_of(flat)
-    with pytest.raises(ValueError, match="colors: expected three axes, got fewer"):
+    with pytest.raises(ValueError, match="colors: expected an invertible matrix"):
         magnitude_spectrum(flat, size=2, colors=Constant(np.ones((3, 3))))

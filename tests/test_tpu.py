@@ -1,7 +1,7 @@
-"""TPU without a TPU: the programs compile for one ahead of time, and fit.
+"""TPU without a TPU: programs compile for one ahead of time, and fit into its memory.
 
-libtpu brings the compiler. It must not be in the environment that other tests run in, as JAX then
-looks for a TPU. So it is looked for in a folder of its own, made with
+libtpu has the compiler. It must not be in the environment of the other tests, as JAX would then
+look for a TPU: it is expected in a folder of its own, made with
 
     pip install --no-deps --target FOLDER libtpu
 
@@ -20,19 +20,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import SingleDeviceSharding
+from jax.sharding import Mesh, NamedSharding, SingleDeviceSharding
+from jax.sharding import PartitionSpec as P
 
 from jatlas.collect import _extract as samples
 from jatlas.model import CONFIGS, GOOGLENET_BVLC, InceptionConfig, abstract_params, inception_v1
 from jatlas.visualize import RenderConfig
-from jatlas.visualize import _chunks as chunks
-from jatlas.visualize import _program as program
+from jatlas.visualize import _optimize as optimize
 
 MEMORY = 16e9  # of a v5e chip
 LAYER, CHANNELS = "mixed4c", 512
 COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 TOPOLOGIES = {"v5e:2x2": 4, "v5e:4x4": 16}
-STEPS = 16  # in a program, as the renderer does on a TPU
 
 
 def main() -> None:
@@ -63,18 +62,30 @@ def _devices(topology: str) -> list[Any]:
 
 
 def _render(devices: list[Any], precision: str) -> Any:
-    """Compile 16 icons for each chip, by the renderer's own way to its programs."""
+    """Compile a step of 16 icons for each chip."""
+    mesh = Mesh(np.array(devices), (optimize.ICONS,))
     config = RenderConfig(precision=precision)
-    plan = chunks.spread(16 * len(devices), devices, unit=1, least=16)
-    job = program.Job(
-        inception_v1(GOOGLENET_BVLC),
-        abstract_params(GOOGLENET_BVLC),
-        LAYER,
-        config,
-        jax.random.key(0),
-    )
-    targets = np.zeros((1, CHANNELS), np.float32)
-    return program.compiled(job, targets, plan, steps=STEPS)
+    task = optimize.Task(inception_v1(GOOGLENET_BVLC), LAYER, config, mesh)
+    count = 16 * len(devices)
+
+    def placed(tree: Any, spec: P) -> Any:
+        sharding = NamedSharding(mesh, spec)
+        return jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree
+        )
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    ids = jax.ShapeDtypeStruct((count,), jnp.int32)
+    state = jax.eval_shape(functools.partial(optimize.init, task), ids, ids, key=key)
+    targets = jax.ShapeDtypeStruct((count, CHANNELS), jnp.float32)
+    return optimize.step.lower(
+        task,
+        placed(abstract_params(GOOGLENET_BVLC), P()),
+        placed(state, P(optimize.ICONS)),
+        placed(targets, P(optimize.ICONS)),
+        0,
+        key=placed(key, P()),
+    ).compile()
 
 
 def _extract(devices: list[Any]) -> Any:
@@ -100,8 +111,8 @@ def _extract(devices: list[Any]) -> Any:
 def _products(text: str) -> dict[str, int]:
     """Count a program's convolutions and matrix products by the types of what they multiply.
 
-    Those of a higher precision than usual are left out: they are the discrete Fourier transform,
-    the resampling, the normalisation and the colours.
+    Those of a higher precision are excluded: the discrete Fourier transform, the resampling, the
+    normalization and the colours.
     """
     counts: dict[str, int] = {}
     types: dict[str, str] = {}
@@ -148,17 +159,17 @@ def test_rendering_compiles_for_a_tpu(topology: str, precision: str) -> None:
     assert 1e6 < found["bytes"] < MEMORY
     assert found["collectives"] == []
     if precision == "bfloat16":
-        # What a convolution reads; it adds up in float32, and may hand that on.
+        # The operands of convolutions; they accumulate in float32, and may return it.
         assert found["products"]["bf16 x bf16"] >= 40, found["products"]
         assert not set(found["products"]) - {"bf16 x bf16"}, found["products"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=lambda each: each.name)
-def test_what_is_told_to_be_half_precise_is_so_in_every_layer(
+def test_half_precision_holds_in_every_layer(
     config: InceptionConfig,
 ) -> None:
-    """Seen before compiling: a TPU rounds to bfloat16 itself, float32 in memory or not."""
+    """Checked before compiling: a TPU rounds float32 to bfloat16 itself."""
     network = inception_v1(config)
     half = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.bfloat16),

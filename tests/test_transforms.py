@@ -20,10 +20,9 @@ from jatlas.visualize import (
     whole_view,
 )
 from jatlas.visualize import _views as transforms
-from jatlas.visualize._views import draw_view
 
 HostArray = np.ndarray
-# Compiled as a whole: one operation after the other takes a second for each new shape.
+# Compiled as a whole: one operation after another takes a second for each new shape.
 look = jax.jit(resample, static_argnames=("size", "fill"))
 
 
@@ -77,7 +76,7 @@ def test_the_whole_view_at_half_the_size_averages_two_by_two() -> None:
 
 
 @pytest.mark.parametrize(("degrees", "turns"), [(90, -1), (180, 2), (-90, 1), (270, 1)])
-def test_turning_the_window_turns_the_picture_the_other_way(degrees: float, turns: int) -> None:
+def test_rotating_the_window_rotates_the_picture_the_other_way(degrees: float, turns: int) -> None:
     # At a positive angle the window turns against the clock, so what it shows turns with the
     # clock; np.rot90 turns against the clock.
     image = picture(9, 9)
@@ -107,7 +106,7 @@ def test_outside_is_the_fill(fill: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_view_is_that_of_a_plain_loop(seed: int) -> None:
+def test_any_view_equals_a_plain_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
     height, width, size = rng.integers(1, 14, 3)
     image = picture(height, width, seed)
@@ -120,15 +119,15 @@ def test_any_view_is_that_of_a_plain_loop(seed: int) -> None:
 
 
 def test_values_stay_inside_the_range_of_the_canvas() -> None:
-    draw = functools.partial(draw_view, RandomViews(size=8, pad=0.3))
-    views = jax.vmap(lambda key: draw(key=key))(jax.random.split(jax.random.key(0), 200))
+    config = RandomViews(size=8, pad=0.3)
+    views = jax.vmap(lambda key: config.draw(11, key=key))(jax.random.split(jax.random.key(0), 200))
     image = picture(11, 11)
     show = functools.partial(resample, image, size=8, fill=0.5)
     found = jax.jit(jax.vmap(lambda seen: show(seen)))(views)
     assert image.min() - 1e-6 <= found.min() < found.max() <= image.max() + 1e-6
 
 
-def test_the_slope_is_that_of_finite_differences() -> None:
+def test_the_gradient_is_that_of_finite_differences() -> None:
     image, weights = picture(6, 5), picture(4, 4, 1)
     seen = view(0.45, 0.6, 0.9, 20)
 
@@ -158,16 +157,16 @@ def test_jit_and_vmap_equal_a_loop() -> None:
 
 @functools.partial(jax.jit, static_argnums=0)
 def draws(config: RandomViews, keys: jax.Array) -> View:
-    return jax.vmap(lambda key: draw_view(config, key=key))(keys)
+    return jax.vmap(lambda key: config.draw(80, key=key))(keys)
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        RandomViews(draws=1),
-        RandomViews(window=(0.2, 0.9), rotate=40, pad=0.0, draws=1),
-        RandomViews(window=(0.5, 0.5), rotate=0, pad=0.2, draws=1),
-        RandomViews(window=(1.2, 1.6), rotate=5, pad=0.1, draws=1),
+        RandomViews(concentration=1),
+        RandomViews(window=(0.2, 0.9), rotate=40, pad=0.0, concentration=1),
+        RandomViews(window=(0.5, 0.5), rotate=0, pad=0.2, concentration=1),
+        RandomViews(window=(1.2, 1.6), rotate=5, pad=0.1, concentration=1),
     ],
 )
 def test_windows_are_drawn_within_their_ranges_and_fill_them(config: RandomViews) -> None:
@@ -189,37 +188,34 @@ def test_windows_are_drawn_within_their_ranges_and_fill_them(config: RandomViews
     assert (lower[fits] <= 1 + config.pad + 1e-5).all()
     np.testing.assert_array_equal(center[~fits], 0.5)
     if fits.any():
-        # It goes all the way to each edge, in both axes, one independent of the other.
+        # Windows reach each edge, and the axes are independent.
         assert (upper.min(0) < -config.pad + 0.02).all()
         assert (lower.max(0) > 1 + config.pad - 0.02).all()
         assert abs(np.corrcoef(center.T)[0, 1]) < 0.1
 
 
-def test_windows_keep_to_the_middle_as_those_of_the_article() -> None:
+def test_windows_are_concentrated_like_those_of_the_article() -> None:
     keys = jax.random.split(jax.random.key(4), 4000)
     center, side, _ = map(np.asarray, draws(RandomViews(), keys))
     chain = jax.vmap(lambda key: ATLAS_NOTEBOOK.draw(80, key=key))(keys)
     np.testing.assert_allclose(center.std(0), np.asarray(chain.center).std(0), rtol=0.1)
     np.testing.assert_allclose(center.mean(0), 0.5, atol=0.005)
-    # Half of them lie as near as half of a normal distribution does, and none goes too far.
+    # Their median distance is that of a normal distribution, and none exceeds the pad.
     assert np.median(np.abs(center - 0.5)) == pytest.approx(0.674 * center.std(), rel=0.05)
     room = (1 + 2 * RandomViews().pad - side) / 2
     assert (np.abs(center - 0.5) <= room[:, None] + 1e-5).all()
 
 
-def test_what_is_drawn_hangs_on_the_key_alone() -> None:
-    first, again, other = (draw_view(RandomViews(), key=jax.random.key(n)) for n in (1, 1, 2))
+def test_views_depend_on_the_key_only() -> None:
+    first, again, other = (RandomViews().draw(80, key=jax.random.key(n)) for n in (1, 1, 2))
     for one, same, different in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(one, same)
         assert not np.array_equal(one, different)
 
 
-def test_the_method_draws_what_the_function_draws_for_any_canvas() -> None:
-    right = draw_view(RandomViews(), key=jax.random.key(3))
-    for canvas_size in (8, 80):
-        found = RandomViews().draw(canvas_size, key=jax.random.key(3))
-        for one, other in zip(found, right, strict=True):
-            np.testing.assert_array_equal(one, other)
+def test_random_views_are_relative_to_the_canvas() -> None:
+    small, large = (RandomViews().draw(size, key=jax.random.key(3)) for size in (8, 80))
+    jax.tree.map(np.testing.assert_array_equal, small, large)
 
 
 @pytest.mark.slow
@@ -228,13 +224,13 @@ def test_the_method_draws_what_the_function_draws_for_any_canvas() -> None:
     [
         RandomViews(),
         RandomViews(window=(1.2, 1.6)),
-        RandomViews(pad=0.2, draws=1),
+        RandomViews(pad=0.2, concentration=1),
         ATLAS_NOTEBOOK,
         LUCID_STANDARD,
     ],
     ids=["default", "wide", "padded", "notebook", "standard"],
 )
-def test_fixed_views_are_ordinary_ones(views: Views) -> None:
+def test_fixed_views_are_typical(views: Views) -> None:
     center, side, angle = map(np.asarray, fixed_views(views, canvas_size=80))
     assert center.shape == (5, 2) and side.shape == angle.shape == (5,)
     assert not angle.any()
@@ -255,37 +251,35 @@ def test_fixed_views_are_ordinary_ones(views: Views) -> None:
     [
         ({"size": 0}, "size: expected at least 1 pixel, got 0"),
         ({"size": -3}, "size: expected at least 1 pixel, got -3"),
-        ({"window": (0.0, 0.5)}, "window: expected 0 < smallest <= largest"),
-        ({"window": (0.6, 0.5)}, "window: expected 0 < smallest <= largest"),
-        ({"window": (0.6, math.inf)}, "window: expected 0 < smallest <= largest"),
-        ({"window": (math.nan, 0.7)}, "window: expected 0 < smallest <= largest"),
+        ({"window": (0.0, 0.5)}, "window: expected 0 < minimum <= maximum"),
+        ({"window": (0.6, 0.5)}, "window: expected 0 < minimum <= maximum"),
+        ({"window": (0.6, math.inf)}, "window: expected 0 < minimum <= maximum"),
+        ({"window": (math.nan, 0.7)}, "window: expected 0 < minimum <= maximum"),
         ({"rotate": -1}, "rotate, pad: expected at least 0, got -1, "),
         ({"rotate": math.nan}, "rotate, pad: expected at least 0, got nan, "),
         ({"pad": -0.1}, r"rotate, pad: expected at least 0, got 15.0, -0.1"),
         ({"pad": math.inf}, "rotate, pad: expected at least 0, got 15.0, inf"),
-        ({"draws": 0}, "draws: expected at least 1, got 0"),
+        ({"concentration": 0}, "concentration: expected at least 1, got 0"),
         ({"fill": -0.1}, r"fill: expected a grey value in \[0, 1\], got -0.1"),
         ({"fill": 255}, r"fill: expected a grey value in \[0, 1\], got 255"),
         ({"fill": math.nan}, r"fill: expected a grey value in \[0, 1\], got nan"),
     ],
 )
-def test_wrong_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RandomViews(**wrong)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fill", [0.0, 1.0])
-def test_products_sample_as_picking_does(fill: float) -> None:
-    """A TPU multiplies where others pick: the same pixels, outside of the canvas too."""
+def test_matrix_products_resample_like_gathers(fill: float) -> None:
+    """On a TPU views are matrix products: the same pixels, outside the canvas too."""
     image = jax.random.uniform(jax.random.key(0), (13, 11, 3))
     for number in range(5):
-        view = transforms.draw_view(
-            transforms.RandomViews(window=(0.5, 1.6), rotate=40, pad=0.3),
-            key=jax.random.key(number),
-        )
+        views = RandomViews(window=(0.5, 1.6), rotate=40, pad=0.3)
+        view = views.draw(13, key=jax.random.key(number))
         y, x = transforms._sample_points(view, size=9, height=13, width=11)
-        picked = transforms._pick(image, y, x, fill=fill)
-        made = transforms._multiply(image, y, x, fill=fill)
-        np.testing.assert_allclose(made, picked, rtol=0, atol=2e-6)
-        np.testing.assert_array_equal(picked, transforms.resample(image, view, size=9, fill=fill))
+        gathered = transforms._resample_by_gather(image, y, x, fill=fill)
+        product = transforms._resample_by_product(image, y, x, fill=fill)
+        np.testing.assert_allclose(product, gathered, rtol=0, atol=2e-6)
+        np.testing.assert_array_equal(gathered, resample(image, view, size=9, fill=fill))

@@ -11,11 +11,10 @@ import numpy as np
 from jatlas.bench import _machine as on
 from jatlas.model import Network
 from jatlas.records import Icons
-from jatlas.types import HostArray, Key, Params
+from jatlas.types import HostArray, Key, Params, Run
 from jatlas.visualize import RandomViews, RenderConfig, lower_step, render
 
 _CANVAS, _VIEW = 80, 48  # pixels, the article's
-_BLOCK = 16  # steps in a program on a GPU or TPU
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,7 +121,7 @@ def bench_render(
         means `RenderConfig()`. No icon is retried (`retry_below` is -1).
       icons: number of icons.
       chunk: icons in one program; None lets the renderer choose.
-      devices: devices to use; None means all.
+      devices: devices to use; None means `jax.local_devices()`.
       repeat: repetitions of each run, after one that warms up.
 
     Returns:
@@ -137,11 +136,16 @@ def bench_render(
         if value < minimum:
             raise ValueError(f"{name}: expected at least {minimum}, got {value}")
     targets = random_directions(network, params, layer=layer, config=config, icons=icons)
-    common: dict[str, Any] = {"layer": layer, "key": key, "chunk": chunk, "devices": devices}
+    common: dict[str, Any] = {
+        "layer": layer,
+        "key": key,
+        "run": Run(chunk=chunk, progress=False),
+        "devices": devices,
+    }
 
     def run(steps: int) -> Icons:
         settings = dataclasses.replace(config, steps=steps)
-        return render(network, params, targets, config=settings, progress=False, **common)
+        return render(network, params, targets, config=settings, **common)
 
     cost = step_cost(run, config.steps, repeat=repeat)
     # After the runs, the first of which is to count compiling.
@@ -184,8 +188,7 @@ def step_cost(
 
     Args:
       run: makes a number of steps.
-      steps: of the long run; the short one has a quarter, in whole blocks where that is possible,
-        as a GPU or TPU makes them.
+      steps: of the long run; the short one has a quarter.
       repeat: pairs of runs; the median counts.
       timed: the clock.
 
@@ -197,8 +200,7 @@ def step_cost(
     """
     if steps < 2:
         raise ValueError(f"steps: expected at least 2, got {steps}")
-    quarter = max(steps // 4, 1)
-    short = quarter if quarter < _BLOCK else quarter // _BLOCK * _BLOCK
+    short = max(steps // 4, 1)
     first = timed(lambda: run(steps))
     timed(lambda: run(short))
     pairs = [(timed(lambda: run(steps)), timed(lambda: run(short))) for _ in range(repeat)]

@@ -23,14 +23,14 @@ from jatlas.build._crops import thumbnails
 from jatlas.records import Samples
 from jatlas.pixels import to_uint8
 from jatlas.records import Icons
-from jatlas.types import Array, HostArray, Key, Params
-from jatlas.visualize import Ascent, RenderConfig
+from jatlas.types import Array, HostArray, Key, Params, Run
+from jatlas.visualize import Adam, RenderConfig
 from jatlas.visualize import Constant
 from jatlas.visualize import render_each
 
 log = logging.getLogger(__name__)
 
-_ONE_OF_A_KIND = (UMAP, RenderConfig, Ascent)
+_ONE_OF_A_KIND = (UMAP, RenderConfig, Adam)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -203,9 +203,8 @@ def draw_icons(
             layer=job.layer,
             key=key,
             config=job.config.render,
-            cells=cells[todo],
-            chunk=chunk,
-            progress=progress,
+            ids=cells[todo],
+            run=Run(chunk=chunk, progress=progress),
         ):
             now = cells[todo[part]]
             piece = {

@@ -17,7 +17,7 @@ from jatlas.model import digest
 from jatlas.records import Samples
 from jatlas.records import Info
 from jatlas.storage import load
-from jatlas.types import Key, Params
+from jatlas.types import Key, Params, Run
 from jatlas.visualize import render
 from jatlas.records import Icons
 
@@ -130,5 +130,6 @@ def draw_cell(
     target = directions(grid.mean[row, column][None], owner.samples.moment, config=drawing)
     return render(
         network, params, target, layer=owner.layer, key=jax.random.split(key, 3)[2],
-        config=drawing.render, cells=np.array([row * size + column], np.int32), progress=progress,
+        config=drawing.render, ids=np.array([row * size + column], np.int32),
+        run=Run(progress=progress),
     )  # fmt: skip

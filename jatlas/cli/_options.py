@@ -34,7 +34,7 @@ class IconOptions:
       view_size: side in pixels of what the network sees of the canvas at a step.
       window: smallest and largest share of the canvas' side that it sees.
       rotate: largest rotation of a view to either side, in degrees.
-      attempts: beginnings of each icon, the best is kept.
+      restarts: initial images of each icon, the best result is kept.
       precision: of the network.
     """
 
@@ -47,7 +47,7 @@ class IconOptions:
     view_size: int | None = None
     window: tuple[float, float] | None = None
     rotate: float | None = None
-    attempts: int = 1
+    restarts: int = 1
     precision: Precision = "float32"
 
     def config(self) -> RenderConfig:
@@ -57,18 +57,18 @@ class IconOptions:
           ValueError: for a value out of range, or a window for the chain of the paper.
         """
         base = paper() if self.preset == "paper" else RenderConfig()
-        ascent = base.ascent
+        optimizer = base.optimizer
         if self.learning_rate is not None:
-            ascent = dataclasses.replace(ascent, learning_rate=self.learning_rate)
+            optimizer = dataclasses.replace(optimizer, learning_rate=self.learning_rate)
         return dataclasses.replace(
             base,
             icon_size=self.icon_size,
             steps=base.steps if self.steps is None else self.steps,
-            ascent=ascent,
+            optimizer=optimizer,
             parameterization=_parameterization(self.parameterization) or base.parameterization,
             views=self._views(base),
             objective=base.objective if self.power is None else Direction(power=self.power),
-            attempts=self.attempts,
+            restarts=self.restarts,
             precision=self.precision,
         )
 

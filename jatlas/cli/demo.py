@@ -18,7 +18,7 @@ from jatlas.cli._session import use_all_cores
 from jatlas.model import load_network
 from jatlas.show import _export as export
 from jatlas.synthetic import CLASSES, Synthetic
-from jatlas.visualize import Ascent, Direction, RandomViews, RenderConfig
+from jatlas.visualize import Adam, Direction, RandomViews, RenderConfig
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ CONFIG = BuildConfig(
     layout=UMAP(n_neighbors=60, min_dist=0.9),
     render=RenderConfig(
         objective=Direction(power=4),
-        views=RandomViews(draws=1),
-        ascent=Ascent(learning_rate=0.08),
+        views=RandomViews(concentration=1),
+        optimizer=Adam(learning_rate=0.08),
     ),
 )
 

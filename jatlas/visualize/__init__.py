@@ -1,4 +1,4 @@
-"""Directions to icons: feature visualization of all cells at once."""
+"""Rendering: from directions in activation space to icons, by batched feature visualization."""
 
 from jatlas.visualize._chain import ATLAS_NOTEBOOK as ATLAS_NOTEBOOK
 from jatlas.visualize._chain import ATLAS_RECIPE as ATLAS_RECIPE
@@ -7,10 +7,10 @@ from jatlas.visualize._chain import Chain as Chain
 from jatlas.visualize._color import color_correlation as color_correlation
 from jatlas.visualize._color import planes_to_rgb as planes_to_rgb
 from jatlas.visualize._compose import Objective as Objective
+from jatlas.visualize._compose import ObjectiveInput as ObjectiveInput
 from jatlas.visualize._compose import Scaled as Scaled
-from jatlas.visualize._compose import Seen as Seen
 from jatlas.visualize._compose import Sum as Sum
-from jatlas.visualize._config import Ascent as Ascent
+from jatlas.visualize._config import Adam as Adam
 from jatlas.visualize._config import Precision as Precision
 from jatlas.visualize._config import RenderConfig as RenderConfig
 from jatlas.visualize._config import paper as paper

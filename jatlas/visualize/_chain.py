@@ -1,4 +1,4 @@
-"""lucid's chains of pad, jitter, scale, rotate and jitter, as one window of the canvas."""
+"""lucid's transforms (pad, jitter, scale, rotate, jitter) as one view of the canvas."""
 
 import dataclasses
 import math
@@ -13,26 +13,29 @@ from jatlas.visualize._views import View
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Chain:
-    """The views that a chain of lucid's transforms makes.
+    """The views that a chain of lucid's transforms gives.
 
-    In the chain, padding and jitters cut an m x m part out of the canvas, which is scaled to
-    int(scale * m) pixels, turned, and cut once more; the network sees images of many sizes. Here
-    it always sees `size` pixels, which is one program instead of dozens. The scale of things, the
-    place, and the angle are drawn just as the chain draws them; what gives is the part that is
-    seen: size / scale pixels of the canvas, a little more or less than in the chain. `fitted`
-    chooses the size the chain shows on average.
+    In lucid, padding and random crops cut an m x m part out of the canvas, which is scaled to
+    int(scale * m) pixels, rotated, and cropped once more; the network sees images of many sizes.
+    Here it always sees `size` pixels, which needs one program instead of dozens. Scale, place and
+    angle have the same distribution as in lucid; what differs is the extent of a view: size / scale
+    pixels of the canvas, a little more or less than in lucid. `fitted` chooses lucid's mean size.
 
-    Two more differences: whatever lies outside the canvas is `fill`, also in the corners that a
-    rotation turns in, where lucid has black; and a degree is pi / 180, where lucid has 3.14 / 180.
+    Two more differences: everything outside the canvas is `fill`, also in the corners that a
+    rotation exposes, where lucid has black; and a degree is pi / 180, where lucid has 3.14 / 180.
 
     Attributes:
       pad: pixels added on each side.
-      jitter: pixels that each of the random cuts before scaling takes off the side.
+      jitter: pixels by which each of the random crops before scaling reduces the side.
       scales: the scales, each equally likely.
-      angles: by how many degrees the image is turned, against the clock; each equally likely.
-      jitter_after: pixels that the random cut after turning takes off the side.
+      angles: counterclockwise rotations of the image in degrees, each equally likely.
+      jitter_after: pixels by which the random crop after the rotation reduces the side.
       fill: grey value outside the canvas, in [0, 1].
-      size: side in pixels of what the network sees.
+      size: side in pixels of the network's input.
+
+    Example:
+      >>> ATLAS_NOTEBOOK.fitted(80).size
+      43
 
     Reference:
       lucid's `optvis/transform.py`.
@@ -63,29 +66,29 @@ class Chain:
             raise ValueError(f"fill: expected a grey value in [0, 1], got {self.fill}")
 
     def fitted(self, canvas_size: int) -> "Chain":
-        """Return the chain with the mean size that lucid's network sees of such a canvas.
+        """Return the chain with lucid's mean size of the network's input for a canvas.
 
         Args:
           canvas_size: side of an icon in pixels.
 
         Raises:
-          ValueError: for a canvas of which the cuts leave nothing.
+          ValueError: for a canvas of which the crops leave nothing.
         """
         part = self._part(canvas_size)
         sides = np.round(part * self._zooms(canvas_size)) - self.jitter_after
         return dataclasses.replace(self, size=max(round(float(sides.mean())), 1))
 
     def draw(self, canvas_size: int, *, key: Key) -> View:
-        """Draw the window of one step on a canvas of `canvas_size` pixels.
+        """Draw the view of one step of a canvas of `canvas_size` pixels.
 
         Raises:
-          ValueError: for a canvas of which the cuts leave nothing.
+          ValueError: for a canvas of which the crops leave nothing.
         """
         for_jitter, for_scale, for_angle, for_after = jax.random.split(key, 4)
-        # Each cut moves the centre by whole pixels off where the middle cut would leave it.
-        most = jnp.asarray(self.jitter, jnp.int32)[:, None]
-        cuts = jax.random.randint(for_jitter, (len(self.jitter), 2), 0, most + 1)
-        moved = (cuts - most / 2).sum(0)
+        # A crop moves the centre by whole pixels, relative to a crop of the middle.
+        jitter = jnp.asarray(self.jitter, jnp.int32)[:, None]
+        offsets = jax.random.randint(for_jitter, (len(self.jitter), 2), 0, jitter + 1)
+        moved = (offsets - jitter / 2).sum(0)
         zoom = _choose(self._zooms(canvas_size), key=for_scale)
         angle = -jnp.deg2rad(_choose(np.asarray(self.angles), key=for_angle))
         after = jax.random.randint(for_after, (2,), 0, self.jitter_after + 1)
@@ -95,26 +98,27 @@ class Chain:
         return View(0.5 + moved / canvas_size, self.size / zoom / canvas_size, angle)
 
     def typical(self, canvas_size: int) -> tuple[float, float]:
-        """Return the mean side and the centres' standard deviation, as shares of the canvas."""
+        """Return the mean side and the centres' standard deviation, as fractions of the canvas."""
         zooms = self._zooms(canvas_size)
-        # Of an even draw among 0 to n the variance is n (n + 2) / 12.
-        before = sum(most * (most + 2) for most in self.jitter) / 12
+        # The variance of a uniform draw of 0 to n is n (n + 2) / 12.
+        before = sum(n * (n + 2) for n in self.jitter) / 12
         after = self.jitter_after * (self.jitter_after + 2) / 12 * np.mean(zooms**-2.0)
         side = float((self.size / zooms).mean())
         return side / canvas_size, math.sqrt(before + after) / canvas_size
 
     def _part(self, canvas_size: int) -> int:
-        """Return the side in pixels of what padding and jitter leave."""
+        """Return the side in pixels after padding and the first crops."""
         part = canvas_size + 2 * self.pad - sum(self.jitter)
         if int(min(self.scales) * part) <= self.jitter_after:
-            least = 1 + sum(self.jitter) - 2 * self.pad
+            minimum = 1 + sum(self.jitter) - 2 * self.pad
             raise ValueError(
-                f"canvas_size: expected well above {least} pixels for this chain, got {canvas_size}"
+                f"canvas_size: expected well above {minimum} pixels for this chain, "
+                f"got {canvas_size}"
             )
         return part
 
     def _zooms(self, canvas_size: int) -> HostArray:
-        """Return the scales as they come out with whole pixels."""
+        """Return the scales after rounding to whole pixels."""
         part = self._part(canvas_size)
         return np.floor(np.asarray(self.scales, np.float32) * np.float32(part)) / part
 
@@ -159,5 +163,5 @@ ATLAS_RECIPE = Chain(
 )
 """The chain of lucid's atlas recipe, for a canvas of 80 px; see `Chain.fitted` for others.
 
-The recipe pads what the network sees with black to the size of the canvas; this does not.
+The recipe pads the network's input with black to the size of the canvas; this does not.
 """

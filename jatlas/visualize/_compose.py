@@ -1,4 +1,4 @@
-"""What an objective is: what it sees, what it is aimed at, and sums and multiples of objectives."""
+"""Objectives: their input, their targets, and sums and multiples of them."""
 
 import abc
 import dataclasses
@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 from jatlas.types import Array, HostArray
 
 
-class Seen(NamedTuple):
-    """What an objective judges an icon by.
+class ObjectiveInput(NamedTuple):
+    """What the objective of one icon is computed from.
 
     Attributes:
-      activation: (h, w, channels) of the layer, for the current view of the icon; (1, 1, channels)
-        of its centre for an objective that is `central`.
+      activation: (h, w, channels) of the layer for the current view of the icon; only the centre
+        (1, 1, channels) for an objective that is `central`.
       image: (size, size, 3) the whole canvas of the icon, in [0, 1].
-      alpha: (size, size) its opacity in [0, 1]; None for an icon that has none.
+      alpha: (size, size) its opacity in [0, 1]; None for an icon without opacity.
     """
 
     activation: Array
@@ -29,32 +29,38 @@ class Seen(NamedTuple):
 
 
 class Objective(abc.ABC):
-    """What is maximized: (seen, target) -> scalar. Subclasses are frozen dataclasses.
+    """What is maximized: (ObjectiveInput, target) -> scalar. Subclasses are frozen dataclasses.
 
     Sums, differences and multiples by a number are objectives too.
+
+    Example:
+      >>> from jatlas.visualize import Direction, TotalVariation
+      >>> objective = Direction(power=1) - 0.02 * TotalVariation()
+      >>> objective.kind, objective.central
+      ('directions', True)
     """
 
     @property
     def kind(self) -> str | None:
-        """What a target is, in the plural; None where the target is not looked at."""
+        """What targets are, in the plural; None if the objective does not depend on its target."""
         return None
 
     @property
     def compares(self) -> bool:
-        """Whether the icons of a group are looked at together, along the axis `GROUP`."""
+        """Whether it compares the icons of a group, along the axis `GROUP`."""
         return False
 
     @property
     def central(self) -> bool:
-        """Whether of the activation only the centre is looked at, which may spare the rest."""
+        """Whether it depends on the centre of the activation only; the rest is not computed."""
         return False
 
     @abc.abstractmethod
-    def __call__(self, seen: Seen, target: Array) -> Array:
-        """Score what is seen of one icon against its target."""
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
+        """Return the score () of one icon for its target."""
 
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
-        """Check the targets of all icons and return them as a table.
+        """Check the targets of all icons and return them as an array.
 
         Args:
           targets: one for each icon.
@@ -64,13 +70,24 @@ class Objective(abc.ABC):
           (n, ...): the target of each icon.
 
         Raises:
-          ValueError: for targets that do not fit the layer, or an objective that has none.
+          ValueError: for targets that do not fit the layer, or an objective without targets.
         """
         del targets, shape
-        raise ValueError(f"objective: nothing is maximized, {self} looks at no target")
+        raise ValueError(f"objective: nothing to maximize, {self} depends on no target")
+
+    def vector(self, activation: Array) -> Array:
+        """Return what is compared with a target's direction: the activation at the centre.
+
+        Args:
+          activation: (h, w, channels).
+
+        Returns:
+          (channels,).
+        """
+        return center(activation)
 
     def direction(self, target: Array, *, channels: int) -> Array:
-        """Return the direction (channels,) that a target stands for, zero where it has none."""
+        """Return the direction (channels,) of a target, zero if it has none."""
         if self.kind == "directions":
             return target
         if self.kind == "channels":
@@ -83,7 +100,7 @@ class Objective(abc.ABC):
         return Sum(parts=(*_parts(self), *_parts(other)))
 
     def __radd__(self, other: object) -> "Objective":
-        # What sum() begins with.
+        # sum() starts with 0.
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __sub__(self, other: object) -> "Sum":
@@ -105,13 +122,13 @@ class Sum(Objective):
     """The sum of objectives, all for the same targets.
 
     Attributes:
-      parts: what is added.
+      parts: the terms.
     """
 
     parts: tuple[Objective, ...]
 
     def __post_init__(self) -> None:
-        """Check that the parts look at one kind of target."""
+        """Check that all parts take the same kind of target."""
         if not self.parts:
             raise ValueError("parts: expected at least one objective")
         kinds = sorted({part.kind for part in self.parts if part.kind is not None})
@@ -120,28 +137,33 @@ class Sum(Objective):
 
     @property
     def kind(self) -> str | None:
-        """What a target is; None where no part looks at it."""
+        """What targets are; None if no part depends on its target."""
         return next((part.kind for part in self.parts if part.kind is not None), None)
 
     @property
     def compares(self) -> bool:
-        """Whether a part looks at the icons of a group together."""
+        """Whether a part compares the icons of a group."""
         return any(part.compares for part in self.parts)
 
     @property
     def central(self) -> bool:
-        """Whether no part looks beyond the centre."""
+        """Whether all parts depend on the centre of the activation only."""
         return all(part.central for part in self.parts)
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Add the scores of the parts."""
-        scores = [part(seen, target) for part in self.parts]
+        scores = [part(given, target) for part in self.parts]
         return sum(scores[1:], start=scores[0])
 
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
-        """Check the targets against every part that looks at them; see `Objective.targets`."""
+        """Check the targets against every part that has any; see `Objective.targets`."""
         tables = [part.targets(targets, shape=shape) for part in self.parts if part.kind]
         return tables[0] if tables else super().targets(targets, shape=shape)
+
+    def vector(self, activation: Array) -> Array:
+        """Return that of the first part that has targets; see `Objective.vector`."""
+        with_targets = [part for part in self.parts if part.kind is not None]
+        return (with_targets or self.parts)[0].vector(activation)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -163,26 +185,36 @@ class Scaled(Objective):
 
     @property
     def kind(self) -> str | None:
-        """What a target is to the objective."""
+        """What targets of the objective are."""
         return self.part.kind
 
     @property
     def compares(self) -> bool:
-        """Whether the objective looks at the icons of a group together."""
+        """Whether the objective compares the icons of a group."""
         return self.part.compares
 
     @property
     def central(self) -> bool:
-        """Whether the objective does not look beyond the centre."""
+        """Whether the objective depends on the centre of the activation only."""
         return self.part.central
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Multiply the score."""
-        return self.factor * self.part(seen, target)
+        return self.factor * self.part(given, target)
 
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
         """Check the targets as the objective does."""
         return self.part.targets(targets, shape=shape)
+
+    def vector(self, activation: Array) -> Array:
+        """Return that of the objective; see `Objective.vector`."""
+        return self.part.vector(activation)
+
+
+def center(activation: Array) -> Array:
+    """Return (channels,) at the centre of (h, w, channels); after the middle if even."""
+    height, width, _ = activation.shape
+    return activation[height // 2, width // 2]
 
 
 def _parts(objective: Objective) -> tuple[Objective, ...]:

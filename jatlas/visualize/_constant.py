@@ -1,4 +1,4 @@
-"""Arrays that settings can hold."""
+"""Arrays as values of settings."""
 
 from typing import Any
 
@@ -9,13 +9,16 @@ from jatlas.types import HostArray
 
 
 class Constant:
-    """A float32 array that does not change, and so can be compared and hashed.
+    """An immutable float32 array that can be compared and hashed.
 
-    Settings are static under `jax.jit`, which asks for both; arrays have neither. Two constants
-    are equal when their shapes and bytes are. `np.asarray` makes it an array again.
+    Settings are static arguments of `jax.jit`, which must be hashable; arrays are not. Two
+    constants are equal if their shapes and bytes are. `np.asarray` gives the array.
 
-    >>> Constant([1, 2]) == Constant([1, 2])
-    True
+    Example:
+      >>> Constant([1, 2]) == Constant([1, 2])
+      True
+      >>> np.asarray(Constant([[1, 2]]))
+      array([[1., 2.]], dtype=float32)
     """
 
     __slots__ = ("_bytes", "shape")
@@ -29,7 +32,7 @@ class Constant:
         object.__setattr__(self, "_bytes", array.tobytes())
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a Constant does not change: {name} cannot be set")
+        raise AttributeError(f"a Constant is immutable: {name} cannot be set")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Constant, (np.asarray(self),)

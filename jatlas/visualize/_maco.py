@@ -1,4 +1,4 @@
-"""MACO: images that have the magnitudes of natural ones, and of which only phases are optimized."""
+"""MACO: spectra with the fixed magnitudes of natural images, whose phases are optimized."""
 
 import dataclasses
 import math
@@ -13,9 +13,9 @@ from jatlas.visualize._constant import Constant
 from jatlas.visualize._parameterize import check_common, crop_spectrum
 
 NATURAL_DECAY = (1.2, 2.0, 2.0)
-"""How steeply the amplitudes of photographs fall with frequency, for each colour axis.
+"""Exponents of the decay of amplitudes with frequency in photographs, for each colour axis.
 
-The first, of brightness, is the average of 135 photographs in Tolhurst, Tadmor and Chao, "Amplitude
+The first, of brightness, is the mean of 135 photographs in Tolhurst, Tadmor and Chao, "Amplitude
 spectra of natural images", Ophthalmic and Physiological Optics 12, 1992. The others are fitted to
 222 photographs of ImageNet, which gave 1.18, 2.06 and 1.89 between 0.03 and 0.4 cycles per pixel;
 most cameras store colour at half the resolution.
@@ -24,23 +24,24 @@ most cameras store colour at half the resolution.
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MACO:
-    """Phases to optimize; the magnitude of each frequency is fixed.
+    """Phases are optimized; the magnitude of each frequency is fixed.
 
     The parameters of an icon are one array (3, size, size // 2 + 1) of phases in radians, drawn
-    evenly from the whole circle. The planes have mean 0 and together standard deviation
-    `contrast`; then come colour and sigmoid as for `Fourier`. A learning rate of 0.1 suits them.
+    uniformly from the circle. Each plane has mean 0, and all together have standard deviation
+    `contrast`; colour and sigmoid follow as in `Fourier`. A suitable learning rate is 0.1.
 
-    What differs from the authors' code: the default magnitude is a law, not a mean over ImageNet
-    (take `statistics.magnitude_spectrum` for that of real images); phases are used as they are,
-    where theirs are scaled to mean 0 and standard deviation 1, which leaves much of each
-    frequency at phase 0 and so a bright corner; phases of frequencies that mirror each other are
-    opposite, where theirs are averaged, which weakens them; the mean of each plane is 0, not only
-    their common one.
+    Differences from the authors' code: the default magnitude is a power law, not a mean over
+    ImageNet (`magnitude_spectrum` measures that of real images); phases are used as they are,
+    while theirs are scaled to mean 0 and standard deviation 1, which leaves much of each
+    frequency at phase 0 and so a bright corner; phases of conjugate frequencies are opposite,
+    while theirs are averaged, which attenuates them; the mean of each plane is 0, not only their
+    common mean.
 
     Attributes:
-      decay: the magnitudes along each colour axis are frequency^-decay; all axes vary equally.
+      decay: the magnitudes along each colour axis are frequency^-decay; all axes have the same
+        variance.
       spectrum: (n, n // 2 + 1) or (3, n, n // 2 + 1) magnitudes instead, for canvases of up to n
-        pixels; the mean (frequency 0) does not count.
+        pixels; the mean (frequency 0) is ignored.
       contrast: standard deviation of the planes.
       colors: as for `Fourier`.
       decorrelate: as for `Fourier`.
@@ -65,7 +66,7 @@ class MACO:
         check_common(1.0, self.spectrum, self.colors, self.decorrelate)
 
     def init(self, size: int, *, key: Key) -> Array:
-        """Draw the phases of one icon."""
+        """Draw the initial phases of one icon."""
         shape = (3, size, size // 2 + 1)
         flat = jax.random.uniform(key, (math.prod(shape),), minval=-math.pi, maxval=math.pi)
         return flat.reshape(shape)
@@ -77,7 +78,7 @@ class MACO:
 
     def planes(self, params: Array, *, size: int) -> Array:
         """Turn phases into the image before colour (size, size, 3)."""
-        phases = _mirrored(params, size)
+        phases = _antisymmetric(params, size)
         magnitude = self.magnitude(size)
         spectrum = magnitude * jnp.cos(phases) + 1j * (magnitude * jnp.sin(phases))
         return jnp.moveaxis(jnp.fft.irfft2(spectrum, s=(size, size)), 0, -1)
@@ -91,10 +92,10 @@ class MACO:
             table = crop_spectrum(np.asarray(self.spectrum, np.float64), size)
         table = np.broadcast_to(table, (3, size, size // 2 + 1)).copy()
         table[:, 0, 0] = 0
-        # Parseval: the sum over pixels is that over frequencies, divided by the pixels. Columns
-        # that have a mirror image count twice.
+        # Parseval: the sum over pixels is the sum over frequencies divided by the number of
+        # pixels. Columns whose conjugates are not stored count twice.
         times = np.full(size // 2 + 1, 2.0)
-        times[_own_mirror(size)] = 1
+        times[_self_conjugate(size)] = 1
         variances = (times * np.square(table)).sum((1, 2)) / size**4
         if not variances.mean() > 0:
             raise ValueError(f"size: expected an image that can vary, got {size} px")
@@ -102,14 +103,14 @@ class MACO:
         return (self.contrast * table / np.sqrt(scale)).astype(np.float32)
 
 
-def _own_mirror(size: int) -> list[int]:
-    """The columns of a half spectrum that hold both a frequency and its negative."""
+def _self_conjugate(size: int) -> list[int]:
+    """Return the columns of a half spectrum that hold both a frequency and its conjugate."""
     return [0] if size % 2 else [0, size // 2]
 
 
-def _mirrored(params: Array, size: int) -> Array:
-    """Make phases of frequencies that mirror each other opposite, as those of real images."""
-    columns = jnp.asarray(_own_mirror(size))
+def _antisymmetric(params: Array, size: int) -> Array:
+    """Make the phases of conjugate frequencies opposite, as those of real images."""
+    columns = jnp.asarray(_self_conjugate(size))
     here = params[..., columns]
     mirror = here[:, -jnp.arange(size) % size]
     return params.at[..., columns].set(here - mirror)

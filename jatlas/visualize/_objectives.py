@@ -1,7 +1,7 @@
-"""What an icon is optimized for: what the network sees of it -> one number to maximize.
+"""Objectives that follow a target, and `Diversity`, which compares icons.
 
-Objectives are added, subtracted and scaled: `Direction() - 0.1 * TotalVariation()`. What lowers
-an objective is in `jatlas.visualize._penalties`.
+They can be added, subtracted and scaled: `Direction() - 0.1 * TotalVariation()`. Penalties are in
+`_penalties.py`.
 """
 
 import dataclasses
@@ -14,12 +14,13 @@ from numpy.typing import ArrayLike
 
 from jatlas.types import Array, HostArray
 from jatlas.visualize._compose import Objective as Objective
+from jatlas.visualize._compose import ObjectiveInput as ObjectiveInput
 from jatlas.visualize._compose import Scaled as Scaled
-from jatlas.visualize._compose import Seen as Seen
 from jatlas.visualize._compose import Sum as Sum
+from jatlas.visualize._compose import center
 
 GROUP = "group"
-"""The `jax.vmap` axis along which the icons of one target lie side by side."""
+"""The `jax.vmap` axis of the icons of a group."""
 
 _COSINE_FLOOR = 0.1
 _EPSILON = 1e-4
@@ -27,14 +28,19 @@ _GRAM_FLOOR = 1e-10
 
 
 def cosine(activation: Array, direction: Array) -> Array:
-    """Return the cosine of the angle between two vectors (channels,); 0 where one is zero."""
+    """Return the cosine of the angle between two vectors (channels,); 0 if one is zero.
+
+    Example:
+      >>> float(cosine(jnp.array([1.0, 0.0]), jnp.array([3.0, 4.0])))
+      0.6000000238418579
+    """
     norms = jnp.linalg.norm(activation) * jnp.linalg.norm(direction)
     dot = jnp.vdot(activation, direction)
     return jnp.where(norms > 0, dot / jnp.where(norms > 0, norms, 1), 0)
 
 
-class _Following(Objective):
-    """What objectives share whose targets are directions (n, channels), with a power."""
+class _Aligned(Objective):
+    """An objective at the centre whose targets are directions (n, channels), with a power."""
 
     power: float
 
@@ -50,7 +56,7 @@ class _Following(Objective):
 
     @property
     def central(self) -> bool:
-        """Only the centre is looked at."""
+        """True: it depends on the centre of the activation only."""
         return True
 
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
@@ -59,19 +65,19 @@ class _Following(Objective):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Direction(_Following):
-    """The dot product with a direction at the centre, times a power of the cosine.
+class Direction(_Aligned):
+    """The dot product of the activation at the centre with a direction, times cosine^power.
 
-    The article maximizes dot * cos^n. The power rewards pointing the right way over being
-    strong. Note that with whitened directions the article's own code had, by its scaling,
-    no cosine term in effect: power 0 is what made its pictures.
+    The article maximizes dot * cos^n. The power rewards the right direction over strength. With
+    whitened directions the scaling in the article's own code left no cosine term in effect: its
+    pictures were made with power 0.
 
-    Targets are directions (n, channels). The centre of an even number of positions is the one
-    after the middle.
+    Targets are directions (n, channels); the cosine does not depend on their length. The centre
+    of an even number of positions is the one after the middle.
 
     Attributes:
-      power: exponent of the cosine, which counts as at least 0.1 so that an icon that starts in
-        the opposite direction still finds a slope. 0 is the plain dot product.
+      power: exponent of the cosine, which is clipped to at least 0.1, so that an icon that starts
+        in the opposite direction has a gradient. 0 gives the plain dot product.
 
     Reference:
       Carter et al., "Activation Atlas", Distill 2019; the floor is lucid's.
@@ -79,25 +85,25 @@ class Direction(_Following):
 
     power: float = 0.0
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
-        """Score the activation at the centre against a direction (channels,)."""
-        activation = _center(seen.activation)
-        # Not vdot: a batch of those is a matrix product, whose rounding hangs on the batch.
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
+        """Score the activation at the centre for a direction (channels,)."""
+        activation = center(given.activation)
         dot = jnp.sum(activation * target)
         if self.power == 0:
             return dot
-        aligned = dot / _norm(activation) / (jnp.linalg.norm(target) + _EPSILON)
+        aligned = jnp.sum(activation * _unit(target)) / _norm(activation)
         return dot * jnp.maximum(_COSINE_FLOOR, aligned) ** self.power
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LucidNotebook(_Following):
-    """The form that the atlas notebooks maximize, scaling and all.
+class LucidNotebook(_Aligned):
+    """The objective of the atlas notebooks, with their scaling.
 
-    dot * max(0.1, dot / |activation|)^power with dot the mean over the channels, and without the
-    direction's own length: the power acts only where directions are long (unwhitened means). For
-    whitened ones the floor holds always, and this is `Direction()` times a constant. Prefer
-    `Direction` where nothing has to be compared with the notebooks.
+    dot * max(0.1, dot / |activation|)^power, where dot is the mean over the channels and the
+    length of the direction is missing from the quotient: the power has an effect only for long
+    directions (means that are not whitened). For whitened ones the quotient is always below 0.1,
+    and this is `Direction()` times a constant. Prefer `Direction` unless results are to be compared
+    with the notebooks.
 
     Targets are directions (n, channels).
 
@@ -111,25 +117,29 @@ class LucidNotebook(_Following):
 
     power: float = 4.0
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
-        """Score the activation at the centre against a direction (channels,)."""
-        activation = _center(seen.activation)
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
+        """Score the activation at the centre for a direction (channels,)."""
+        activation = center(given.activation)
         dot = jnp.mean(activation * target)
         return dot * jnp.maximum(_COSINE_FLOOR, dot / _norm(activation)) ** self.power
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Channel(Objective):
-    """The mean of one channel over all positions. Targets are the channels' numbers (n,)."""
+    """The mean of one channel over all positions. Targets are channel numbers (n,)."""
 
     @property
     def kind(self) -> str:
         """Channels."""
         return "channels"
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Return the mean of channel number `target`."""
-        return jnp.take(seen.activation, target, axis=-1).mean()
+        return jnp.take(given.activation, target, axis=-1).mean()
+
+    def vector(self, activation: Array) -> Array:
+        """Return the mean over all positions; see `Objective.vector`."""
+        return activation.mean((0, 1))
 
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
         """Check channel numbers (n,) and return them in int32."""
@@ -138,10 +148,11 @@ class Channel(Objective):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Neuron(Objective):
-    """One channel at one position. Targets are the channels' numbers (n,).
+    """One channel at one position. Targets are channel numbers (n,).
 
     Attributes:
-      position: (row, column); None means the centre, as for `Direction`.
+      position: (row, column) in the activation of a view; None means the centre, as for
+        `Direction`.
     """
 
     position: tuple[int, int] | None = None
@@ -153,14 +164,20 @@ class Neuron(Objective):
 
     @property
     def central(self) -> bool:
-        """Whether no other position was asked for."""
+        """Whether the position is the centre."""
         return self.position is None
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Return channel number `target` at the position."""
+        return jnp.take(self.vector(given.activation), target)
+
+    def vector(self, activation: Array) -> Array:
+        """Return the activation at the position, or the nearest; see `Objective.vector`."""
         if self.position is None:
-            return jnp.take(_center(seen.activation), target)
-        return jnp.take(seen.activation[self.position], target)
+            return center(activation)
+        # A whole canvas may be smaller than a view.
+        row, column = np.minimum(self.position, np.array(activation.shape[:2]) - 1).tolist()
+        return activation[row, column]
 
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
         """Check channel numbers (n,) and the position, and return the numbers in int32."""
@@ -177,10 +194,10 @@ class Neuron(Objective):
 class Diversity(Objective):
     """How different an icon is from the others of its group, at most 0.
 
-    Minus the cosine similarities between the Gram matrix of its activations (which channels
-    occur together, wherever) and those of the other icons, divided by their number n with this
-    one: the scores of a group add up to minus lucid's `diversity`. A group of one has 0. It is
-    to be run under `jax.vmap` with axis name `GROUP`, as the renderer does.
+    Minus the sum of the cosine similarities between the Gram matrix of its activations (which
+    channels are active together, at any position) and those of the other icons, divided by the
+    size of the group: the scores of a group add up to minus lucid's `diversity`. In a group of one
+    it is 0. It must run under `jax.vmap` with axis name `GROUP`, as in the renderer.
 
     Reference:
       Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017, "Diversity".
@@ -188,15 +205,15 @@ class Diversity(Objective):
 
     @property
     def compares(self) -> bool:
-        """It does."""
+        """True: it compares the icons of a group."""
         return True
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Compare the activations of one icon with those of its group."""
         del target
-        positions = seen.activation.reshape(-1, seen.activation.shape[-1])
-        # The inner product of two Gram matrices a'a and b'b is the sum of squares of ab', which
-        # is the smaller matrix: a view has few positions.
+        positions = given.activation.reshape(-1, given.activation.shape[-1])
+        # The inner product of two Gram matrices a'a and b'b is the sum of the squares of ab',
+        # which is the smaller matrix: a view has few positions.
         energy = _overlap(positions, positions)
         unit = positions * jnp.maximum(energy, _GRAM_FLOOR) ** -0.25
         group = jax.lax.all_gather(unit, GROUP)
@@ -209,13 +226,17 @@ def _overlap(one: Array, other: Array) -> Array:
     return jnp.square(jnp.matmul(one, other.T, precision=jax.lax.Precision.HIGHEST)).sum()
 
 
-def _center(activation: Array) -> Array:
-    height, width, _ = activation.shape
-    return activation[height // 2, width // 2]
+def _unit(target: Array) -> Array:
+    """Scale a direction to length 1, however short it is; zero stays zero."""
+    # Two steps, as the squares of a short direction may underflow.
+    largest = jnp.abs(target).max()
+    scaled = target / jnp.where(largest > 0, largest, 1)
+    square = jnp.sum(jnp.square(scaled))
+    return scaled * jax.lax.rsqrt(jnp.where(square > 0, square, 1))
 
 
 def _norm(activation: Array) -> Array:
-    # lucid keeps both norms away from zero; the gradient stays finite on a dead start.
+    # Bounded below, as in lucid: the gradient of an icon that activates nothing stays finite.
     return jnp.sqrt(jnp.sum(jnp.square(activation)) + _EPSILON**2) + _EPSILON
 
 

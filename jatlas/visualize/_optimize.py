@@ -1,9 +1,10 @@
-"""The programs that run on the devices: begin a chunk of icons, move it on, judge it.
+"""What runs on the devices: initialize icons, move them one step, evaluate them.
 
-Icons do not know of each other, so each device has its share of them and runs a program of its
-own, and no step has a collective.
+Each function is written for one icon; `jax.vmap` makes the batch, and `jax.shard_map` gives every
+device its share of it. Icons are independent, so no program has a collective.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,247 +17,214 @@ from jax.sharding import PartitionSpec as P
 
 from jatlas.model import Network
 from jatlas.types import Array, Key, Params
-from jatlas.visualize._compose import Seen
+from jatlas.visualize._compose import ObjectiveInput
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._objectives import GROUP, cosine
 from jatlas.visualize._parameterize import Fourier
 from jatlas.visualize._views import View, fixed_views, resample
 
-CELLS = "cells"
-"""The mesh axis that icons are spread over."""
+ICONS = "icons"
+"""The mesh axis that icons are sharded along."""
 
 _BACKDROP = Fourier(spread=0.5)
 
 
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is static under jit.
+
+    Attributes:
+      network: the network.
+      layer: the stage that the objective is given.
+      config: settings.
+      mesh: the devices, along `ICONS`.
+    """
+
+    network: Network
+    layer: str
+    config: RenderConfig
+    mesh: Mesh
+
+
 class State(NamedTuple):
-    """What is carried from step to step: the icons' parameters and the optimizer's moments."""
+    """What is carried from step to step; every leaf has a leading axis of icons.
+
+    Attributes:
+      params: parameters of the icons.
+      optimizer: state of the optimizer.
+    """
 
     params: Any
     optimizer: Any
 
 
-class Progress(NamedTuple):
-    """How well icons do in one view: the objective (n,), the cosine with the direction (n,)."""
-
-    scores: Array
-    cosines: Array
-
-
-class Judged(NamedTuple):
-    """Icons and how well they do.
-
-    Attributes:
-      images: (n, icon_size, icon_size, 3), or 4 with opacity.
-      scores: (n,) the objective, mean over the fixed views.
-      cosines: (n,) the cosine with the direction, where the network sees the icon as it is.
-    """
-
-    images: Array
-    scores: Array
-    cosines: Array
-
-
-@functools.partial(jax.jit, static_argnames=("config", "mesh"))
-def begin(cells: Array, attempts: Array, *, key: Key, config: RenderConfig, mesh: Mesh) -> State:
-    """Draw the first parameters of icons.
+@functools.partial(jax.jit, static_argnames="task")
+def init(task: Task, ids: Array, restarts: Array, *, key: Key) -> State:
+    """Draw the initial parameters of icons.
 
     Args:
-      cells: (n,) int, what each icon's randomness hangs on; n is a multiple of the devices.
-      attempts: (n,) int, which attempt at its cell each icon is.
-      key: of the first parameters.
-      config: settings.
-      mesh: the devices, along `CELLS`.
+      task: the task.
+      ids: (n,) int that each icon's randomness depends on; n is a multiple of the devices.
+      restarts: (n,) int number of the restart.
+      key: of the initial parameters.
 
     Returns:
-      The state, spread over the devices.
+      The state, sharded over the devices.
     """
+    config = task.config
+    optimizer = config.optimizer.transformation(config.steps)
 
-    def one(cell: Array, attempt: Array) -> Any:
-        first = jax.random.fold_in(key, cell)
-        other = jax.random.fold_in(first, attempt)
-        for_icon = jnp.where(attempt > 0, other, first)
-        return config.parameterization.init(config.icon_size, key=for_icon)
+    def one(key: Key, number: Array, restart: Array) -> State:
+        own = jax.random.fold_in(jax.random.fold_in(key, number), restart)
+        params = config.parameterization.init(config.icon_size, key=own)
+        return State(params, optimizer.init(params))
 
-    draw = jax.shard_map(jax.vmap(one), mesh=mesh, in_specs=P(CELLS), out_specs=P(CELLS))
-    params = draw(cells, attempts)
-    return State(params, config.ascent.optimizer(config.steps).init(params))
+    return _shard(one, task.mesh)((key,), (ids, restarts))
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames=("network", "layer", "config", "mesh"),
-    donate_argnames=("state",),
-)
-def advance(
-    network: Network,
-    params: Params,
-    state: State,
-    targets: Array,
-    keys: Key,
-    *,
-    layer: str,
-    config: RenderConfig,
-    mesh: Mesh,
-) -> tuple[State, Progress]:
-    """Move icons on by as many steps as there are keys.
+@functools.partial(jax.jit, static_argnames="task", donate_argnames="state")
+def step(
+    task: Task, params: Params, state: State, targets: Array, number: int | Array, *, key: Key
+) -> tuple[State, Array]:
+    """Move icons one step up the gradient of the objective in a random view, the same for all.
 
     Args:
-      network: the network.
-      params: its parameters, on every device.
-      state: the icons; its buffers are used up.
-      targets: (n, ...) what each icon is aimed at, spread over the devices as the icons are.
-      keys: (steps,) of each step's random view, which all icons share.
-      layer: the stage that is looked at.
-      config: settings.
-      mesh: the devices, along `CELLS`.
+      task: the task.
+      params: of the network, replicated.
+      state: the icons, sharded; its buffers are donated.
+      targets: (n, ...) target of each icon, sharded.
+      number: of the step, from 0.
+      key: of the random views of all steps.
 
     Returns:
-      The state after the steps, and how the icons did in the last view.
+      The new state, and (n,) cosines of the icons with their directions, before the step and in
+      its view.
     """
-    optimizer = config.ascent.optimizer(config.steps)
+    config = task.config
+    optimizer = config.optimizer.transformation(config.steps)
 
-    def local(params: Params, state: State, targets: Array, keys: Key) -> tuple[State, Progress]:
-        def step(state: State, key: Key) -> tuple[State, Progress]:
-            for_view, for_backdrop = key, jax.random.fold_in(key, 1)
-            view = config.views.draw(config.icon_size, key=for_view)
-            look = functools.partial(
-                _score, network, params, layer=layer, config=config, view=view, key=for_backdrop
-            )
+    def one(
+        params: Params, number: Array, key: Key, state: State, target: Array
+    ) -> tuple[State, Array]:
+        for_view, for_backdrop = step_keys(key, number)
+        view = config.views.draw(config.icon_size, key=for_view)
 
-            def loss(icons: Any) -> tuple[Array, Progress]:
-                scores, cosines = _each(look, config.group)(icons, targets)
-                return -scores.sum(), Progress(scores, cosines)
+        def loss(icon: Any) -> tuple[Array, Array]:
+            score, aligned = _score(task, params, icon, target, view, key=for_backdrop)
+            return -score, aligned
 
-            slope, progress = jax.grad(loss, has_aux=True)(state.params)
-            updates, moments = optimizer.update(slope, state.optimizer, state.params)
-            return State(optax.apply_updates(state.params, updates), moments), progress
+        gradient, aligned = jax.grad(loss, has_aux=True)(state.params)
+        updates, moments = optimizer.update(gradient, state.optimizer, state.params)
+        return State(optax.apply_updates(state.params, updates), moments), aligned
 
-        if len(keys) == 1:
-            return step(state, keys[0])
-        state, progress = jax.lax.scan(step, state, keys)
-        return state, jax.tree.map(lambda each: each[-1], progress)
-
-    # The optimizer counts its steps once for all icons; everything else is per icon.
-    spread = jax.tree.map(lambda leaf: P(CELLS) if leaf.ndim else P(), state)
-    return jax.shard_map(
-        local,
-        mesh=mesh,
-        in_specs=(P(), spread, P(CELLS), P()),
-        out_specs=(spread, P(CELLS)),
-        check_vma=False,  # it has no rule for what the icons of a group gather from each other
-    )(params, state, targets, keys)
+    return _shard(one, task.mesh, group=config.group)((params, number, key), (state, targets))
 
 
-@functools.partial(jax.jit, static_argnames=("network", "layer", "config", "mesh"))
-def judge(
-    network: Network,
-    params: Params,
-    icons: Any,
-    targets: Array,
-    *,
-    key: Key,
-    layer: str,
-    config: RenderConfig,
-    mesh: Mesh,
-) -> Judged:
-    """Look at icons in fixed views and as they are.
+def step_keys(key: Key, number: int | Array) -> Array:
+    """Return the keys (2,) of a step: of its view, and of what lies behind transparent icons."""
+    return jax.random.split(jax.random.fold_in(key, number))
+
+
+def evaluate(
+    task: Task, params: Params, icons: Any, targets: Array, *, key: Key
+) -> tuple[Array, Array, Array]:
+    """Evaluate icons in fixed views and as they are.
 
     Args:
-      network: the network.
-      params: its parameters, on every device.
-      icons: their parameters, spread over the devices.
-      targets: (n, ...) what each icon is aimed at.
-      key: of the backdrop that transparent icons are seen before.
-      layer: the stage that is looked at.
-      config: settings.
-      mesh: the devices, along `CELLS`.
+      task: the task.
+      params: of the network, replicated.
+      icons: their parameters, sharded.
+      targets: (n, ...) target of each icon, sharded.
+      key: of what lies behind transparent icons.
 
     Returns:
-      Judged.
+      images (n, icon_size, icon_size, 3), or 4 channels with opacity; scores (n,), the mean
+      objective over the fixed views; cosines (n,) with the directions, of the images as they are.
     """
-    views = fixed_views(config.views, canvas_size=config.icon_size)
-    whole = functools.partial(_cosine_as_it_is, network, layer=layer, config=config)
+    views = fixed_views(task.config.views, canvas_size=task.config.icon_size)
+    # One after another: a program of all five needs five times the memory.
+    scores = [
+        _scores_in_view(task, params, icons, targets, View(*view), key=key)
+        for view in zip(*views, strict=True)
+    ]
+    images, cosines = _as_they_are(task, params, icons, targets)
+    return images, sum(scores[1:], start=scores[0]) / len(scores), cosines
 
-    def local(params: Params, icons: Any, targets: Array, key: Key) -> Judged:
-        def in_view(view: View) -> Array:
-            look = functools.partial(
-                _score, network, params, layer=layer, config=config, view=view, key=key
-            )
-            return _each(look, config.group)(icons, targets)[0]
 
-        scores = jax.vmap(in_view)(views).mean(0)
-        to_image = functools.partial(config.parameterization.image, size=config.icon_size)
-        images = jax.vmap(to_image)(icons)
-        return Judged(images, scores, jax.vmap(functools.partial(whole, params))(images, targets))
+@functools.partial(jax.jit, static_argnames="task")
+def _scores_in_view(
+    task: Task, params: Params, icons: Any, targets: Array, view: View, *, key: Key
+) -> Array:
+    def one(params: Params, view: View, key: Key, icon: Any, target: Array) -> Array:
+        return _score(task, params, icon, target, view, key=key)[0]
 
-    return jax.shard_map(
-        local,
-        mesh=mesh,
-        in_specs=(P(), P(CELLS), P(CELLS), P()),
-        out_specs=P(CELLS),
-        check_vma=False,
-    )(params, icons, targets, key)
+    return _shard(one, task.mesh, group=task.config.group)((params, view, key), (icons, targets))
+
+
+@functools.partial(jax.jit, static_argnames="task")
+def _as_they_are(task: Task, params: Params, icons: Any, targets: Array) -> tuple[Array, Array]:
+    """Return the images, and their cosines if they are the network's input, without a view."""
+    config = task.config
+    side = config.views.size
+    rows, columns, _ = task.network.activation_shape(params, (side, side), layer=task.layer)
+
+    def one(params: Params, icon: Any, target: Array) -> tuple[Array, Array]:
+        canvas = config.parameterization.image(icon, size=config.icon_size)
+        image = canvas if canvas.shape[-1] == 3 else _over(canvas, jnp.asarray(0.5))
+        activation = _activation(task, params, image)
+        # Its middle, as large as the activation of a view: so a `Neuron` has the same position.
+        activation = _middle(_middle(activation, rows, axis=0), columns, axis=1)
+        return canvas, _cosine(activation, target, config)
+
+    return _shard(one, task.mesh)((params,), (icons, targets))
 
 
 def _score(
-    network: Network,
-    params: Params,
-    icon: Any,
-    target: Array,
-    *,
-    layer: str,
-    config: RenderConfig,
-    view: View,
-    key: Key,
+    task: Task, params: Params, icon: Any, target: Array, view: View, *, key: Key
 ) -> tuple[Array, Array]:
     """Return the objective of one icon in one view, and the cosine with its direction."""
+    config = task.config
     canvas = config.parameterization.image(icon, size=config.icon_size)
-    image, alpha = _behind(canvas, key=key)
+    image, alpha = _before_backdrop(canvas, key=key)
     window = resample(image, view, size=config.views.size, fill=config.views.fill)
-    activation = _activation(
-        network, params, window, layer=layer, config=config, center=config.objective.central
-    )
-    return config.objective(Seen(activation, image, alpha), target), _cosine(
-        activation, target, config
-    )
+    activation = _activation(task, params, window)
+    score = config.objective(ObjectiveInput(activation, image, alpha), target)
+    return score, jax.lax.stop_gradient(_cosine(activation, target, config))
 
 
-def _cosine_as_it_is(
-    network: Network, params: Params, canvas: Array, target: Array, *, layer: str, config: Any
-) -> Array:
-    # Grey behind what is transparent; no window, no scaling.
-    image = canvas if canvas.shape[-1] == 3 else _over(canvas, jnp.asarray(0.5))
-    activation = _activation(network, params, image, layer=layer, config=config, center=True)
-    return _cosine(activation, target, config)
+def _activation(task: Task, params: Params, image: Array) -> Array:
+    """Run the network in the configured precision and return the layer in float32.
 
-
-def _activation(
-    network: Network,
-    params: Params,
-    image: Array,
-    *,
-    layer: str,
-    config: RenderConfig,
-    center: bool,
-) -> Array:
-    """Run the network in the precision of the settings; return all or the centre, float32."""
-    precision = jnp.dtype(config.precision)
+    Only its centre, (1, 1, channels), for an objective that uses no more.
+    """
+    precision = jnp.dtype(task.config.precision)
 
     def cast(leaf: Array) -> Array:
         return leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-    run = network.center if center else network.run
-    return run(jax.tree.map(cast, params), image.astype(precision), until=layer).astype(jnp.float32)
+    run = task.network.center if task.config.objective.central else task.network.run
+    activation = run(jax.tree.map(cast, params), image.astype(precision), until=task.layer)
+    return activation.astype(jnp.float32)
 
 
 def _cosine(activation: Array, target: Array, config: RenderConfig) -> Array:
-    height, width, channels = activation.shape
-    direction = config.objective.direction(target, channels=channels)
-    return jax.lax.stop_gradient(cosine(activation[height // 2, width // 2], direction))
+    """Return the cosine of what the objective looks at with the direction of a target."""
+    direction = config.objective.direction(target, channels=activation.shape[-1])
+    return cosine(config.objective.vector(activation), direction)
 
 
-def _behind(canvas: Array, *, key: Key) -> tuple[Array, Array | None]:
-    """Put something random behind what is transparent, so that it cannot be made use of."""
+def _middle(x: Array, size: int, *, axis: int) -> Array:
+    """Cut the middle `size` places out of an axis, about the same centre; all if it has fewer."""
+    start = max(x.shape[axis] // 2 - size // 2, 0)
+    return jax.lax.slice_in_dim(x, start, min(start + size, x.shape[axis]), axis=axis)
+
+
+def _before_backdrop(canvas: Array, *, key: Key) -> tuple[Array, Array | None]:
+    """Put a random image behind what is transparent, so that no icon can rely on it.
+
+    Returns:
+      The image (size, size, 3), and the opacity (size, size) or None.
+    """
     if canvas.shape[-1] == 3:
         return canvas, None
     size = canvas.shape[0]
@@ -269,14 +237,30 @@ def _over(canvas: Array, backdrop: Array) -> Array:
     return canvas[..., :3] * alpha + (1 - alpha) * backdrop
 
 
-def _each(look: Callable[..., Any], group: int) -> Callable[..., Any]:
-    """Map over icons; those of a group see each other along the axis `GROUP`."""
-    if group == 1:
-        return jax.vmap(look)
-    together = jax.vmap(jax.vmap(look, axis_name=GROUP))
+def _shard(one: Callable[..., Any], mesh: Mesh, *, group: int = 1) -> Callable[..., Any]:
+    """Turn a function of one icon into one of icons that are sharded over a mesh.
 
-    def grouped(*trees: Any) -> Any:
-        split = jax.tree.map(lambda leaf: leaf.reshape(-1, group, *leaf.shape[1:]), trees)
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), together(*split))
+    Args:
+      one: (*common, *of one icon) -> results of one icon.
+      mesh: the devices, along `ICONS`.
+      group: consecutive icons that see each other along the axis `GROUP`.
 
-    return grouped
+    Returns:
+      (common arguments, arguments with a leading axis of icons) -> results with that axis.
+    """
+
+    def on_device(common: tuple[Any, ...], icons: tuple[Any, ...]) -> Any:
+        function = functools.partial(one, *common)
+        if group == 1:
+            return jax.vmap(function)(*icons)
+        split = jax.tree.map(lambda leaf: leaf.reshape(-1, group, *leaf.shape[1:]), icons)
+        results = jax.vmap(jax.vmap(function, axis_name=GROUP))(*split)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
+
+    return jax.shard_map(
+        on_device,
+        mesh=mesh,
+        in_specs=(P(), P(ICONS)),
+        out_specs=P(ICONS),
+        check_vma=False,  # it has no rule for the all_gather over the axis of a group
+    )

@@ -1,8 +1,7 @@
-"""Images as something better to optimize than pixels: a colour-decorrelated Fourier spectrum.
+"""Parameterizations: what is optimized, and how it becomes an image.
 
-A parameterization says what is optimized and how it becomes an image. `Fourier` is lucid's and the
-article's; `Pixels` is what one would try first; `Alpha` adds an opacity. `MACO` has a file of its
-own.
+`Fourier`, a colour-decorrelated spectrum, is lucid's and the article's; `Pixels` is the obvious
+one; `Alpha` adds an opacity. `MACO` has a file of its own.
 """
 
 import dataclasses
@@ -23,21 +22,24 @@ PyTree: TypeAlias = Any
 """Arrays in nested containers."""
 
 INITIAL_SPREAD = 0.01
-"""Standard deviation of a fresh spectrum's entries (lucid): an almost uniform grey."""
+"""Standard deviation of the initial coefficients (lucid): an almost uniform grey."""
 
 SCALE = 0.25
-"""What lucid multiplies the inverse transform of a spectrum with."""
-
+"""Factor of the inverse transform of a spectrum (lucid)."""
 
 _PIVOT = 0.1
+"""Frequency, in cycles per pixel, at which the gain does not depend on the decay."""
 
 
 def frequency_gain(height: int, width: int, *, decay: float = 1.0) -> HostArray:
-    """Return the (height, width // 2 + 1) factors that give each frequency a natural energy.
+    """Return the (height, width // 2 + 1) factors that scale frequencies as in natural images.
 
-    f^-decay with f in cycles per pixel, at least one cycle per image, times
-    sqrt(height * width). A decay other than 1 leaves the gain at f = 0.1 as it is with 1, so that
-    one learning rate fits all.
+    f^-decay with f in cycles per pixel, at least one cycle per image, times sqrt(height * width).
+    The gain at f = 0.1 does not depend on the decay, so that one learning rate fits all.
+
+    Example:
+      >>> frequency_gain(4, 4)[0]  # one cycle per image, the same for none; then two
+      array([16., 16.,  8.], dtype=float32)
     """
     vertical = np.fft.fftfreq(height)[:, None]
     horizontal = np.fft.rfftfreq(width)[None, :]
@@ -51,21 +53,21 @@ def frequency_gain(height: int, width: int, *, decay: float = 1.0) -> HostArray:
 def init_spectrum(
     height: int, width: int, *, key: Key, channels: int = 3, spread: float = INITIAL_SPREAD
 ) -> Array:
-    """Draw the spectrum of one icon.
+    """Draw the initial spectrum of one icon.
 
     Args:
       height: of the icon in pixels.
       width: of the icon in pixels.
       key: of the draw.
-      channels: how many planes.
-      spread: standard deviation of the entries.
+      channels: number of planes.
+      spread: standard deviation of the coefficients.
 
     Returns:
       (2, channels, height, width // 2 + 1) float32: real and imaginary part, colour axis,
       frequencies.
     """
     shape = (2, channels, height, width // 2 + 1)
-    # Flat, then shaped: the same numbers, and XLA compiles them 6 to 20 times faster on a CPU.
+    # Drawn flat, then reshaped: the same numbers, and XLA compiles 6 to 20 times faster on a CPU.
     flat = jax.random.normal(key, (math.prod(shape),), jnp.float32)
     return spread * flat.reshape(shape)
 
@@ -76,7 +78,7 @@ def spectrum_to_planes(spectrum: Array, *, width: int, gain: HostArray | None = 
     Args:
       spectrum: real and imaginary part.
       width: of the image in pixels.
-      gain: (h, w // 2 + 1) or (c, h, w // 2 + 1) what it is multiplied with; None means
+      gain: (h, w // 2 + 1) or (c, h, w // 2 + 1) factors of the frequencies; None means
         `frequency_gain`.
 
     Returns:
@@ -93,7 +95,12 @@ def spectrum_to_planes(spectrum: Array, *, width: int, gain: HostArray | None = 
 
 
 def spectrum_to_image(spectrum: Array, *, width: int) -> Array:
-    """Turn a spectrum (2, 3, h, w // 2 + 1) into an image (h, width, 3) in (0, 1)."""
+    """Turn a spectrum (2, 3, h, w // 2 + 1) into an image (h, width, 3) in (0, 1).
+
+    Example:
+      >>> spectrum_to_image(jnp.zeros((2, 3, 4, 3)), width=4)[0, 0]
+      Array([0.5, 0.5, 0.5], dtype=float32)
+    """
     return planes_to_rgb(spectrum_to_planes(spectrum, width=width))
 
 
@@ -113,7 +120,7 @@ def crop_spectrum(table: HostArray, size: int) -> HostArray:
 def check_common(
     spread: float, spectrum: Constant | None, colors: Constant | None, decorrelate: bool
 ) -> None:
-    """Raise ValueError unless the settings that parameterizations share are possible."""
+    """Raise ValueError for invalid values of the settings that parameterizations share."""
     if not 0 < spread < math.inf:
         raise ValueError(f"spread: expected a number above 0, got {spread}")
     if spectrum is not None:
@@ -127,10 +134,10 @@ def check_common(
 
 
 class Parameterization(Protocol):
-    """What is optimized and how it becomes an image. A frozen dataclass, hashable."""
+    """What is optimized, and how it becomes an image. A frozen dataclass, hashable."""
 
     def init(self, size: int, *, key: Key) -> PyTree:
-        """Draw the parameters of one icon of `size` pixels."""
+        """Draw the initial parameters of one icon of `size` pixels."""
 
     def image(self, params: PyTree, *, size: int) -> Array:
         """Turn them into (size, size, 3) in [0, 1], or (size, size, 4) with opacity last."""
@@ -138,20 +145,26 @@ class Parameterization(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fourier:
-    """A colour-decorrelated spectrum, scaled so that each frequency has a natural energy.
+    """A colour-decorrelated spectrum whose frequencies are scaled as in natural images.
 
     The parameters of an icon are one array (2, 3, size, size // 2 + 1): real and imaginary part,
     colour axis, frequencies.
 
     Attributes:
-      spread: standard deviation of fresh parameters; 0.01 is almost uniform grey.
-      decay: the energy falls with frequency^-decay.
-      spectrum: (n, n // 2 + 1) or (3, n, n // 2 + 1) magnitudes instead, as
-        `statistics.magnitude_spectrum` measures them, for canvases of up to n pixels. Scaled to
-        the power that `frequency_gain` has at n pixels, so that the learning rate fits as well.
-      colors: (3, 3) from the decorrelated axes to red, green and blue, as
-        `statistics.color_correlation_of` measures it; None means `color_correlation`.
-      decorrelate: whether to have colour axes; without, the planes are red, green and blue.
+      spread: standard deviation of the initial parameters; 0.01 gives an almost uniform grey.
+      decay: magnitudes are scaled by frequency^-decay.
+      spectrum: (n, n // 2 + 1) or (3, n, n // 2 + 1) magnitudes instead, as `magnitude_spectrum`
+        measures them, for canvases of up to n pixels. They are scaled to the power of
+        `frequency_gain` at n pixels, so that the same learning rates are suitable.
+      colors: (3, 3) from the decorrelated axes to RGB, as `color_correlation_of` measures it;
+        None means `color_correlation`.
+      decorrelate: whether the planes are decorrelated colour axes, or else RGB.
+
+    Example:
+      >>> fourier = Fourier(decay=1.25)
+      >>> params = fourier.init(16, key=jax.random.key(0))
+      >>> params.shape, fourier.image(params, size=16).shape
+      ((2, 3, 16, 9), (16, 16, 3))
 
     Reference:
       Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017; lucid's
@@ -173,7 +186,7 @@ class Fourier:
         check_common(self.spread, self.spectrum, self.colors, self.decorrelate)
 
     def init(self, size: int, *, key: Key) -> Array:
-        """Draw the spectrum of one icon."""
+        """Draw the initial spectrum of one icon."""
         return init_spectrum(size, size, key=key, spread=self.spread)
 
     def image(self, params: Array, *, size: int) -> Array:
@@ -182,25 +195,25 @@ class Fourier:
         return planes_to_rgb(planes, colors=color_matrix(self.colors, self.decorrelate))
 
     def gain(self, size: int) -> HostArray:
-        """Return what a spectrum is multiplied with: ([3,] size, size // 2 + 1)."""
+        """Return the factors of the frequencies, ([3,] size, size // 2 + 1)."""
         if self.spectrum is None:
             return frequency_gain(size, size, decay=self.decay)
         table = np.asarray(self.spectrum, np.float64)
         whole = table.shape[-2]
         power = np.square(frequency_gain(whole, whole), dtype=np.float64).mean()
         table = table * np.sqrt(power / np.square(table).mean())
-        # The inverse transform divides by the pixels: fewer of them, smaller factors.
+        # The inverse transform divides by the number of pixels.
         return ((size / whole) ** 2 * crop_spectrum(table, size)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pixels:
-    """The pixels themselves, before colour and sigmoid: what `Fourier` improves on.
+    """The pixels themselves, before colour and sigmoid: the baseline of `Fourier`.
 
     The parameters of an icon are one array (size, size, 3).
 
     Attributes:
-      spread: standard deviation of fresh parameters.
+      spread: standard deviation of the initial parameters.
       colors: as for `Fourier`.
       decorrelate: as for `Fourier`.
 
@@ -217,7 +230,7 @@ class Pixels:
         check_common(self.spread, None, self.colors, self.decorrelate)
 
     def init(self, size: int, *, key: Key) -> Array:
-        """Draw the pixels of one icon."""
+        """Draw the initial pixels of one icon."""
         flat = jax.random.normal(key, (3 * size * size,), jnp.float32)
         return self.spread * flat.reshape(size, size, 3)
 
@@ -232,11 +245,11 @@ class Alpha:
     """An image with an opacity, which has a spectrum of its own.
 
     The parameters of an icon are {"color": those of `color`, "alpha": (2, 1, size,
-    size // 2 + 1)}. Opacity begins at about a half.
+    size // 2 + 1)}. The initial opacity is about a half.
 
     Attributes:
-      color: what makes red, green and blue.
-      spread: standard deviation of the opacity's fresh spectrum.
+      color: parameterization of the colours.
+      spread: standard deviation of the opacity's initial spectrum.
 
     Reference:
       lucid's `param.image(alpha=True)`.
@@ -252,7 +265,7 @@ class Alpha:
         check_common(self.spread, None, None, True)
 
     def init(self, size: int, *, key: Key) -> dict[str, PyTree]:
-        """Draw the parameters of one icon."""
+        """Draw the initial parameters of one icon."""
         for_color, for_alpha = jax.random.split(key)
         alpha = init_spectrum(size, size, key=for_alpha, channels=1, spread=self.spread)
         return {"color": self.color.init(size, key=for_color), "alpha": alpha}

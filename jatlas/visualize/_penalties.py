@@ -1,7 +1,7 @@
-"""What an icon is to have little of. Each returns an amount of at least 0: subtract it.
+"""Penalties: regularizers to subtract from an objective. Each is at least 0.
 
-All but `Opacity` are sums over the pixels and colours of the canvas, as in lucid, so their fitting
-weight falls with the size of the canvas.
+All but `Opacity` are sums over the pixels and colours of the canvas, as in lucid: for a larger
+canvas a suitable weight is smaller.
 """
 
 import dataclasses
@@ -10,94 +10,100 @@ import jax
 import jax.numpy as jnp
 
 from jatlas.types import Array
-from jatlas.visualize._compose import Objective, Seen
+from jatlas.visualize._compose import Objective, ObjectiveInput
 
 _L2_FLOOR = 1e-6
 _TO_CONSTANT = 0.8
 
 
-class _OfTheCanvas(Objective):
-    """What penalties share: the activation does not matter to them."""
+class _CanvasPenalty(Objective):
+    """A penalty of the canvas; it does not depend on the activation."""
 
     @property
     def central(self) -> bool:
-        """Not even the centre is looked at."""
+        """True: the activation is not used."""
         return True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class L1(_OfTheCanvas):
+class L1(_CanvasPenalty):
     """The sum of the distances of all pixels from a constant.
 
     Attributes:
-      constant: the value without cost, in [0, 1]. Grey by default; lucid's default is 0, black.
+      constant: the value without a penalty, in [0, 1]. Grey by default; lucid's is 0, black.
     """
 
     constant: float = 0.5
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
-        """Measure the canvas."""
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
+        """Return the penalty of the canvas."""
         del target
-        return jnp.abs(seen.image - self.constant).sum()
+        return jnp.abs(given.image - self.constant).sum()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class L2(_OfTheCanvas):
+class L2(_CanvasPenalty):
     """The root of the sum of squared distances of all pixels from a constant.
 
     Attributes:
-      constant: the value without cost, in [0, 1]. Grey by default; lucid's default is 0, black.
+      constant: the value without a penalty, in [0, 1]. Grey by default; lucid's is 0, black.
     """
 
     constant: float = 0.5
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
-        """Measure the canvas."""
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
+        """Return the penalty of the canvas."""
         del target
-        return jnp.sqrt(_L2_FLOOR + jnp.square(seen.image - self.constant).sum())
+        return jnp.sqrt(_L2_FLOOR + jnp.square(given.image - self.constant).sum())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TotalVariation(_OfTheCanvas):
+class TotalVariation(_CanvasPenalty):
     """The sum of the absolute differences of neighbouring pixels, down and to the right.
+
+    Example:
+      >>> image = jnp.zeros((4, 4, 3)).at[1, 1].set(0.5)
+      >>> given = ObjectiveInput(jnp.zeros((1, 1, 1)), image)
+      >>> float(TotalVariation()(given, jnp.zeros(())))  # four edges, three colours
+      6.0
 
     Reference:
       TensorFlow's `tf.image.total_variation`, which lucid uses.
     """
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
-        """Measure the canvas."""
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
+        """Return the penalty of the canvas."""
         del target
-        down, right = jnp.diff(seen.image, axis=0), jnp.diff(seen.image, axis=1)
+        down, right = jnp.diff(given.image, axis=0), jnp.diff(given.image, axis=1)
         return jnp.abs(down).sum() + jnp.abs(right).sum()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Blur(_OfTheCanvas):
-    """Half the squared distance from the blurred image, which counts as fixed.
+class Blur(_CanvasPenalty):
+    """Half the squared distance from the blurred image, through which no gradient flows.
 
-    A step down its slope moves the image towards its blur, as if it was blurred at each step.
+    A gradient step moves the image towards its blur, as if it was blurred at each step.
 
     Reference:
       lucid's `blur_input_each_step`, after Nguyen et al. 2015.
     """
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
-        """Measure the canvas."""
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
+        """Return the penalty of the canvas."""
         del target
-        blurred = jax.lax.stop_gradient(_blur(seen.image, width=3))
-        return 0.5 * jnp.square(seen.image - blurred).sum()
+        blurred = jax.lax.stop_gradient(_blur(given.image, width=3))
+        return 0.5 * jnp.square(given.image - blurred).sum()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BoundaryComplexity(_OfTheCanvas):
-    """How far a frame of the canvas is from smooth and from a constant.
+class BoundaryComplexity(_CanvasPenalty):
+    """How far a frame along the edges of the canvas is from smooth and from a constant.
 
-    Squared distances from its 5 x 5 blur, plus 0.8 of those from the constant.
+    Squared distances from its 5 x 5 blur, plus 0.8 times those from the constant.
 
     Attributes:
       width: of the frame in pixels; 5 in lucid's atlas recipe, where the weight is 1.
-      constant: the value without cost, in [0, 1].
+      constant: the value without a penalty, in [0, 1].
 
     Reference:
       lucid's `penalize_boundary_complexity`, which returns minus this.
@@ -111,10 +117,10 @@ class BoundaryComplexity(_OfTheCanvas):
         if self.width < 1:
             raise ValueError(f"width: expected at least 1 pixel, got {self.width}")
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
-        """Measure the frame of the canvas."""
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
+        """Return the penalty of the canvas."""
         del target
-        image = seen.image
+        image = given.image
         cost = jnp.square(_blur(image, width=5) - image)
         cost += _TO_CONSTANT * jnp.square(image - self.constant)
         height, width, _ = image.shape
@@ -126,23 +132,23 @@ class BoundaryComplexity(_OfTheCanvas):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Opacity(_OfTheCanvas):
-    """The mean opacity of an icon, in [0, 1]: less of it leaves only what matters."""
+class Opacity(_CanvasPenalty):
+    """The mean opacity of an icon, in [0, 1]. As a penalty it leaves only what matters opaque."""
 
-    def __call__(self, seen: Seen, target: Array) -> Array:
+    def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Return the mean of the opacity.
 
         Raises:
           ValueError: for an icon that has no opacity.
         """
         del target
-        if seen.alpha is None:
+        if given.alpha is None:
             raise ValueError("Opacity: expected icons with an opacity (see Alpha), got none")
-        return seen.alpha.mean()
+        return given.alpha.mean()
 
 
 def _blur(image: Array, *, width: int) -> Array:
-    """Average over width x width pixels, the outermost of which count half."""
+    """Average over width x width pixels; the outermost have half the weight."""
 
     def weighted(image: Array) -> Array:
         return _box(image, width=width) + _box(image, width=width - 2)

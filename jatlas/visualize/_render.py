@@ -1,28 +1,40 @@
-"""The batched optimisation: one step moves the icons of a whole chunk of cells."""
+"""Rendering: directions to icons by batched feature visualization."""
 
+import collections
+import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from tqdm import tqdm
 
 from jatlas.model import Network
 from jatlas.records import Icons
-from jatlas.types import Array, HostArray, Key, Params
-from jatlas.visualize import _chunks as chunks
-from jatlas.visualize import _optimize as step
-from jatlas.visualize import _program as program
-from jatlas.visualize._chunks import BLOCK
-from jatlas.visualize._config import RenderConfig as RenderConfig
+from jatlas.types import Array, HostArray, Key, Params, Run
+from jatlas.visualize import _memory as memory
+from jatlas.visualize import _optimize as optimize
+from jatlas.visualize._config import RenderConfig
+from jatlas.visualize._optimize import ICONS, Task
 
 log = logging.getLogger(__name__)
 
-_REDIRECTED = 16
-"""Steps for which an icon that is made again has redirected slopes (lucid)."""
+_REDIRECTED_STEPS = 16
+"""Steps of a retry in which gradients are redirected (lucid)."""
+
+_AHEAD = 2
+"""Steps that are dispatched before the first of them is waited for: devices are never idle."""
+
+_SHOWN_EVERY = 16
+"""Steps between updates of the cosine that the progress bar shows."""
+
+# A CPU does not gain from larger batches. For a GPU or TPU, per device.
+_CHUNK_CPU = 64
+_CHUNK_PER_CPU_DEVICE = 8
+_CHUNK_PER_ACCELERATOR = 1024
 
 
 def render(
@@ -33,37 +45,47 @@ def render(
     layer: str,
     key: Key,
     config: RenderConfig | None = None,
-    cells: Array | HostArray | None = None,
-    chunk: int | None = None,
+    ids: Array | HostArray | None = None,
+    run: Run | None = None,
     devices: Sequence[jax.Device] | None = None,
-    progress: bool = True,
 ) -> Icons:
-    """Make an icon of each target by feature visualization, all at once.
+    """Render an icon for each target by feature visualization, all at once.
+
+    A host function: it drives jitted programs, and cannot be jitted itself.
 
     Args:
       network: the network to look into.
       params: its parameters.
-      targets: what each icon is aimed at: (n, channels) directions in the layer's activation
-        space, or what else the objective looks at, (n,) numbers of channels for example.
-      layer: the stage that is to follow.
-      key: seeds the first images and the random views.
+      targets: target of each icon: (n, channels) directions in the layer's activation space, or
+        whatever else the objective takes, such as (n,) channel numbers.
+      layer: the stage in which the targets are.
+      key: seeds the initial images and the random views.
       config: settings; None means `RenderConfig()`.
-      cells: (n,) int, what each icon's randomness hangs on; None means 0..n-1. An icon depends
-        on its cell number and target, not on the others or their order.
-      chunk: icons that are optimized in one program. None asks the compiler what fits: 64 on a
-        CPU, up to 1,024 for each other device. The last chunk is filled up with copies, so that
-        all have one shape, and no device has fewer than 16, or 8 where the layer has at least 36
-        positions. On a CPU the icons of GoogLeNet were bitwise the same for every chunk with JAX
-        0.10; with JAX 0.12 the rounding differs by 1e-7 in six steps, which hundreds can make
-        visible.
-      devices: what the icons of a program are spread over; None means all of `jax.devices()`.
-      progress: whether to show a progress bar.
+      ids: (n,) int that each icon's randomness depends on; None means 0 to n - 1. An icon depends
+        on its id and its target, not on the other icons or their order.
+      run: `chunk` and `progress` of it count here. Without a chunk, a CPU gets 64 icons at once
+        (more with more than 8 devices), a GPU or TPU 1,024 per device, or what half of the memory
+        holds. Results for another chunk or number of devices are equal up to rounding.
+      devices: what icons are sharded over; None means `jax.local_devices()`.
 
     Returns:
-      Icons, in the order of `targets`.
+      Icons, float32, in the order of `targets`.
 
     Raises:
-      ValueError: for targets that do not fit the layer, or an unknown layer.
+      ValueError: for targets that do not fit the layer, an unknown layer, or ids that do not fit
+        the targets.
+
+    Example:
+      >>> from jatlas.types import Run
+      >>> from jatlas.visualize import RandomViews
+      >>> network = Network(stages=(("colors", lambda params, x: x),))
+      >>> config = RenderConfig(icon_size=8, steps=4, views=RandomViews(size=6))
+      >>> icons = render(
+      ...     network, {}, np.eye(3), layer="colors", key=jax.random.key(0), config=config,
+      ...     run=Run(progress=False),
+      ... )
+      >>> icons.images.shape
+      (3, 8, 8, 3)
     """
     parts = render_each(
         network,
@@ -72,12 +94,11 @@ def render(
         layer=layer,
         key=key,
         config=config,
-        cells=cells,
-        chunk=chunk,
+        ids=ids,
+        run=run,
         devices=devices,
-        progress=progress,
     )
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *(icons for _, icons in parts))
+    return _joined([icons for _, icons in parts])
 
 
 def render_each(
@@ -88,150 +109,223 @@ def render_each(
     layer: str,
     key: Key,
     config: RenderConfig | None = None,
-    cells: Array | HostArray | None = None,
-    chunk: int | None = None,
+    ids: Array | HostArray | None = None,
+    run: Run | None = None,
     devices: Sequence[jax.Device] | None = None,
-    progress: bool = True,
 ) -> Iterator[tuple[slice, Icons]]:
     """Render as `render` does, and yield each chunk of icons as soon as it is done.
 
-    Yields:
-      (which of the targets, their Icons), in order.
+    Arguments are those of `render`.
+
+    Returns:
+      Iterator of (which of the targets, their Icons), in order.
 
     Raises:
-      ValueError: as `render`, when the first chunk is asked for.
+      ValueError: as `render`, at the call.
     """
-    config = RenderConfig() if config is None else config
+    config, run = config or RenderConfig(), run or Run()
     side = config.views.size
     shape = network.activation_shape(params, (side, side), layer=layer)
     table = config.objective.targets(targets, shape=shape)
-    numbers = np.arange(len(table)) if cells is None else np.asarray(cells)
-    _check(table, numbers, config, chunk=chunk)
-    job = program.Job(network, params, layer, config, key)
-    plan = program.plan(job, table, chunk, devices or jax.devices())
-    most = plan.width // config.attempts
-    per_chunk = min(most, len(table)) if chunk is None else min(chunk, most)
-    starts = range(0, len(table), per_chunk)
+    numbers = np.arange(len(table)) if ids is None else np.asarray(ids)
+    _check(table, numbers, config, chunk=run.chunk)
+    devices = list(devices or jax.local_devices())
+    chunk = run.chunk
+    if chunk is None:
+        chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
+    mesh, width = plan(len(table) * config.restarts, chunk, devices, group=config.group)
+    placed, key = jax.device_put((params, key), NamedSharding(mesh, P()))
+    program = _Program(Task(network, layer, config, mesh), placed, key, width)
+    per_part = max(min(chunk, width) // config.restarts, 1)
+    per_part = -(-per_part // config.group) * config.group
+    return _parts(program, table, numbers, per_part=per_part, progress=run.progress)
+
+
+class _Program(NamedTuple):
+    """What all icons of a call share; `width` of them are optimized at once."""
+
+    task: Task
+    params: Params
+    key: Key
+    width: int
+
+
+def plan(
+    icons: int, chunk: int, devices: Sequence[jax.Device], *, group: int = 1
+) -> tuple[Mesh, int]:
+    """Choose devices for icons, and how many icons are optimized at once.
+
+    Args:
+      icons: how many there are.
+      chunk: how many may be optimized at once.
+      devices: what may be used.
+      group: consecutive icons that must be on one device.
+
+    Returns:
+      The mesh; icons at once, as many on each device, in whole groups.
+
+    Example:
+      >>> mesh, width = plan(5, 64, jax.devices("cpu")[:1], group=3)
+      >>> width
+      6
+    """
+    icons = min(icons, chunk)
+    used = min(len(devices), -(-icons // group))
+    per_device = -(-icons // (used * group)) * group
+    return Mesh(np.array(devices[:used]), (ICONS,)), used * per_device
+
+
+def default_chunk(
+    network: Network,
+    params: Params,
+    *,
+    layer: str,
+    config: RenderConfig,
+    devices: Sequence[jax.Device],
+) -> int:
+    """Return how many icons to optimize at once: a constant of the platform, if memory allows.
+
+    Args:
+      network: the network.
+      params: its parameters.
+      layer: the stage in which the targets are.
+      config: settings.
+      devices: what icons are sharded over.
+
+    Returns:
+      Icons on all devices together, at least 1.
+    """
+    count = len(devices)
+    if devices[0].platform == "cpu":
+        chunk, memories = max(_CHUNK_CPU, _CHUNK_PER_CPU_DEVICE * count), 1
+    else:
+        chunk, memories = _CHUNK_PER_ACCELERATOR * count, count
+    limit = memory.available(devices[0])
+    if limit is None:
+        return chunk
+    size = memory.bytes_per_icon(network, params, layer=layer, config=config)
+    return max(min(chunk, memories * (limit // size)), 1)
+
+
+def _parts(
+    program: _Program, targets: HostArray, ids: HostArray, *, per_part: int, progress: bool
+) -> Iterator[tuple[slice, Icons]]:
+    """Render the targets part by part."""
+    count, config = len(targets), program.task.config
     with tqdm(
-        total=len(starts) * plan.width * config.steps,
+        total=count * config.restarts * config.steps,
         desc="icons",
         unit="icon-step",
         unit_scale=True,
         disable=not progress,
     ) as bar:
-        for start in starts:
-            part = slice(start, min(start + per_chunk, len(table)))
-            yield part, _render_part(job, table[part], numbers[part], plan, bar=bar)
+        for start in range(0, count, per_part):
+            part = slice(start, min(start + per_part, count))
+            yield part, _render_part(program, targets[part], ids[part], bar=bar)
 
 
-def _render_part(
-    job: program.Job, targets: HostArray, cells: HostArray, plan: chunks.Spread, *, bar: tqdm
-) -> Icons:
-    """Render some icons: all their attempts at once, and those that failed once more."""
-    attempts = job.config.attempts
-    rows = np.repeat(np.arange(len(targets)), attempts)
-    tries = np.tile(np.arange(attempts), len(targets))
-    made = _optimize(job, targets, cells, rows, tries, plan, bar=bar)
-    icons = _best(made, rows)
-    # Not where the score is not a number: what is wrong there is no matter of luck.
-    weak = np.flatnonzero((icons.cosines <= job.config.retry_below) & np.isfinite(icons.scores))
-    if not len(weak) or job.config.group > 1:
+def _render_part(program: _Program, targets: HostArray, ids: HostArray, *, bar: tqdm) -> Icons:
+    """Render icons: all restarts, of which the best is kept; and retry those that failed."""
+    config = program.task.config
+    rows = np.repeat(np.arange(len(targets)), config.restarts)
+    restarts = np.tile(np.arange(config.restarts), len(targets))
+    icons = _best(_optimize(program, targets[rows], ids[rows], restarts, bar=bar), config.restarts)
+    # Not where the score is not finite: another initial image would not help.
+    failed = np.flatnonzero((icons.cosines <= config.retry_below) & np.isfinite(icons.scores))
+    if not len(failed) or config.retry_below == -1 or config.group > 1:
         return icons
-    log.info("%d icons do not follow their direction: once more", len(weak))
-    most = plan.width
-    bar.total = (bar.total or 0) + plan.width * job.config.steps * -(-len(weak) // most)
-    for begin in range(0, len(weak), most):
-        some = weak[begin : begin + most]
-        again = _optimize(
-            job, targets, cells, some, np.full(len(some), attempts), plan, bar=bar, redirected=True
-        )
-        better = again.scores > icons.scores[some]
-        for field, new in zip(jax.tree.leaves(icons), jax.tree.leaves(again), strict=True):
-            field[some[better]] = new[better]
+    log.info("%d icons do not follow their direction: retried", len(failed))
+    bar.total = (bar.total or 0) + len(failed) * config.steps
+    restarts = np.full(len(failed), config.restarts)
+    retried = _optimize(
+        program, targets[failed], ids[failed], restarts, bar=bar, redirected=_REDIRECTED_STEPS
+    )
+    better = retried.scores > icons.scores[failed]
+    for field, new in zip(jax.tree.leaves(icons), jax.tree.leaves(retried), strict=True):
+        field[failed[better]] = new[better]
     return icons
 
 
-def _best(made: Icons, rows: HostArray) -> Icons:
-    """Keep of each target the attempt with the best score."""
-    attempts = len(rows) // (rows[-1] + 1)
-    scores = np.where(np.isfinite(made.scores), made.scores, -np.inf).reshape(-1, attempts)
-    best = scores.argmax(1) + np.arange(0, len(rows), attempts)
-    return jax.tree.map(lambda field: field[best], made)
+def _best(icons: Icons, restarts: int) -> Icons:
+    """Keep of each target's restarts, which are consecutive, the one with the best score."""
+    scores = np.where(np.isfinite(icons.scores), icons.scores, -np.inf).reshape(-1, restarts)
+    best = scores.argmax(1) + restarts * np.arange(len(scores))
+    return jax.tree.map(lambda field: field[best], icons)
 
 
 def _optimize(
-    job: program.Job,
+    program: _Program,
     targets: HostArray,
-    cells: HostArray,
-    rows: HostArray,
-    tries: HostArray,
-    plan: chunks.Spread,
+    ids: HostArray,
+    restarts: HostArray,
     *,
     bar: tqdm,
-    redirected: bool = False,
+    redirected: int = 0,
 ) -> Icons:
-    """Optimize one program's icons to the end.
+    """Optimize any number of icons, `width` at a time.
 
     Args:
-      job: what is the same for all.
-      targets: of the chunk.
-      cells: of the chunk.
-      rows: which target each icon is aimed at.
-      tries: which attempt each is.
-      plan: how they lie on the devices.
-      bar: of the progress.
-      redirected: whether the first slopes go through ReLUs that are closed.
+      program: what all icons share.
+      targets: (n, ...) target of each icon.
+      ids: (n,) what the randomness of each depends on.
+      restarts: (n,) number of the restart that each is.
+      bar: the progress bar.
+      redirected: first steps in which gradients are redirected.
 
     Returns:
-      Icons, one for each row.
+      Icons, n.
     """
-    config, mesh, count = job.config, plan.mesh, len(rows)
-    # Filled up with copies of the last ones, so that all chunks have one shape.
-    fill = np.minimum(np.arange(plan.width), count - 1)
-    rows, tries = rows[fill], tries[fill]
-    for_init, for_views = jax.random.split(job.key)
-    each, all_ = NamedSharding(mesh, P(step.CELLS)), NamedSharding(mesh, P())
-    aims = jax.device_put(targets[rows], each)
-    params, for_init, for_views = jax.device_put((job.params, for_init, for_views), all_)
-    state = step.begin(
-        *jax.device_put((cells[rows], tries), each), key=for_init, config=config, mesh=mesh
-    )
-    # The optimizer's counts are left wherever; the program wants them on every device.
-    state = jax.device_put(state, jax.tree.map(lambda x: each if x.ndim else all_, state))
-    common: dict[str, Any] = {"layer": job.layer, "config": config, "mesh": mesh}
-    at_once = program.at_once(job, plan)
-    first = job.network.redirected or job.network
-    made = 0
-    while made < config.steps:
-        now = min(at_once, config.steps - made)
-        network = first if redirected and made < _REDIRECTED else job.network
-        keys = jax.device_put(_step_keys(for_views, np.arange(made, made + now)), all_)
-        move = program.compiled(job, targets, plan, steps=now, network=network)
-        state, seen = move(params, state, aims, keys)
-        made += now
-        bar.update(plan.width * now)
-        # Dispatch runs ahead of the device; the bar should not.
-        if made % BLOCK == 0 or made == config.steps:
-            bar.set_postfix(cosine=f"{np.asarray(seen.cosines)[:count].mean():.3f}")
-    judged = step.judge(job.network, params, state.params, aims, key=for_init, **common)
-    images, scores, cosines = (np.array(field[:count]) for field in judged)
-    return Icons(images=images, scores=scores, cosines=cosines)
-
-
-@jax.jit
-def _step_keys(key: Key, numbers: Array) -> Key:
-    return jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
-
-
-def _check(
-    targets: HostArray, numbers: HostArray, config: RenderConfig, *, chunk: int | None
-) -> None:
-    if numbers.shape != (len(targets),) or not np.issubdtype(numbers.dtype, np.integer):
-        raise ValueError(
-            f"cells: expected {len(targets)} whole numbers, got {numbers.dtype} {numbers.shape}"
+    parts = []
+    for start in range(0, len(targets), program.width):
+        # The last icon is repeated, so that every chunk has the same shape.
+        rows = np.minimum(start + np.arange(program.width), len(targets) - 1)
+        count = min(program.width, len(targets) - start)
+        result = _optimize_chunk(
+            program, (targets[rows], ids[rows], restarts[rows]), count, bar, redirected
         )
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk: expected at least 1, got {chunk}")
+        images, scores, cosines = (np.array(array[:count]) for array in result)
+        parts.append(Icons(images=images, scores=scores, cosines=cosines))
+    return _joined(parts)
+
+
+def _optimize_chunk(
+    program: _Program, icons: tuple[HostArray, ...], count: int, bar: tqdm, redirected: int
+) -> tuple[Array, Array, Array]:
+    """Optimize and evaluate `width` icons, of which the first `count` are shown in the bar.
+
+    Steps are dispatched one by one, ahead of the devices. A loop inside the program makes the
+    gradient of a convolution up to 28 times slower on a CPU (jax issue 12868), and a program of
+    one step compiles sooner everywhere.
+    """
+    task, params = program.task, program.params
+    first = dataclasses.replace(task, network=task.network.redirected or task.network)
+    for_init, for_views, for_evaluation = jax.random.split(program.key, 3)
+    targets, ids, restarts = jax.device_put(icons, NamedSharding(task.mesh, P(ICONS)))
+    state = optimize.init(task, ids, restarts, key=for_init)
+    dispatched: collections.deque[Array] = collections.deque()
+    for number in range(task.config.steps):
+        current = first if number < redirected else task
+        state, cosines = optimize.step(current, params, state, targets, number, key=for_views)
+        dispatched.append(cosines)
+        if len(dispatched) > _AHEAD:
+            dispatched.popleft().block_until_ready()
+            bar.update(count)
+        if number % _SHOWN_EVERY == _AHEAD:
+            mean = np.asarray(dispatched[0])[:count].mean()
+            bar.set_postfix(cosine=f"{mean:.3f}", refresh=False)
+    result = optimize.evaluate(task, params, state.params, targets, key=for_evaluation)
+    jax.block_until_ready(result)
+    bar.update(count * len(dispatched))
+    return result
+
+
+def _joined(parts: Sequence[Icons]) -> Icons:
+    return jax.tree.map(lambda *fields: np.concatenate(fields), *parts)
+
+
+def _check(targets: HostArray, ids: HostArray, config: RenderConfig, *, chunk: int | None) -> None:
+    if ids.shape != (len(targets),) or not np.issubdtype(ids.dtype, np.integer):
+        raise ValueError(f"ids: expected {len(targets)} whole numbers, got {ids.dtype} {ids.shape}")
     if len(targets) % config.group or (chunk is not None and chunk % config.group):
         raise ValueError(
             f"group: expected targets and chunk in multiples of {config.group}, got "

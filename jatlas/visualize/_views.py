@@ -1,7 +1,8 @@
-"""The random views of a canvas that make an icon robust, composed into one resampling.
+"""Random views of a canvas, which make an icon robust, as one resampling.
 
-Padding, jitter, scaling and rotation one after the other would blur the image four times and
-give it four sizes. Here they only move a square window, which is sampled once at a fixed size.
+Padding, jitter, scaling and rotation one after another would blur the image four times, and the
+network would see images of many sizes. Here they only move a square window, which is resampled
+once, to a fixed size.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from jatlas.types import Array, Key
 
 
 class View(NamedTuple):
-    """One window: centre (y, x) and side as shares of the canvas, angle in radians."""
+    """A window: centre (y, x) and side as fractions of the canvas, angle in radians."""
 
     center: Array
     side: Array
@@ -24,104 +25,104 @@ class View(NamedTuple):
 
 
 class Views(Protocol):
-    """How the network's view of the canvas varies. A frozen dataclass, hashable."""
+    """A distribution of views of a canvas. A frozen dataclass, hashable."""
 
     @property
     def size(self) -> int:
-        """Side in pixels of what the network sees."""
+        """Side in pixels of the network's input."""
 
     @property
     def fill(self) -> float:
         """Grey value outside the canvas, in [0, 1]."""
 
     def draw(self, canvas_size: int, *, key: Key) -> View:
-        """Draw the window of one step on a canvas of `canvas_size` pixels."""
+        """Draw the view of one step of a canvas of `canvas_size` pixels."""
 
     def typical(self, canvas_size: int) -> tuple[float, float]:
-        """Return a window's mean side and its centre's standard deviation along each axis.
+        """Return the windows' mean side and their centres' standard deviation along each axis.
 
-        Both are shares of the canvas.
+        Both are fractions of the canvas.
         """
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RandomViews:
-    """How the network's view of the canvas varies from step to step.
+    """Square windows of random side, angle and place.
 
     The defaults follow the article's notebook, whose chain of pad 2, jitter 32, scale, rotate and
     jitter 2 shows the network a random part of an 80 px canvas at 32 to 51 px (lucid,
     `activation-atlas-simple.ipynb`; 43 px on average).
 
     Attributes:
-      size: side in pixels of what the network sees.
-      window: smallest and largest side of the window, as a share of the canvas' side.
-      rotate: largest rotation to either side, in degrees.
-      pad: how far beyond the canvas a window may reach, as a share of the canvas' side.
-      draws: how many even draws a window's place is the mean of. With 1 all places are alike;
-        several keep it near the middle, as the jitters of the article do, and what is shown
+      size: side in pixels of the network's input.
+      window: minimum and maximum side of the window, as fractions of the canvas.
+      rotate: maximum rotation in either direction, in degrees.
+      pad: how far a window may extend beyond the canvas, as a fraction of the canvas.
+      concentration: a window's place is the mean of this many uniform draws. 1 is uniform; more
+        keep windows near the middle, as the jitters of the article do, and what an icon shows
         gathers there.
       fill: grey value outside the canvas, in [0, 1].
+
+    Example:
+      >>> view = RandomViews(rotate=0).draw(80, key=jax.random.key(0))
+      >>> bool(0.55 <= view.side <= 0.75), float(view.angle)
+      (True, 0.0)
     """
 
     size: int = 48
     window: tuple[float, float] = (0.55, 0.75)
     rotate: float = 15.0
     pad: float = 0.025
-    draws: int = 4
+    concentration: int = 4
     fill: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.size < 1:
             raise ValueError(f"size: expected at least 1 pixel, got {self.size}")
-        if self.draws < 1:
-            raise ValueError(f"draws: expected at least 1, got {self.draws}")
+        if self.concentration < 1:
+            raise ValueError(f"concentration: expected at least 1, got {self.concentration}")
         low, high = self.window
         if not 0 < low <= high < math.inf:
-            raise ValueError(f"window: expected 0 < smallest <= largest, got {self.window}")
+            raise ValueError(f"window: expected 0 < minimum <= maximum, got {self.window}")
         if not (0 <= self.rotate < math.inf and 0 <= self.pad < math.inf):
             raise ValueError(f"rotate, pad: expected at least 0, got {self.rotate}, {self.pad}")
         if not 0 <= self.fill <= 1:
             raise ValueError(f"fill: expected a grey value in [0, 1], got {self.fill}")
 
     def draw(self, canvas_size: int, *, key: Key) -> View:
-        """Draw the window of one step; all is relative to the canvas."""
+        """Draw the view of one step; everything is relative to the canvas."""
         del canvas_size
-        return draw_view(self, key=key)
+        for_side, for_angle, for_center = jax.random.split(key, 3)
+        side = jax.random.uniform(for_side, minval=self.window[0], maxval=self.window[1])
+        # The sum of two uniform draws: small angles are likelier, as in the article's lists.
+        angle = self.rotate * jax.random.uniform(for_angle, (2,), minval=-0.5, maxval=0.5).sum()
+        room = jnp.maximum(1 + 2 * self.pad - side, 0)
+        shape = (self.concentration, 2)
+        places = jax.random.uniform(for_center, shape, minval=-0.5, maxval=0.5)
+        return View(0.5 + room * places.mean(0), side, jnp.deg2rad(angle))
 
     def typical(self, canvas_size: int) -> tuple[float, float]:
-        """Return the mean side and the centres' standard deviation, as shares of the canvas."""
+        """Return the mean side and the centres' standard deviation, as fractions of the canvas."""
         del canvas_size
         side = sum(self.window) / 2
-        # Of an even draw it is the range over the root of 12, of a mean of n less by their root.
-        return side, max(1 + 2 * self.pad - side, 0) / math.sqrt(12 * self.draws)
-
-
-def draw_view(config: RandomViews, *, key: Key) -> View:
-    """Draw the window of one step."""
-    for_side, for_angle, for_center = jax.random.split(key, 3)
-    side = jax.random.uniform(for_side, minval=config.window[0], maxval=config.window[1])
-    # The sum of two uniform draws: like the article's lists, small angles are likelier.
-    angle = config.rotate * jax.random.uniform(for_angle, (2,), minval=-0.5, maxval=0.5).sum()
-    room = jnp.maximum(1 + 2 * config.pad - side, 0)
-    places = jax.random.uniform(for_center, (config.draws, 2), minval=-0.5, maxval=0.5)
-    center = 0.5 + room * places.mean(0)
-    return View(center, side, jnp.deg2rad(angle))
+        # The standard deviation of a uniform draw is its range / sqrt(12).
+        return side, max(1 + 2 * self.pad - side, 0) / math.sqrt(12 * self.concentration)
 
 
 def whole_view() -> View:
-    """Return the view that shows the whole canvas, upright."""
+    """Return the view of the whole canvas, upright."""
     return View(jnp.full((2,), 0.5), jnp.asarray(1.0), jnp.asarray(0.0))
 
 
 def fixed_views(views: Views, *, canvas_size: int) -> View:
-    """Return five views to judge icons by: the centre, and as far from it as most are.
+    """Return the five views in which icons are evaluated.
 
-    The others lie to its four corners, a standard deviation away along each axis. They are
-    upright and have the mean side.
+    One is at the centre, the others a standard deviation away from it along each axis, towards
+    the corners. All are upright and have the mean side.
 
     Args:
-      views: what varied while the icons were optimized.
+      views: the distribution of views in which the icons were optimized.
       canvas_size: side of an icon in pixels.
 
     Returns:
@@ -143,23 +144,29 @@ def resample(image: Array, view: View, *, size: int, fill: float) -> Array:
 
     Returns:
       (size, size, channels).
+
+    Example:
+      >>> image = jnp.arange(16.0).reshape(4, 4, 1)
+      >>> resample(image, whole_view(), size=2, fill=0.0)[..., 0]  # means of 2 x 2
+      Array([[ 2.5,  4.5],
+             [10.5, 12.5]], dtype=float32)
     """
     height, width, _ = image.shape
     y, x = _sample_points(view, size=size, height=height, width=width)
-    # A TPU is slow at picking pixels, and fast at products that are mostly zeros.
+    # A TPU is slow at gathering pixels, and fast at matrix products even if mostly of zeros.
     return jax.lax.platform_dependent(
         image,
         y,
         x,
-        tpu=functools.partial(_multiply, fill=fill),
-        default=functools.partial(_pick, fill=fill),
+        tpu=functools.partial(_resample_by_product, fill=fill),
+        default=functools.partial(_resample_by_gather, fill=fill),
     )
 
 
-def _pick(image: Array, y: Array, x: Array, *, fill: float) -> Array:
-    """Sample by reading the four pixels around each point."""
+def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Array:
+    """Interpolate between the four pixels around each point."""
     height, width, channels = image.shape
-    # A frame of one pixel of `fill`: whatever lies outside is clipped onto it.
+    # A frame of one pixel of `fill`: points outside of the canvas are clipped onto it.
     framed = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=fill)
     y, x = jnp.clip(y + 1, 0, height + 1), jnp.clip(x + 1, 0, width + 1)
     top = jnp.clip(jnp.floor(y), 0, height).astype(jnp.int32)
@@ -176,17 +183,17 @@ def _pick(image: Array, y: Array, x: Array, *, fill: float) -> Array:
     return (1 - down) * upper + down * lower
 
 
-def _multiply(image: Array, y: Array, x: Array, *, fill: float) -> Array:
-    """Sample by products with the weights of all rows and columns, the same for every icon."""
+def _resample_by_product(image: Array, y: Array, x: Array, *, fill: float) -> Array:
+    """Multiply with the weight of every pixel for every point, the same for all icons."""
     height, width, _ = image.shape
     rows = jnp.maximum(1 - jnp.abs(y.ravel()[:, None] - jnp.arange(height)), 0)
     columns = jnp.maximum(1 - jnp.abs(x.ravel()[:, None] - jnp.arange(width)), 0)
     weights = (rows[:, :, None] * columns[:, None, :]).reshape(len(rows), -1)
-    # Three passes of bfloat16: weights and pixels need no more than eight bits, and a few.
-    seen = jnp.matmul(
+    # Three passes of bfloat16 on a TPU: enough for 8-bit pixels and their weights.
+    sampled = jnp.matmul(
         weights, (image - fill).reshape(height * width, -1), precision=jax.lax.Precision.HIGH
     )
-    return seen.reshape(*y.shape, -1) + fill
+    return sampled.reshape(*y.shape, -1) + fill
 
 
 def _sample_points(view: View, *, size: int, height: int, width: int) -> tuple[Array, Array]:
