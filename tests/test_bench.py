@@ -230,10 +230,15 @@ def test_bad_arguments_are_named(call: Any, message: str) -> None:
 def test_the_commands_print_a_table_and_write_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    common: dict[str, Any] = {"network": "textures", "layer": "conv2d0", "repeat": 1, "size": 16}
+    monkeypatch.setattr(command, "load_network", lambda name: (tiny_network(), tiny_params()))
+    common: dict[str, Any] = {"network": "tiny", "repeat": 1}
     commands = {
-        "render": command.BenchRender(icons=4, steps=32, json=tmp_path / "render.json", **common),
-        "extract": command.BenchExtract(batch_size=(2,), json=tmp_path / "extract.json", **common),
+        "render": command.BenchRender(
+            layer="conv2", icons=20, size=10, steps=LONG, json=tmp_path / "render.json", **common
+        ),
+        "extract": command.BenchExtract(
+            layer="conv1", batch_size=(2, 16), json=tmp_path / "extract.json", **common
+        ),
         "layout": command.BenchLayout(
             points=(60,), channels=6, repeat=1, json=tmp_path / "layout.json"
         ),
