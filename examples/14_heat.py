@@ -3,7 +3,7 @@
 Usage: python examples/14_heat.py ATLAS CLASS PICTURE.png
 
 Left, icons of cells with evidence for the class; right, of cells with evidence against it, on the
-same scale. CLASS is a name or an index.
+same scale. CLASS is a name or an index. Evidence means most in late layers, such as mixed5b.
 """
 
 import sys

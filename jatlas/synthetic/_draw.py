@@ -155,9 +155,9 @@ def _painted(canvas: Canvas, specs: list[Spec]) -> Array:
     for field in {spec.field: None for spec in specs if spec.field is not None}:
         users = [place for place, spec in enumerate(specs) if spec.field is field]
         canvases = jax.tree.map(lambda x, users=users: x[:, np.array(users)], canvas)
-        planes = jax.vmap(jax.vmap(field))(canvases)
+        shared = jax.vmap(jax.vmap(field))(canvases)
         for column, place in enumerate(users):
-            fields[place] = jax.tree.map(lambda x, column=column: x[:, column], planes)
+            fields[place] = jax.tree.map(lambda x, column=column: x[:, column], shared)
     planes = []
     for place, spec in enumerate(specs):
         own = jax.tree.map(lambda x, place=place: x[:, place], canvas)
