@@ -1,4 +1,4 @@
-"""Build an atlas of a network of your own: any pure functions, any images, no weights to fetch.
+"""Build an atlas of a network of your own: any pure functions, any images, no weights to download.
 
 Usage: python examples/01_own_network.py OUT
 """
@@ -10,9 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import jatlas
-from jatlas.arrange import UMAP
-from jatlas.model import Network
-from jatlas.visualize import RandomViews, RenderConfig
 
 
 def convolve(name, stride):
@@ -38,7 +35,7 @@ def logits(params, x):
 
 
 # Built once, at module level: a network is a static argument under jit.
-NETWORK = Network(
+NETWORK = jatlas.Network(
     stages=(("first", convolve("first", 2)), ("second", convolve("second", 2)), ("logits", logits)),
     name="mine",
     classes=("stripes", "checks", "noise"),
@@ -46,7 +43,7 @@ NETWORK = Network(
 )
 
 
-def main():
+def main(out):
     keys = jax.random.split(jax.random.key(0), 4)
     params = {
         "first": jax.random.normal(keys[0], (5, 5, 3, 16)) / 5,
@@ -55,22 +52,25 @@ def main():
     }
     x = jnp.arange(48) / 48
     frequency = jax.random.uniform(keys[3], (60, 1, 1, 3), minval=2, maxval=20)
-    waves = 0.5 + 0.5 * jnp.sin(2 * jnp.pi * frequency * (x[:, None] + x[None, :])[None, ..., None])
-    atlas = jatlas.build(
+    waves = 0.5 + 0.5 * jnp.sin(2 * jnp.pi * frequency * (x[:, None] + x)[None, ..., None])
+    jatlas.build(
         NETWORK,
         params,
-        jatlas.collect.arrays(np.asarray(waves)),
+        jatlas.arrays(np.asarray(waves)),
         layers=("first", "second"),
         grids=(3, 6),
         key=jax.random.key(1),
         config=jatlas.BuildConfig(
             per_image=4,
-            layout=UMAP(n_neighbors=15),
-            render=RenderConfig(icon_size=32, steps=20, views=RandomViews(size=24)),
+            layout=jatlas.UMAP(n_neighbors=15),
+            render=jatlas.RenderConfig(icon_size=32, steps=20, views=jatlas.RandomViews(size=24)),
         ),
+        out=out,
     )
-    print(jatlas.save(atlas, sys.argv[1]))
+    print(f"open {out}/index.html")
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])

@@ -5,65 +5,63 @@ Usage: python examples/02_stages.py FOLDER_OF_IMAGES PICTURE.png
 
 import functools
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jatlas.storage._files import write_image
+from PIL import Image
 
 import jatlas
-from jatlas import pixels
 from jatlas.arrange import inverse, nearest_neighbors, second_moment, whiten
-from jatlas.collect import _sample as sample
-from jatlas.explain import evidence
-from jatlas.visualize import RenderConfig, render
+from jatlas.collect import pick
+from jatlas.pixels import contact_sheet, to_uint8
 
 LAYER = "mixed4c"
 
 
-def main():
+def main(folder, picture):
     network, params = jatlas.load_network("googlenet_bvlc")
-    loaded = jatlas.collect.folder(sys.argv[1], size=network.input_size, limit=16).load()
+    loaded = jatlas.folder(folder, size=network.input_size, limit=16).load()
     images = jnp.stack([item.image for item in loaded if item.image is not None]) / 255
 
-    # Activations of a batch: write it for one image, vmap makes the batch, jit goes around that.
-    one = functools.partial(network.run, params, until=LAYER)
-    activations = jax.jit(jax.vmap(one))(images)
+    # Activations of a batch: written for one image; vmap makes the batch, jit goes around it.
+    run = functools.partial(network.run, params, until=LAYER)
+    activations = jax.jit(jax.vmap(run))(images)
     print(f"{LAYER}: {activations.shape}")
 
-    # The middle of each image: its vector, and the class evidence of that.
-    middle = jnp.array([activations.shape[1] // 2, activations.shape[2] // 2])
-    vectors = jax.vmap(lambda x: sample.pick(x, middle[None])[0])(activations)
-    attribute = functools.partial(evidence, network, params, position=middle, layer=LAYER)
-    for table in jax.jit(jax.vmap(lambda x: attribute(activation=x)))(activations)[:4]:
-        best = np.argsort(-table)[:3]
-        print(", ".join(f"{network.classes[i]} {table[i]:.2f}" for i in best))
+    # The centre of each image: its activation vector, and the classes it is evidence for.
+    center = jnp.array([activations.shape[1] // 2, activations.shape[2] // 2])
+    vectors = jax.vmap(lambda x: pick(x, center[None])[0])(activations)
+    attribute = functools.partial(jatlas.evidence, network, params, position=center, layer=LAYER)
+    for evidence in jax.jit(jax.vmap(lambda x: attribute(activation=x)))(activations)[:4]:
+        best = np.argsort(-evidence)[:3]
+        print(", ".join(f"{network.classes[i]} {evidence[i]:.2f}" for i in best))
 
-    # Which of the images look alike there?
+    # The nearest neighbour of each image in that layer.
     print(nearest_neighbors(vectors, k=2).indices[:, 1])
 
-    # A gradient of your own: how the image would have to change for more of the same.
+    # A gradient of your own: how to change the image for more of the same activation.
     def strength(image):
         return jnp.vdot(network.run(params, image, until=LAYER)[7, 7], vectors[0])
 
-    print(f"gradient on the image: {jax.jit(jax.grad(strength))(images[0]).shape}")
+    print(f"gradient with respect to the image: {jax.jit(jax.grad(strength))(images[0]).shape}")
 
-    # Icons of the vectors, whitened, all at once.
+    # Icons of the whitened vectors, all at once.
     moment = second_moment(activations.reshape(-1, activations.shape[-1]))
     directions = whiten(vectors, inverse(moment, ridge=1e-2))
-    icons = render(
+    icons = jatlas.render(
         network,
         params,
         directions,
         layer=LAYER,
         key=jax.random.key(0),
-        config=RenderConfig(steps=16),
-        chunk=16,
+        config=jatlas.RenderConfig(steps=16),
     )
-    sheet = pixels.sprite(pixels.to_uint8(icons.images), np.arange(len(directions)), size=4)
-    write_image(Path(sys.argv[2]), sheet)
+    Image.fromarray(contact_sheet(to_uint8(icons.images), columns=4)).save(picture)
+    print(f"wrote {picture}")
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Draw a contact sheet of the synthetic classes: a few images of each, under its name.
+"""Draw a contact sheet of the synthetic classes: two images of each, with its name.
 
 Usage: python examples/03_synthetic.py SHEET.png
 """
@@ -10,32 +10,29 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from jatlas import synthetic
-from jatlas.pixels import to_uint8
+from jatlas.pixels import WHITE, contact_sheet, to_uint8
 
-EACH, SIDE, GAP, NAME = 2, 64, 6, 14  # images of each class; the rest in pixels
+PER_CLASS, SIDE, GAP, TITLE = 2, 64, 6, 14  # images of a class; the rest in pixels
 COLUMNS = 8
 
 
 def main(path):
     key = jax.random.key(0)
-    made = synthetic.batch(key=key, per_class=EACH, size=SIDE)
-    pixels = to_uint8(np.asarray(made.pixels)).reshape(EACH, -1, SIDE, SIDE, 3)
+    batch = synthetic.batch(key=key, per_class=PER_CLASS, size=SIDE)
+    images = to_uint8(np.asarray(batch.pixels)).reshape(PER_CLASS, -1, SIDE, SIDE, 3)
 
-    # Every image comes with what is known about it.
+    # Every image comes with its factors of variation.
     star = synthetic.draw("star", key=key, size=SIDE)
     print({name: round(float(value), 2) for name, value in star.factors._asdict().items()})
 
-    width, height = EACH * SIDE + GAP, NAME + SIDE + GAP
-    rows = -(-len(synthetic.CLASSES) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * width + GAP, rows * height), "white")
+    pairs = np.concatenate(list(images), axis=2)  # the images of a class side by side
+    margins = ((0, 0), (TITLE, GAP), (0, GAP), (0, 0))
+    framed = np.pad(pairs, margins, constant_values=WHITE)
+    sheet = Image.fromarray(contact_sheet(framed, columns=COLUMNS))
     text = ImageDraw.Draw(sheet)
     for label, name in enumerate(synthetic.CLASSES):
         row, column = divmod(label, COLUMNS)
-        left, top = GAP + column * width, row * height
-        text.text((left, top + 1), name, fill="black")
-        for number in range(EACH):
-            image = Image.fromarray(pixels[number, label])
-            sheet.paste(image, (left + number * SIDE, top + NAME))
+        text.text((column * framed.shape[2], row * framed.shape[1] + 1), name, fill="black")
     sheet.save(path)
     print(f"wrote {path}")
 

@@ -1,18 +1,18 @@
-"""Train the network that jatlas carries, on images drawn as they are needed.
+"""Train the network that comes with jatlas, on images drawn on demand.
 
-Nothing is fetched, and no image is drawn twice. Each batch gives two updates: as it is, and then
-moved a little against the network, along the gradient on the pixels that the first update gave
-anyway. A network trained like that has smoother features, and icons show them better.
+Nothing is downloaded, and no image is drawn twice. Each batch gives two updates: one as it is, one
+perturbed adversarially along the gradient with respect to the pixels that the first update computes
+anyway. A network trained like that has smoother features, which icons show more clearly.
 
-The convolutions are trained with standardized kernels, which stands in for batch norm; what is
-saved are the kernels that result, so it is a plain InceptionV1.
+The convolutions are trained with standardized kernels in place of batch norm; the resulting kernels
+are saved, so the network is a plain InceptionV1.
 
 Usage: python examples/04_train_textures.py --out first
        python examples/04_train_textures.py --out weights/textures --start first --seed 1
            --batches 120 --small 0 --rate 1e-3 --push 4
 
-On 2 cores that others used as well, the first took 27 minutes and the second 13; the second moves
-the images farther. To see it run, in about a minute and with nothing learnt:
+On 2 cores shared with other work, the first took 27 minutes and the second 13; the second perturbs
+images more. To see it run, in about a minute and without learning anything:
 
        JAX_DISABLE_MOST_OPTIMIZATIONS=1 python examples/04_train_textures.py --out tried
            --batches 2 --small 0 --width 0.1 --test 64
@@ -40,7 +40,7 @@ SMALL = 64  # side in pixels of the first images
 DECAY, SMOOTHING, KEEP = 0.03, 0.05, 0.998  # of the weights, of the labels, of the average
 BOOST = np.sqrt(2 / (1 - 1 / np.pi))
 RECIPE = f"""jatlas.synthetic, every image new, {SMALL} px and then 96; flipped, blurred, dimmed,
-tinted, noisy; every second update on the same images moved against the network"""
+tinted, noisy; every second update on the same images perturbed adversarially"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,15 +49,15 @@ class Options:
 
     Attributes:
       out: folder for the weights.
-      start: folder of weights to go on from; none are needed.
-      batches: how many; each gives two updates.
+      start: folder of weights to start from; without it, random ones.
+      batches: number of batches; each gives two updates.
       batch: images in a batch, a multiple of the number of classes.
-      seed: of everything that is drawn.
+      seed: of everything random.
       width: factor on the network's channels.
-      small: share of the batches whose images are small.
-      rate: peak of the learning rate.
-      push: longest way an image is moved, in L2 at 96 px.
-      test: images to measure accuracy on.
+      small: share of the batches with small images.
+      rate: peak learning rate.
+      push: maximum L2 norm of a perturbation, at 96 px.
+      test: number of images to measure accuracy on.
     """
 
     out: Path
@@ -79,7 +79,7 @@ def keys_of(options):
 
 
 def initial(config, *, key):
-    """Draw what is trained: kernels and biases, and a gain for each channel of a convolution."""
+    """Draw the trained parameters: kernels, biases, and a gain for each convolution channel."""
     flat, tree = jax.tree.flatten_with_path(abstract_params(config))
     leaves, gains = [], {}
     for (path, leaf), each in zip(flat, jax.random.split(key, len(flat)), strict=True):
@@ -93,9 +93,9 @@ def initial(config, *, key):
 
 
 def plain(trained):
-    """Return the parameters of InceptionV1: kernels of mean 0, their spread set by the gains.
+    """Return the parameters of InceptionV1: kernels with mean 0 and the scale set by the gains.
 
-    A rectified unit normal has variance (1 - 1 / pi) / 2; BOOST makes up for that.
+    A rectified unit normal has variance (1 - 1 / pi) / 2; BOOST compensates for that.
 
     Reference:
       Brock, De and Smith, "Characterizing signal propagation to close the performance gap in
@@ -115,8 +115,8 @@ def plain(trained):
 
 
 @jax.jit
-def varied(images, *, key):
-    """Flip, blur, dim, tint and disturb each image by an amount of its own."""
+def augmented(images, *, key):
+    """Augment each image: flip, blur, contrast, tint and noise by random amounts."""
     keys = jax.random.split(key, 6)
     draw = functools.partial(jax.random.uniform, shape=(len(images), 1, 1, 1))
     x = jnp.where(draw(keys[0]) < 0.5, images, images[:, :, ::-1])
@@ -130,8 +130,8 @@ def varied(images, *, key):
     return jnp.clip(x + noise, 0, 1)
 
 
-def go_on(params):
-    """Return what `plain` turns into these parameters."""
+def resumed(params):
+    """Return trained parameters that `plain` turns into these."""
     gains = {
         jax.tree_util.keystr(path): kernel.std((0, 1, 2)) * np.sqrt(kernel[..., 0].size) / BOOST
         for path, kernel in jax.tree_util.tree_leaves_with_path(params)
@@ -141,7 +141,7 @@ def go_on(params):
 
 
 def make_optimizer(updates, rate):
-    """Return AdamW with a warm-up and a cosine; gains and biases do not decay."""
+    """Return AdamW with warm-up and cosine decay; no weight decay of gains and biases."""
     warm = min(200, updates // 10)
     rates = optax.warmup_cosine_decay_schedule(0, rate, warm, updates, rate / 100)
 
@@ -153,7 +153,7 @@ def make_optimizer(updates, rate):
 
 
 def make_step(network, optimizer):
-    """Return a jitted pair of updates: (state, images, labels, way) -> (state, their losses)."""
+    """Return a jitted pair of updates: (state, images, labels, distance) -> (state, losses)."""
 
     def loss_of(trained, images, labels):
         logits = network.run(plain(trained), images)
@@ -169,58 +169,60 @@ def make_step(network, optimizer):
         return trained, average, moments, count + 1
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def step(state, images, labels, way):
+    def step(state, images, labels, distance):
         both = jax.value_and_grad(loss_of, argnums=(0, 1))
         loss, (gradient, on_pixels) = both(state[0], images, labels)
         state = update(state, gradient)
         length = jnp.sqrt(jnp.square(on_pixels).sum((1, 2, 3), keepdims=True))
-        moved = jnp.clip(images + way * on_pixels / (length + 1e-12), 0, 1)
-        hard, gradient = jax.value_and_grad(loss_of)(state[0], moved, labels)
+        perturbed = jnp.clip(images + distance * on_pixels / (length + 1e-12), 0, 1)
+        hard, gradient = jax.value_and_grad(loss_of)(state[0], perturbed, labels)
         return update(state, gradient), (loss, hard)
 
     return step
 
 
 def train(config, options):
-    """Train, and return the parameters, averaged over the last updates."""
+    """Train and return the parameters, averaged over the last updates."""
     for_weights, for_images, for_variation, _ = keys_of(options)
     optimizer = make_optimizer(2 * options.batches, options.rate)
     trained = jax.jit(functools.partial(initial, config))(key=for_weights)
     if options.start:
         expected = abstract_params(config)
-        trained = go_on(checkpoint.read(options.start, expected=expected))
+        trained = resumed(checkpoint.read(options.start, expected=expected))
     copy = jax.tree.map(jnp.copy, trained)
     state = (trained, copy, optimizer.init(trained), jnp.zeros((), jnp.int32))
     step = make_step(inception_v1(config), optimizer)
-    each = options.batch // config.classes
+    per_class = options.batch // config.classes
     losses = []
     progress = tqdm(range(options.batches), unit="batch", mininterval=5)
     for number in progress:
         size = SMALL if number < options.small * options.batches else config.input_size
-        made = synthetic.batch(key=for_images, per_class=each, size=size, first=number * each)
+        drawn = synthetic.batch(
+            key=for_images, per_class=per_class, size=size, first=number * per_class
+        )
         key = jax.random.fold_in(for_variation, number)
-        way = options.push * size / 96 * jax.random.uniform(jax.random.fold_in(key, 1))
-        state, pair = step(state, varied(made.pixels, key=key), made.labels, way)
+        distance = options.push * size / 96 * jax.random.uniform(jax.random.fold_in(key, 1))
+        state, pair = step(state, augmented(drawn.pixels, key=key), drawn.labels, distance)
         losses.append(pair)
         if number % 20 == 19:
             loss, hard = np.mean(jax.device_get(losses[-20:]), axis=0)
-            progress.set_postfix(loss=f"{loss:.3f}", moved=f"{hard:.3f}", size=size)
+            progress.set_postfix(loss=f"{loss:.3f}", perturbed=f"{hard:.3f}", size=size)
     return jax.jit(plain)(state[1])
 
 
 def accuracy(config, params, *, key, count):
-    """Return the share of `count` new images that the network names right, class by class."""
+    """Return the accuracy on `count` new images, by class."""
     network = inception_v1(config)
     classify = jax.jit(lambda params, x: network.run(params, x).argmax(-1))
     right = []
     for number in tqdm(range(-(-count // config.classes)), desc="test", unit="batch"):
-        made = synthetic.batch(key=key, per_class=1, size=config.input_size, first=number)
-        right.append(np.asarray(classify(params, made.pixels) == made.labels))
+        drawn = synthetic.batch(key=key, per_class=1, size=config.input_size, first=number)
+        right.append(np.asarray(classify(params, drawn.pixels) == drawn.labels))
     return np.mean(right, axis=0)
 
 
 def commit():
-    """Return the commit this runs from, if git knows."""
+    """Return the current commit, if git knows it."""
     ask = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()

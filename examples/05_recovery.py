@@ -8,43 +8,48 @@ import sys
 import numpy as np
 
 import jatlas
-from jatlas import explain
 from jatlas.arrange import cell_index
+from jatlas.explain import agreement, purity, recognized
 from jatlas.synthetic import CLASSES
 
 
-def main(folder: str) -> None:
+def main(folder):
     atlas = jatlas.load(folder)
     network, params = jatlas.load_network(atlas.info["network"])
     # Image i of `jatlas demo` is of class i modulo the number of classes.
-    assert atlas.info["source"]["kind"] == "synthetic"
-    for each in atlas.maps:
-        image = each.samples.source[:, 0]
+    if atlas.info["source"]["kind"] != "synthetic":
+        sys.exit(f"{folder}: expected an atlas of synthetic images")
+    for layer_map in atlas.maps:
+        image = layer_map.samples.source[:, 0]
         truth = image % len(CLASSES)
-        near = explain.agreement(each.points, each.samples.vectors, truth, image)
-        print(f"{each.layer}: {len(truth)} samples of {len(np.unique(image))} images")
-        print(f"  nearest 10 of the same class: {near.points:.1%} on the map, "
-              f"{near.vectors:.1%} among the vectors, {near.chance:.1%} by chance")  # fmt: skip
-        for grid in each.grids:
-            cell = np.asarray(cell_index(each.points, size=grid.size))
-            rows, columns = np.divmod(grid.cells, grid.size)
-            top = grid.evidence[rows, columns].argmax(1)
-            pure = explain.purity(
-                cell, truth, dict(zip(grid.cells.tolist(), top.tolist(), strict=True))
-            )
-            print(
-                f"  {grid.size} x {grid.size}, {len(top)} cells: label is the majority class "
-                f"{pure.majority:.1%}, samples of the label {pure.samples:.1%} "
-                f"({pure.chance:.1%} by chance)"
-            )
-            most = np.array([np.bincount(truth[cell == number]).argmax() for number in grid.cells])
-            for what, classes in (("label", top), ("majority class", most)):
-                one, five = (
-                    explain.recognized(network, params, grid.icons.images, classes, top=k).mean()
-                    for k in (1, 5)
-                )
-                print(f"  icons taken for their {what}: first guess {one:.1%}, of five {five:.1%}")
+        near = agreement(layer_map.points, layer_map.samples.vectors, truth, image)
+        print(f"{layer_map.layer}: {len(truth)} samples of {len(np.unique(image))} images")
+        print(
+            f"  nearest 10 of the same class: {near.points:.1%} on the map, "
+            f"{near.vectors:.1%} among the vectors, {near.chance:.1%} by chance"
+        )
+        for grid in layer_map.grids:
+            report(network, params, layer_map, grid, truth)
     print(f"  by chance: {1 / len(CLASSES):.1%} and {5 / len(CLASSES):.1%}")
+
+
+def report(network, params, layer_map, grid, truth):
+    """Print how labels and icons of a grid agree with the classes of its samples."""
+    cell = np.asarray(cell_index(layer_map.points, size=grid.size))
+    top = grid.evidence[np.divmod(grid.cells, grid.size)].argmax(1)
+    labels = dict(zip(grid.cells.tolist(), top.tolist(), strict=True))
+    pure = purity(cell, truth, labels)
+    print(
+        f"  {grid.size} x {grid.size}, {len(top)} cells: label is the majority class "
+        f"{pure.majority:.1%}, samples of the label {pure.samples:.1%} "
+        f"({pure.chance:.1%} by chance)"
+    )
+    majority = np.array([np.bincount(truth[cell == number]).argmax() for number in grid.cells])
+    for name, classes in (("label", top), ("majority class", majority)):
+        first, five = (
+            recognized(network, params, grid.icons.images, classes, top=k).mean() for k in (1, 5)
+        )
+        print(f"  icons classified as their {name}: top-1 {first:.1%}, top-5 {five:.1%}")
 
 
 if __name__ == "__main__":

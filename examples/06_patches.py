@@ -1,11 +1,11 @@
-"""What patches do to photographs: those of the article, and those an atlas gives away.
+"""What adversarial patches do to photographs: those of the article, and those read off an atlas.
 
 Usage: python examples/06_patches.py IMAGES PATCHES OUT [ATLAS]
 
 IMAGES is a folder of ImageNet photographs named NUMBER_class_name.jpg. PATCHES holds the article's
 patches, noodles-01.jpg to train-10.jpg, its random.jpg and the base_*.jpg of its examples. With an
 atlas (jatlas build IMAGES --layer mixed5b --per-image 20 --out ATLAS) patches are read off it too.
-Prints tables in Markdown; pictures go to OUT.
+Prints tables in Markdown; pictures are written to OUT.
 """
 
 import sys
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from jatlas.storage._files import write_image
 from matplotlib.figure import Figure
 from PIL import Image, ImageEnhance
 
@@ -29,7 +28,7 @@ PAIRS = (  # source, target, patches
     ("frying pan", "wok", "noodles"),
 )
 SINGLE = ("train-10", (0.4,)), ("baseball-01", (0.3, 0.4)), ("noodles-03", (0.4,))
-# What the article publishes: patch size, percent of source and target.
+# Published in the article: patch size, percent of source and of target.
 ARTICLE = (
     ((0, 55.60, 13.49), (0.2, 51.21, 16.12), (0.4, 4.49, 71.28)),
     ((0, 90.95, 0.71), (0.4, 4.07, 66.70)),
@@ -53,7 +52,7 @@ def base(patches, source):
 
 
 def variations(image, seed):
-    """Crop, flip and recolour a photograph at random; the first is the photograph itself."""
+    """Yield a photograph, then random crops, flips and colour changes of it."""
     rng, whole = np.random.default_rng(seed), Image.fromarray(np.uint8(np.round(image * 255)))
     yield image
     for _ in range(VARIATIONS):
@@ -68,14 +67,14 @@ def variations(image, seed):
 
 
 def photographs(images, patches, source):
-    """Return those of a class: the article's, and what the folder holds."""
+    """Return the photographs of a class: the article's, and those of the folder."""
     found = sorted(images.glob(f"*_{source.replace(' ', '_')}.jpg"))
     here = [floats(decode(path, preprocess=Preprocess(size=224))) for path in found]
     return [base(patches, source), *here]
 
 
 def singles(network, params, patches):
-    """Print the article's single examples, the patch in the top left corner."""
+    """Print the article's single examples, with the patch in the top left corner."""
     print("| image | patch | size | most probable, % | article, % |\n|---|---|---|---|---|")
     for (source, target, _), (patch, sizes), there in zip(PAIRS, SINGLE, ARTICLE, strict=True):
         sizes = (0, *sizes)
@@ -91,7 +90,7 @@ def singles(network, params, patches):
 
 
 def plots(network, params, patches, out):
-    """Draw probability against the size of the patch; crosses are what the article publishes."""
+    """Plot probability against the size of the patch; crosses are the article's numbers."""
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     sizes = np.arange(0, 0.8, 0.02).round(2).tolist()
     panels = zip(figure.subplots(1, 3), PAIRS, SINGLE, ARTICLE, strict=True)
@@ -114,22 +113,22 @@ def plots(network, params, patches, out):
     figure.savefig(out / "sweeps.png", dpi=110)
 
 
-def line(what, *got):
-    """Return the mean rates of several patches on the same images as a line of a table."""
-    static, dynamic, before, one, each = (
-        np.mean([getattr(x, name) for x in got])
-        for name in ("static", "dynamic", "before", "static_target", "dynamic_target")
+def line(name, *results):
+    """Return a table row: the mean rates of several patches on the same images."""
+    static, dynamic, before, static_target, dynamic_target = (
+        np.mean([getattr(x, field) for x in results])
+        for field in ("static", "dynamic", "before", "static_target", "dynamic_target")
     )
     shares = f"{static:.0%} / {dynamic:.0%}"
-    return f"| {what} | {shares} | {before:.1%} | {one:.1%} / {each:.1%} |"
+    return f"| {name} | {shares} | {before:.1%} | {static_target:.1%} / {dynamic_target:.1%} |"
 
 
 def quantify(network, params, images, patches, out, atlas, pair, published):
-    """Print how often patches turn the images of one class into another."""
+    """Print how often patches change the prediction from one class to another."""
     source, target, kind = pair
     left, right = (find_class(name, network.classes) for name in (source, target))
     real = photographs(images, patches, source)
-    many = [each for i, image in enumerate(real) for each in variations(image, i)]
+    many = [variant for i, image in enumerate(real) for variant in variations(image, i)]
 
     def test(patch):
         found = attack(
@@ -140,8 +139,8 @@ def quantify(network, params, images, patches, out, atlas, pair, published):
     noise = test(read(patches / "random.jpg"))
     print(
         f"\n### {source} to {target}\n\n{len(real)} photographs and {VARIATIONS} variations of "
-        f"each: {len(many)} images, of which the network knows {noise.images}; these are tried. "
-        f"The article over its 10 patches, static / dynamic: {published}.\n\n"
+        f"each: {len(many)} images, of which the network classifies {noise.images} correctly; "
+        f"these are attacked. The article over its 10 patches, static / dynamic: {published}.\n\n"
         "| patch | static / dynamic | target before | target after |\n|---|---|---|---|"
     )
     print(line("noise", noise), flush=True)
@@ -150,10 +149,10 @@ def quantify(network, params, images, patches, out, atlas, pair, published):
         found = read_off(
             network, params, atlas, source=left, target=right, key=key, layer=LAYER, progress=False
         )
-        for i, each in enumerate(found.findings):
-            write_image(out / f"{kind}-read-{i}.png", each.pixels)
-            what = f"read off cell {each.cell}: {network.classes[each.shows]}"
-            print(line(what, test(floats(each.pixels))), flush=True)
+        for i, finding in enumerate(found.findings):
+            Image.fromarray(finding.pixels).save(out / f"{kind}-read-{i}.png")
+            name = f"read off cell {finding.cell}: {network.classes[finding.shows]}"
+            print(line(name, test(floats(finding.pixels))), flush=True)
     ten = []
     for path in sorted(patches.glob(f"{kind}-*.jpg")):
         ten.append(test(read(path)))

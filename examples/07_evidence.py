@@ -1,10 +1,10 @@
-"""What class evidence is worth, and whether the relaxed gradient of the article makes it better.
+"""How reliable class evidence is, and whether the relaxed gradient of the article improves it.
 
 Usage: python examples/07_evidence.py ATLAS LAYER [EVERY]
 
-ATLAS is one of a folder of ImageNet photographs whose names begin with the WordNet id of their
-class, n03400231_frying_pan.jpg say; the folder must still be there. With EVERY = 8, every eighth
-image is looked at. Prints a table in Markdown.
+ATLAS is an atlas of a folder of ImageNet photographs whose names begin with the WordNet id of their
+class, such as n03400231_frying_pan.jpg; the folder must still exist. With EVERY = 8, every eighth
+image is used. Prints a table in Markdown.
 """
 
 import functools
@@ -16,37 +16,32 @@ import numpy as np
 
 import jatlas
 from jatlas.arrange import average, cell_index
-from jatlas.build import images_of, layer_map
+from jatlas.build import images_of
 from jatlas.explain import ablation, evidence, purity
 from jatlas.model import CONFIGS, inception_v1, wnids
 
-ABLATED = 4  # places of each image whose vector is removed, to see what the logits really lose
-SIZE, LEAST = 10, 4  # of the grid, and samples a cell must hold
+ABLATED = 4  # positions of each image whose vector is removed, to see what the logits really lose
+SIZE, MIN_COUNT = 10, 4  # of the grid, and samples in a cell
 
 
-def spearman(one, other):
+def spearman(left, right):
     """Correlate the ranks of all classes row by row; return the mean."""
-    middle = (one.shape[1] - 1) / 2
-    one, other = (np.argsort(np.argsort(x, axis=1), axis=1) - middle for x in (one, other))
-    return ((one * other).sum(1) / np.sqrt((one**2).sum(1) * (other**2).sum(1))).mean()
+    middle = (left.shape[1] - 1) / 2
+    left, right = (np.argsort(np.argsort(x, axis=1), axis=1) - middle for x in (left, right))
+    return ((left * right).sum(1) / np.sqrt((left**2).sum(1) * (right**2).sum(1))).mean()
 
 
-def main(folder, layer, every="1"):
-    atlas = jatlas.load(folder)
-    true, params = jatlas.load_network(atlas.info["network"])
-    relaxed = inception_v1(CONFIGS[true.name], relaxed=True)
-    index = {wnid: i for i, wnid in enumerate(wnids(true.name))}
-    classes = np.array([index[name.split("/")[-1].split("_")[0]] for name in atlas.images])
-    owner = layer_map(atlas, layer)
+def make_measurement(true, relaxed, params, layer):
+    """Return (image, positions) -> true and relaxed evidence, and what ablation of a few loses."""
 
     @jax.jit
-    def look(image, positions):
-        """Return true and relaxed evidence at some positions, and what ablation loses at a few."""
+    def measure(image, positions):
         activation = true.run(params, image, until=layer)
 
         def at(function, network, where):
-            one = functools.partial(function, network, params, activation, layer=layer)
-            return jax.vmap(one)(where)
+            return jax.vmap(functools.partial(function, network, params, activation, layer=layer))(
+                where
+            )
 
         few = positions[:ABLATED]
         return (
@@ -55,34 +50,53 @@ def main(folder, layer, every="1"):
             at(ablation, true, few),
         )
 
-    used = np.unique(owner.samples.source[:, 0])[:: int(every)]
-    rows = [np.flatnonzero(owner.samples.source[:, 0] == i) for i in used]
+    return measure
+
+
+def main(folder, layer, every="1"):
+    atlas = jatlas.load(folder)
+    true, params = jatlas.load_network(atlas.info["network"])
+    relaxed = inception_v1(CONFIGS[true.name], relaxed=True)
+    index = {wnid: i for i, wnid in enumerate(wnids(true.name))}
+    classes = np.array([index[name.split("/")[-1].split("_")[0]] for name in atlas.images])
+    layer_map = atlas.layer(layer)
+    source = layer_map.samples.source
+    used = np.unique(source[:, 0])[:: int(every)]
+    rows = [np.flatnonzero(source[:, 0] == image) for image in used]
+    measure = make_measurement(true, relaxed, params, layer)
     images = images_of(atlas.info, atlas.images).reload(used.tolist())
-    found = [
-        [np.asarray(x) for x in look(jnp.asarray(item.image / np.float32(255)),
-                                     owner.samples.source[where, 1:])]
+    parts = [
+        jax.device_get(measure(jnp.asarray(item.image / np.float32(255)), source[where, 1:]))
         for item, where in zip(images, rows, strict=True)
-    ]  # fmt: skip
-    tables = {
-        name: np.concatenate([x[k] for x in found]) for k, name in enumerate(("true", "relaxed"))
-    }
-    lost = np.concatenate([x[2] for x in found])
-    ablated = np.concatenate([np.arange(ABLATED) + k * len(rows[0]) for k in range(len(rows))])
+    ]
+    by_gradient = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    lost = by_gradient.pop()
+    starts = np.cumsum([0, *map(len, rows[:-1])])
+    ablated = np.concatenate(
+        [
+            start + np.arange(min(ABLATED, len(where)))
+            for start, where in zip(starts, rows, strict=True)
+        ]
+    )
     rows = np.concatenate(rows)
-    truth, points = classes[owner.samples.source[rows, 0]], owner.points[rows]
+    truth, points = classes[source[rows, 0]], layer_map.points[rows]
     cell = np.asarray(cell_index(points, size=SIZE))
-    full = np.flatnonzero(np.bincount(cell, minlength=SIZE**2) >= LEAST)
-    print(f"{layer}: {len(rows)} samples of {len(used)} images, {len(full)} cells of {SIZE} x "
-          f"{SIZE}, {len(lost)} ablations\n\n| gradient | a sample's own class first / in five | "
-          "samples of their cell's label (by chance) | label is the most frequent class of a cell "
-          "| rank correlation with ablation |\n|---|---|---|---|---|")  # fmt: skip
-    for name, table in tables.items():
+    full = np.flatnonzero(np.bincount(cell, minlength=SIZE**2) >= MIN_COUNT)
+    print(
+        f"{layer}: {len(rows)} samples of {len(used)} images, {len(full)} cells of {SIZE} x "
+        f"{SIZE}, {len(lost)} ablations\n\n| gradient | own class of a sample, top-1 / top-5 | "
+        "samples of their cell's label (by chance) | label is the most frequent class of a cell "
+        "| rank correlation with ablation |\n|---|---|---|---|---|"
+    )
+    for name, table in zip(("true", "relaxed"), by_gradient, strict=True):
         five = np.argsort(-table, axis=1)[:, :5]
         first, among = (five[:, 0] == truth).mean(), (five == truth[:, None]).any(1).mean()
         means = np.asarray(average(table, points, size=SIZE).mean).reshape(SIZE**2, -1)
         pure = purity(cell, truth, {int(i): int(means[i].argmax()) for i in full})
-        print(f"| {name} | {first:.1%} / {among:.1%} | {pure.samples:.1%} ({pure.chance:.1%}) | "
-              f"{pure.majority:.1%} | {spearman(table[ablated], lost):.3f} |")  # fmt: skip
+        print(
+            f"| {name} | {first:.1%} / {among:.1%} | {pure.samples:.1%} ({pure.chance:.1%}) | "
+            f"{pure.majority:.1%} | {spearman(table[ablated], lost):.3f} |"
+        )
 
 
 if __name__ == "__main__":

@@ -6,30 +6,30 @@ Usage: jatlas build IMAGES --network googlenet_bvlc --layer mixed4c --grid 20 --
 
 import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
-from jatlas.storage._files import write_image
+from PIL import Image
 
 import jatlas
-from jatlas import pixels
+from jatlas import MACO, Fourier, RenderConfig
 from jatlas.build import DrawConfig, directions
-from jatlas.visualize import MACO, Alpha, Fourier, Pixels, RenderConfig, paper, render
+from jatlas.pixels import contact_sheet, to_uint8
+from jatlas.visualize import Alpha, Pixels
 
 ROWS = {
-    "the article's settings, 512 steps": paper(),
+    "the article's settings, 512 steps": jatlas.paper(),
     "default, 96 steps": RenderConfig(),
-    "spectrum as lucid has it": RenderConfig(parameterization=Fourier()),
-    "MACO: phases alone": RenderConfig(parameterization=MACO()),
+    "spectrum of lucid": RenderConfig(parameterization=Fourier()),
+    "MACO: only phases": RenderConfig(parameterization=MACO()),
     "pixels": RenderConfig(parameterization=Pixels()),
     "with opacity": RenderConfig(parameterization=Alpha(color=RenderConfig.parameterization)),
 }
 ICONS = 12
 
 
-def on_checks(icons):
-    """Lay what is transparent over a checkerboard."""
+def over_checkerboard(icons):
+    """Composite transparent icons over a checkerboard."""
     if icons.shape[-1] == 3:
         return icons
     y, x = np.indices(icons.shape[1:3]) // 8
@@ -41,23 +41,27 @@ def on_checks(icons):
 def main(folder, picture):
     atlas = jatlas.load(folder)
     network, params = jatlas.load_network(atlas.info["network"])
-    each = atlas.maps[0]
-    grid = each.grids[0]
-    chosen = grid.cells[np.linspace(0, len(grid.cells) - 1, ICONS).round().astype(int)]
-    means = grid.mean.reshape(-1, grid.mean.shape[-1])[chosen]
-    aims = directions(means, each.samples.moment, config=DrawConfig())
+    layer_map = atlas.maps[0]
+    grid = layer_map.grids[0]
+    cells = grid.cells[np.linspace(0, len(grid.cells) - 1, ICONS).round().astype(int)]
+    means = grid.mean.reshape(-1, grid.mean.shape[-1])[cells]
+    targets = directions(means, layer_map.samples.moment, config=DrawConfig())
     rows = []
     for name, config in ROWS.items():
         start = time.perf_counter()
-        icons = render(
-            network, params, aims, layer=each.layer, key=jax.random.key(0), config=config
+        icons = jatlas.render(
+            network,
+            params,
+            targets,
+            layer=layer_map.layer,
+            key=jax.random.key(0),
+            config=config,
         )
         seconds = time.perf_counter() - start
         print(f"{name}: mean cosine {icons.cosines.mean():.3f}, {seconds:.0f} s with compiling")
-        rows.append(pixels.to_uint8(on_checks(icons.images)))
-    px = rows[0].shape[1]
-    sheet = np.stack(rows).transpose(0, 2, 1, 3, 4).reshape(len(rows) * px, ICONS * px, 3)
-    write_image(Path(picture), sheet)
+        rows.append(to_uint8(over_checkerboard(icons.images)))
+    Image.fromarray(contact_sheet(np.concatenate(rows), columns=ICONS)).save(picture)
+    print(f"wrote {picture}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Synthetic images: what they are of is true, and they depend on their key alone."""
+"""Synthetic images: their labels and factors are true, and they depend on their key alone."""
 
 import functools
 import itertools
@@ -10,21 +10,35 @@ import pytest
 
 from jatlas import synthetic
 from jatlas.synthetic import _canvas as canvas
-from jatlas.synthetic import _compose as compose
+from jatlas.synthetic import _image as imaging
 from jatlas.synthetic import _palettes as palettes
 
 KEY = jax.random.key(5)
 SIZE = 32
 FEW = ("grating", "pebbles", "star", "sunset")  # one without a field, three kinds of program
+LARGE = ("grating", "rings", "heart")  # whose factors are measured on large images
 few_batch = functools.partial(synthetic.batch, key=KEY, per_class=2, size=SIZE, classes=FEW)
 
 
-@functools.cache
-def many(name: str, size: int = SIZE, count: int = 12) -> synthetic.Image:
-    """Draw several images of one class in one program."""
-    keys = jax.random.split(KEY, count)
-    drawn = jax.jit(jax.vmap(lambda key: synthetic.draw(name, key=key, size=size)))(keys)
-    return jax.tree.map(np.asarray, drawn)
+def images_of(batch: synthetic.Batch, name: str) -> synthetic.Image:
+    """Take the images of one class out of a batch."""
+    rows = np.flatnonzero(batch.labels == synthetic.CLASSES.index(name))
+    return synthetic.Image(
+        *jax.tree.map(lambda x: np.asarray(x)[rows], (batch.pixels, batch.factors))
+    )
+
+
+@pytest.fixture(scope="module")
+def few() -> synthetic.Batch:
+    """Two images of a few classes."""
+    return jax.tree.map(np.asarray, few_batch())
+
+
+@pytest.fixture(scope="module")
+def large() -> synthetic.Batch:
+    """Twelve large images of each class that is measured on such."""
+    batch = synthetic.batch(key=KEY, per_class=12, size=96, classes=LARGE)
+    return jax.tree.map(np.asarray, batch)
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +49,20 @@ def everything() -> synthetic.Batch:
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 
-def test_there_are_enough_classes_in_plain_words() -> None:
+def test_there_are_enough_classes_with_plain_names() -> None:
     assert 48 <= len(synthetic.CLASSES) <= 64
     assert len(set(synthetic.CLASSES)) == len(synthetic.CLASSES)
     assert all(name.replace(" ", "").isalpha() and name.islower() for name in synthetic.CLASSES)
 
 
-def test_all_classes_are_whole_pictures(everything: synthetic.Batch) -> None:
+def test_images_of_all_classes_are_valid(everything: synthetic.Batch) -> None:
     pixels, labels, factors = everything
     assert pixels.shape == (12 * len(synthetic.CLASSES), SIZE, SIZE, 3)
     assert pixels.dtype == np.float32
     assert pixels.min() >= 0 and pixels.max() <= 1  # which NaN would fail
     np.testing.assert_array_equal(labels, np.tile(np.arange(len(synthetic.CLASSES)), 12))
     assert all(np.isfinite(value).all() and len(value) == len(labels) for value in factors)
-    # Neither blank nor burnt out, and no two the same.
+    # Neither blank nor overexposed, and no two the same.
     contrast = pixels.std(axis=(1, 2)).mean(-1)
     assert contrast.min() > 0.015, synthetic.CLASSES[labels[contrast.argmin()]]
     assert ((pixels == 0) | (pixels == 1)).all(-1).mean() < 0.1
@@ -65,7 +79,7 @@ def test_classes_can_be_told_apart_but_not_by_mean_colour(everything: synthetic.
     features = np.concatenate([mean_color, *edges, small, np.log(spectrum + 0.1)], axis=1)
 
     def score(x: np.ndarray) -> float:
-        """Share of the last third found by the nearest mean of the first two."""
+        """Accuracy on the last third of a nearest-mean classifier of the first two."""
         x = (x - x.mean(0)) / (x.std(0) + 1e-6)
         known, asked = x[: 8 * count], x[8 * count :]
         means = known.reshape(8, count, -1).mean(0)
@@ -76,8 +90,8 @@ def test_classes_can_be_told_apart_but_not_by_mean_colour(everything: synthetic.
     assert score(mean_color) < 0.3
 
 
-def test_an_image_depends_on_its_class_and_number_only() -> None:
-    one, two = few_batch(), few_batch(first=1)
+def test_an_image_depends_on_its_class_and_number_only(few: synthetic.Batch) -> None:
+    one, two = few, few_batch(first=1)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
         np.testing.assert_array_equal(a[len(FEW) :], b[: len(FEW)])
     assert np.abs(one.pixels[: len(FEW)] - two.pixels[: len(FEW)]).mean((1, 2, 3)).min() > 0.01
@@ -87,33 +101,38 @@ def test_an_image_depends_on_its_class_and_number_only() -> None:
         draw = jax.jit(functools.partial(synthetic.draw, name, size=SIZE))
         alone = draw(key=key)
         differ = np.abs(alone.pixels - two.pixels[place])
-        # Another program rounds otherwise: that may move an edge, not the picture.
+        # Another program rounds differently, which may move an edge but not the image.
         assert differ.mean() < 1e-4, name
         for ours, theirs in zip(alone.factors, two.factors, strict=True):
             np.testing.assert_allclose(ours, theirs[place], atol=1e-5)
 
 
-def test_it_is_deterministic_and_another_key_gives_others() -> None:
-    np.testing.assert_array_equal(few_batch().pixels, few_batch().pixels)
+def test_images_are_deterministic_and_differ_for_another_key(few: synthetic.Batch) -> None:
+    np.testing.assert_array_equal(few_batch().pixels, few.pixels)
     other = few_batch(key=jax.random.key(6))
-    assert np.abs(other.pixels - few_batch().pixels).mean((1, 2, 3)).min() > 0.01
+    assert np.abs(other.pixels - few.pixels).mean((1, 2, 3)).min() > 0.01
 
 
 @pytest.mark.parametrize("size", [64, 97])
-def test_the_picture_is_the_same_at_every_size(size: int) -> None:
-    fine = many("heart", 96, 4).pixels
-    other = many("heart", size, 4).pixels
+def test_an_image_shows_the_same_at_every_size(size: int, large: synthetic.Batch) -> None:
+    fine = images_of(large, "heart").pixels[:4]
+    other = synthetic.batch(key=KEY, per_class=4, size=size, classes=("heart",)).pixels
     assert other.shape == (4, size, size, 3)
     shrunk = jax.vmap(lambda x: jax.image.resize(x, (size, size, 3), "linear"))(fine)
     assert np.abs(shrunk - other).mean() < 0.02
 
 
-def test_orientation_and_scale_are_those_of_the_spectrum() -> None:
+def test_orientation_and_scale_are_those_of_the_spectrum(large: synthetic.Batch) -> None:
     size = 96
-    pixels, factors = many("grating", size)
-    gray = pixels.mean(-1) * np.outer(np.hanning(size), np.hanning(size))
-    wide = 4 * size  # padded, to read frequencies between the whole ones
-    spectrum = np.abs(np.fft.fft2(gray - gray.mean((1, 2), keepdims=True), (wide, wide)))
+    pixels, factors = images_of(large, "grating")
+    # The light brightens one side, which may be stronger than faint stripes: subtract a plane.
+    y, x = np.indices((size, size)).reshape(2, -1)
+    plane = np.stack([np.ones(size**2), y, x], axis=1)
+    gray = pixels.mean(-1).reshape(len(pixels), -1).T
+    gray = (gray - plane @ np.linalg.lstsq(plane, gray)[0]).T.reshape(-1, size, size)
+    wide = 4 * size  # padded, to read frequencies between the integers
+    window = np.outer(np.hanning(size), np.hanning(size))
+    spectrum = np.abs(np.fft.fft2(gray * window, (wide, wide)))
     frequency = np.fft.fftfreq(wide) * size  # periods per side
     found = spectrum[:, :, : wide // 2]
     found[:, np.hypot(frequency[:, None], frequency[None, : wide // 2]) < 2.5] = 0
@@ -124,10 +143,10 @@ def test_orientation_and_scale_are_those_of_the_spectrum() -> None:
     assert np.abs(away).max() < np.deg2rad(4)
 
 
-def test_position_is_the_middle_of_the_rings() -> None:
-    pixels, factors = many("rings", 96)
+def test_position_is_the_centre_of_the_rings(large: synthetic.Batch) -> None:
+    pixels, factors = images_of(large, "rings")
     for image, y, x in zip(pixels, factors.y, factors.x, strict=True):
-        # Rings look the same turned half about their middle: a search for it.
+        # Rings look the same rotated by half a turn about their centre: search for it.
         cuts = {}
         for row, column in itertools.product(range(26, 71, 2), repeat=2):
             reach = 25
@@ -137,8 +156,8 @@ def test_position_is_the_middle_of_the_rings() -> None:
         assert np.hypot(row / 96 - y, column / 96 - x) < 0.035
 
 
-def test_hue_is_that_of_the_main_ink() -> None:
-    pixels, factors = many("heart", 96, 4)
+def test_hue_is_that_of_the_main_ink(large: synthetic.Batch) -> None:
+    pixels, factors = images_of(large, "heart")
     for image, y, x, hue in zip(pixels, factors.y, factors.x, factors.hue, strict=True):
         row, column = round(96 * float(y)), round(96 * float(x))
         red, green, blue = image[row - 4 : row + 5, column - 4 : column + 5].mean((0, 1))
@@ -146,9 +165,9 @@ def test_hue_is_that_of_the_main_ink() -> None:
         assert abs((found - hue + 0.5) % 1 - 0.5) < 0.06
 
 
-def test_light_falls_the_way_it_says() -> None:
-    pixels, factors = many("pebbles")
-    # Images darken along the light: fit a plane to each.
+def test_images_darken_along_the_light(everything: synthetic.Batch) -> None:
+    pixels, factors = images_of(everything, "pebbles")
+    # Fit a plane to the brightness of each image.
     places = (np.arange(SIZE) + 0.5) / SIZE - 0.5
     gray = pixels.mean(-1) - pixels.mean((1, 2, 3))[:, None, None]
     across, down = (gray * places).mean((1, 2)), (gray * places[:, None]).mean((1, 2))
@@ -169,17 +188,17 @@ def test_wrong_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="per_class: expected at least 1, got 0"):
         synthetic.batch(key=KEY, per_class=0, size=SIZE)
     for wrong in ((), ("star", "star")):
-        with pytest.raises(ValueError, match="classes: expected at least one, each once"):
+        with pytest.raises(ValueError, match="classes: expected at least one, without repetition"):
             synthetic.batch(key=KEY, per_class=1, size=SIZE, classes=wrong)
     with pytest.raises(ValueError, match="count: expected at least 1 image, got 0"):
         synthetic.Synthetic(0, key=KEY)
 
 
-def test_a_source_resumes_to_the_same_images() -> None:
+def test_a_source_resumes_to_the_same_images(few: synthetic.Batch) -> None:
     source = synthetic.Synthetic(70, key=KEY, size=SIZE, classes=FEW)
     whole = list(source.load())
     assert [item.index for item in whole] == list(range(source.count))
-    assert np.abs(whole[5].image - few_batch().pixels[5]).mean() < 1e-4
+    assert np.abs(whole[5].image - few.pixels[5]).mean() < 1e-4
     for start in (3, 64, 69):  # blocks are of 64
         rest = list(source.load(start))
         assert [item.index for item in rest] == list(range(start, 70))
@@ -204,16 +223,16 @@ def test_a_fingerprint_tells_sources_apart() -> None:
     assert all(other.fingerprint() != make().fingerprint() for other in others)
 
 
-def test_the_noise_behind_objects_is_the_other_turned() -> None:
+def test_the_noise_of_the_background_is_transposed() -> None:
     values = jax.random.uniform(KEY, (canvas.lattice_count(),))
     noise = canvas.smooth_noise(values, SIZE)
     for plane, other in zip(noise, canvas.smooth_noise(values, SIZE, turned=True), strict=True):
         np.testing.assert_allclose(plane.T, other, atol=1e-5)
 
 
-def test_the_quick_sine_is_the_sine() -> None:
+def test_the_fast_sine_is_the_sine() -> None:
     x = np.linspace(-30, 30, 2001, dtype=np.float32)
-    np.testing.assert_allclose(compose._sine(x), np.sin(x.astype(float)), atol=5e-6)
+    np.testing.assert_allclose(imaging._sine(x), np.sin(x.astype(float)), atol=5e-6)
 
 
 def test_palettes_are_colours() -> None:

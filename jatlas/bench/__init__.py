@@ -1,11 +1,19 @@
-"""Speed, measured the way a user would want to quote it: one function for each stage.
+"""Speed as a user would quote it: rendering, extraction and layout, one function for each.
 
-Nothing here is written for speed: each function calls what users call, and reads the clock.
+Each function calls what users call and reads the clock. How jatlas compares with PyTorch, and with
+the same computation without vectorization, is measured by scripts among the examples.
 """
 
 from jatlas.bench._extract import ExtractSpeed as ExtractSpeed
 from jatlas.bench._extract import bench_extract as bench_extract
 from jatlas.bench._layout import LayoutSpeed as LayoutSpeed
 from jatlas.bench._layout import bench_layout as bench_layout
+from jatlas.bench._machine import Machine as Machine
+from jatlas.bench._machine import machine as machine
+from jatlas.bench._machine import timed as timed
 from jatlas.bench._render import RenderSpeed as RenderSpeed
+from jatlas.bench._render import article as article
 from jatlas.bench._render import bench_render as bench_render
+from jatlas.bench._render import random_directions as random_directions
+from jatlas.bench._render import whole as whole
+from jatlas.bench._report import report as report

@@ -1,4 +1,4 @@
-"""The speed of collecting: images through the network, with evidence."""
+"""The speed of extraction: images through the network, with evidence."""
 
 import dataclasses
 
@@ -14,19 +14,18 @@ from jatlas.types import Key, Params
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExtractSpeed:
-    """What collecting costs, once images are decoded and in the host's memory.
+    """What extraction costs, once images are decoded and in the host's memory.
 
     Attributes:
       batch_size: images in one program.
-      images_per_s: from the median of the repetitions.
-      images_per_s_max: from the fastest one.
+      images_per_s: median of the repetitions.
+      images_per_s_max: fastest repetition.
       flop_per_image: floating-point operations, as XLA counts them in the program.
-      flop_per_s: what that makes per second.
-      matmul_flop_per_s: what the same device does in a large float32 matrix product, measured in
+      matmul_flop_per_s: rate of the same device in a large float32 matrix product, measured in
         this run.
-      share_of_matmul: the quotient of the two.
-      program_bytes: memory that the program needs (the compiler).
-      peak_bytes: most memory in use so far: of the process on a CPU, of the device elsewhere.
+      share_of_matmul: what extraction reaches of that rate.
+      program_bytes: memory that the program needs, as the compiler reports it.
+      peak_bytes: peak memory use so far; None where it is unknown.
       compile_s: seconds that compiling took.
     """
 
@@ -34,11 +33,10 @@ class ExtractSpeed:
     images_per_s: float
     images_per_s_max: float
     flop_per_image: float
-    flop_per_s: float
     matmul_flop_per_s: float
     share_of_matmul: float
     program_bytes: int
-    peak_bytes: int
+    peak_bytes: int | None
     compile_s: float
 
 
@@ -49,11 +47,11 @@ def bench_extract(
     layer: str,
     key: Key,
     size: int | None = None,
-    batch_sizes: tuple[int, ...] = (32,),
+    batch_size: int = 32,
     per_image: int = 1,
     repeat: int = 3,
-) -> tuple[ExtractSpeed, ...]:
-    """Measure what `jatlas.collect.extract` costs, which `jatlas build` calls for each batch.
+) -> ExtractSpeed:
+    """Measure what `jatlas.collect.extract` costs, which `jatlas.build` calls for each batch.
 
     It runs on one device, as it does there. Images come from the host's memory, as uint8.
 
@@ -61,55 +59,47 @@ def bench_extract(
       network: the network.
       params: its parameters.
       layer: the stage that is sampled.
-      key: of the places.
+      key: seeds the sampled positions.
       size: side of the images in pixels; None means the network's own.
-      batch_sizes: images in a program, each measured apart.
-      per_image: places taken of each image, each with its evidence.
+      batch_size: images in one program.
+      per_image: positions sampled in each image, each with its evidence.
       repeat: repetitions, after one that warms up.
 
     Returns:
-      ExtractSpeed of each batch size.
+      ExtractSpeed.
 
     Raises:
       ValueError: for an argument out of range, or an unknown layer.
     """
-    least = min(batch_sizes, default=0)
-    given = (("batch_sizes", least), ("per_image", per_image), ("repeat", repeat))
+    given = (("batch_size", batch_size), ("per_image", per_image), ("repeat", repeat))
     for name, value in given:
         if value < 1:
             raise ValueError(f"{name}: expected at least 1, got {value}")
     side = network.input_size if size is None else size
     channels = network.activation_shape(params, (side, side), layer=layer)[2]
-    rate = on.matmul_rate(jax.devices()[:1])
+    shape = (batch_size, side, side, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    index, weight = np.arange(batch_size), np.ones(batch_size, np.float32)
+    moments = {layer: jnp.zeros((channels, channels), jnp.float32)}
+    arguments = (images, index, moments, weight)
+    lowered = extract.lower(network, params, *arguments, per_image=per_image, key=key)
+    compiled: list[jax.stages.Compiled] = []
+    compile_s = on.timed(lambda: compiled.append(lowered.compile()))
 
-    def one(batch_size: int) -> ExtractSpeed:
-        shape = (batch_size, side, side, 3)
-        images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        index, weight = np.arange(batch_size), np.ones(batch_size, np.float32)
-        moments = {layer: jnp.zeros((channels, channels), jnp.float32)}
-        arguments = (images, index, moments, weight)
-        lowered = extract.lower(network, params, *arguments, per_image=per_image, key=key)
-        compiled: list[jax.stages.Compiled] = []
-        compile_s = on.timed(lambda: compiled.append(lowered.compile()))
+    def call() -> object:
+        return compiled[0](params, *arguments, key=key)
 
-        def call() -> object:
-            return compiled[0](params, *arguments, key=key)
-
-        on.timed(call)
-        found = on.times(call, repeat=repeat)
-        flop = on.flops(lowered) / batch_size
-        per_second = batch_size / found.median
-        return ExtractSpeed(
-            batch_size=batch_size,
-            images_per_s=per_second,
-            images_per_s_max=batch_size / found.min,
-            flop_per_image=flop,
-            flop_per_s=flop * per_second,
-            matmul_flop_per_s=rate,
-            share_of_matmul=flop * per_second / rate,
-            program_bytes=on.program_bytes(compiled[0]),
-            peak_bytes=on.peak_bytes(jax.devices()[:1]),
-            compile_s=compile_s,
-        )
-
-    return tuple(one(each) for each in batch_sizes)
+    on.timed(call)
+    seconds = on.times(call, repeat=repeat)
+    flop, rate = on.flops(lowered) / batch_size, on.matmul_rate(jax.devices()[:1])
+    return ExtractSpeed(
+        batch_size=batch_size,
+        images_per_s=batch_size / seconds.median,
+        images_per_s_max=batch_size / seconds.min,
+        flop_per_image=flop,
+        matmul_flop_per_s=rate,
+        share_of_matmul=flop * batch_size / seconds.median / rate,
+        program_bytes=on.program_bytes(compiled[0]),
+        peak_bytes=on.peak_bytes(jax.devices()[:1]),
+        compile_s=compile_s,
+    )

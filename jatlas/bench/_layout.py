@@ -1,11 +1,11 @@
-"""The speed of the layout: neighbours and UMAP apart."""
+"""The speed of the layout: nearest neighbours and UMAP apart."""
 
 import dataclasses
 
 import jax
 import numpy as np
 
-from jatlas.arrange import MIN_SAMPLES, UMAP, nearest_neighbors, umap
+from jatlas.arrange import UMAP, nearest_neighbors, umap
 from jatlas.bench import _machine as on
 from jatlas.types import HostArray, Key
 
@@ -18,14 +18,14 @@ class LayoutSpeed:
     """What laying out vectors costs.
 
     Attributes:
-      points: how many vectors.
+      points: number of vectors.
       channels: their length.
-      layout_s: seconds for all of it, from the median of the repetitions.
-      layout_s_min: the same of the fastest one.
+      layout_s: seconds for the whole layout, median of the repetitions.
+      layout_s_min: the same, fastest repetition.
       neighbors_s: seconds of it for the exact nearest neighbours.
-      umap_s: the rest, umap-learn's.
-      compile_s: seconds more that the neighbours took the first time.
-      peak_bytes: most memory in use so far: of the process on a CPU, of the device elsewhere.
+      umap_s: the rest: UMAP itself.
+      compile_s: extra seconds of the first search for neighbours.
+      peak_bytes: peak memory use so far; None where it is unknown.
     """
 
     points: int
@@ -35,7 +35,7 @@ class LayoutSpeed:
     neighbors_s: float
     umap_s: float
     compile_s: float
-    peak_bytes: int
+    peak_bytes: int | None
 
 
 def bench_layout(
@@ -46,17 +46,17 @@ def bench_layout(
     config: UMAP | None = None,
     repeat: int = 1,
 ) -> LayoutSpeed:
-    """Measure what `jatlas.arrange.umap` costs for made-up vectors.
+    """Measure what `jatlas.arrange.umap` costs for random vectors.
 
-    They lie in 50 clouds and have no negative entries, as behind a ReLU. What umap-learn compiles
-    is compiled before, with a few vectors.
+    The vectors form 50 clusters and have no negative entries, as behind a ReLU. UMAP is compiled
+    beforehand, with 200 vectors.
 
     Args:
       key: seeds the layout.
-      points: how many vectors.
+      points: number of vectors, at least one of each cluster.
       channels: their length.
       config: settings; None means `UMAP()`.
-      repeat: repetitions, after one of the neighbours that warms up.
+      repeat: repetitions, after one search for neighbours that warms up.
 
     Returns:
       LayoutSpeed.
@@ -64,12 +64,12 @@ def bench_layout(
     Raises:
       ValueError: for an argument out of range.
     """
-    given = (("points", points, MIN_SAMPLES), ("channels", channels, 1), ("repeat", repeat, 1))
-    for name, value, least in given:
-        if value < least:
-            raise ValueError(f"{name}: expected at least {least}, got {value}")
+    given = (("points", points, _CLUSTERS), ("channels", channels, 1), ("repeat", repeat, 1))
+    for name, value, minimum in given:
+        if value < minimum:
+            raise ValueError(f"{name}: expected at least {minimum}, got {value}")
     config = UMAP() if config is None else config
-    vectors = _clouds(points, channels)
+    vectors = _clusters(points, channels)
     k = min(config.n_neighbors, points - 1)
 
     def neighbors() -> object:
@@ -78,24 +78,24 @@ def bench_layout(
     def layout() -> object:
         return umap(vectors, key=key, config=config, progress=False)
 
-    umap(_clouds(_WARM_UP, channels), key=key, config=config, progress=False)
+    umap(_clusters(_WARM_UP, channels), key=key, config=config, progress=False)
     first = on.timed(neighbors)
-    near = on.times(neighbors, repeat=repeat)
-    whole = on.times(layout, repeat=repeat)
+    search = on.times(neighbors, repeat=repeat)
+    total = on.times(layout, repeat=repeat)
     return LayoutSpeed(
         points=points,
         channels=channels,
-        layout_s=whole.median,
-        layout_s_min=whole.min,
-        neighbors_s=near.median,
-        umap_s=max(whole.median - near.median, 0.0),
-        compile_s=max(first - near.median, 0.0),
+        layout_s=total.median,
+        layout_s_min=total.min,
+        neighbors_s=search.median,
+        umap_s=max(total.median - search.median, 0.0),
+        compile_s=max(first - search.median, 0.0),
         peak_bytes=on.peak_bytes(jax.devices()[:1]),
     )
 
 
-def _clouds(points: int, channels: int) -> HostArray:
+def _clusters(points: int, channels: int) -> HostArray:
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((_CLUSTERS, channels))
-    spread = 0.5 * rng.standard_normal((points, channels))
-    return np.maximum(centers[rng.integers(0, _CLUSTERS, points)] + spread, 0).astype(np.float32)
+    offsets = 0.5 * rng.standard_normal((points, channels))
+    return np.maximum(centers[rng.integers(0, _CLUSTERS, points)] + offsets, 0).astype(np.float32)

@@ -1,10 +1,11 @@
-"""What a benchmark ran on: the clock, the memory, and how fast the devices multiply."""
+"""What a benchmark runs on: the clock, the memory, and how fast the devices multiply."""
 
 import datetime
 import functools
+import importlib
 import importlib.metadata
 import platform
-import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ _SIDE_ELSEWHERE = 8192
 
 
 class Times(NamedTuple):
-    """Seconds that a call took, over its repetitions."""
+    """Seconds that a call took: the fastest and the median of its repetitions."""
 
     min: float
     median: float
@@ -35,7 +36,7 @@ class Machine(NamedTuple):
 
     Attributes:
       platform: "cpu", "gpu" or "tpu".
-      device: the kind of device; on a CPU the processor's name, where it is known.
+      device: the kind of device; on a CPU the processor's name, if it is known.
       devices: how many were used.
       versions: of Python and of the packages that matter.
       date: when, in UTC.
@@ -49,31 +50,36 @@ class Machine(NamedTuple):
 
 
 def machine(devices: Sequence[jax.Device]) -> Machine:
-    """Describe these devices and what runs on them."""
+    """Describe devices and the software that runs on them.
+
+    Example:
+      >>> machine(jax.devices()[:1]).devices
+      1
+    """
     first = devices[0]
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
-    versions = {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in _PACKAGES
-    }
+    versions = {"python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
     kind = _processor() if first.platform == "cpu" else first.device_kind
     return Machine(first.platform, kind, len(devices), versions, now)
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """Return how many seconds a call takes; what it returns is waited for."""
+    """Return the seconds that a call takes, including the arrays that it returns.
+
+    Example:
+      >>> timed(lambda: jnp.ones(3) + 1) > 0
+      True
+    """
     start = time.perf_counter()
     jax.block_until_ready(call())
     return time.perf_counter() - start
 
 
 def times(call: Callable[[], Any], *, repeat: int) -> Times:
-    """Call several times and return how long it took. There is no warm-up."""
-    return summary([timed(call) for _ in range(repeat)])
-
-
-def summary(seconds: Sequence[float]) -> Times:
-    """Return the least and the median of some times."""
-    return Times(min(seconds), float(np.median(seconds)))
+    """Time a call `repeat` times, without warming up."""
+    seconds = [timed(call) for _ in range(repeat)]
+    return Times(min(seconds), statistics.median(seconds))
 
 
 def matmul_rate(
@@ -81,64 +87,67 @@ def matmul_rate(
 ) -> float:
     """Measure how fast devices multiply large matrices, each its own, all at once.
 
-    It is the rate that jax gives by default: where the hardware has a faster way to multiply
+    The products have JAX's default precision: where the hardware has a faster way to multiply
     float32 (TF32 on a GPU, bfloat16 on a TPU), the networks use it as well.
 
     Args:
       devices: the devices.
-      precision: type of the matrices.
+      precision: dtype of the matrices.
       side: of the square matrices; None means 1536 on a CPU, 8192 elsewhere.
 
     Returns:
-      Floating-point operations per second of all devices together, in the best of ten tries.
+      Floating-point operations per second of all devices together, in the fastest of ten runs.
     """
     side = side or _SIDE.get(devices[0].platform, _SIDE_ELSEWHERE)
     mesh = Mesh(np.array(devices), ("device",))
     shape = (len(devices), side, side)
-    spread = NamedSharding(mesh, P("device"))
 
-    @functools.partial(jax.jit, out_shardings=(spread, spread))
-    def draw() -> tuple[jax.Array, jax.Array]:
-        one, other = jax.random.normal(jax.random.key(0), (2, *shape), jnp.float32)
-        return one.astype(precision), other.astype(precision)
+    @functools.partial(jax.jit, out_shardings=NamedSharding(mesh, P("device")))
+    def draw(key: jax.Array) -> jax.Array:
+        return jax.random.normal(key, shape, jnp.float32).astype(precision)
 
     @jax.jit
     @functools.partial(jax.shard_map, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
-    def multiply(one: jax.Array, other: jax.Array) -> jax.Array:
-        return jnp.matmul(one, other)
+    def multiply(left: jax.Array, right: jax.Array) -> jax.Array:
+        return jnp.matmul(left, right)
 
-    pair = jax.block_until_ready(draw())
+    pair = [jax.block_until_ready(draw(key)) for key in jax.random.split(jax.random.key(0))]
     timed(lambda: multiply(*pair))
     return 2 * len(devices) * side**3 / times(lambda: multiply(*pair), repeat=10).min
 
 
 def flops(lowered: jax.stages.Lowered) -> float:
-    """Count the floating-point operations that a program asks for, on each device.
+    """Count the floating-point operations of a program on each device.
 
-    Counted before the compiler turns convolutions into calls of libraries, which it cannot look
-    into. A loop's body counts once.
+    They are counted before compilation turns convolutions into calls of libraries, whose work the
+    compiler does not know. The body of a loop counts once.
     """
-    found = lowered.cost_analysis() or lowered.compile().cost_analysis()
-    counts: Any = found[0] if isinstance(found, list) else found
-    return float((counts or {}).get("flops", 0.0))
+    analysis: Any = lowered.cost_analysis() or lowered.compile().cost_analysis()
+    costs = analysis[0] if isinstance(analysis, list) else analysis
+    return float((costs or {}).get("flops", 0.0))
 
 
 def program_bytes(compiled: jax.stages.Compiled) -> int:
-    """Return how much memory a program needs on each device, as the compiler says."""
-    found: Any = compiled.memory_analysis()
-    given, made = found.argument_size_in_bytes, found.output_size_in_bytes
-    return int(given + made + found.temp_size_in_bytes - found.alias_size_in_bytes)
+    """Return the memory that a program needs on each device, as the compiler reports it."""
+    memory: Any = compiled.memory_analysis()
+    arrays = memory.argument_size_in_bytes + memory.output_size_in_bytes
+    return int(arrays + memory.temp_size_in_bytes - memory.alias_size_in_bytes)
 
 
-def peak_bytes(devices: Sequence[jax.Device]) -> int:
-    """Return the most memory that was in use so far.
+def peak_bytes(devices: Sequence[jax.Device]) -> int | None:
+    """Return the peak memory use so far; None where it is unknown.
 
-    On a CPU, of the whole process; elsewhere on the fullest of the devices. 0 where nobody knows.
+    On a CPU it is that of the whole process, elsewhere that of the fullest device.
     """
-    if devices[0].platform == "cpu":
-        unit = 1 if sys.platform == "darwin" else 1024
-        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return max(int((each.memory_stats() or {}).get("peak_bytes_in_use", 0)) for each in devices)
+    if devices[0].platform != "cpu":
+        peaks = [(device.memory_stats() or {}).get("peak_bytes_in_use") for device in devices]
+        return max((int(peak) for peak in peaks if peak is not None), default=None)
+    try:
+        resource: Any = importlib.import_module("resource")
+    except ImportError:  # there is none on Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def _processor() -> str:

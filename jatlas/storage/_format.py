@@ -182,8 +182,8 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 def read_names(folder: Path) -> tuple[str, ...]:
     """Read the names of an atlas's images, one a line of images.txt."""
-    # Not splitlines, which also splits at characters that a name may hold.
-    return tuple((folder / "images.txt").read_text(encoding="utf-8").split("\n")[:-1])
+    # Not splitlines or read_text, which also split at characters that a name may hold.
+    return tuple((folder / "images.txt").read_bytes().decode().split("\n")[:-1])
 
 
 def map_folder(atlas_map: Map) -> str:

@@ -1,4 +1,4 @@
-"""What a class paints on: coordinates, noise, and a few helpers to make planes of them."""
+"""The canvas that a class is painted on: coordinates, noise, and helpers that combine them."""
 
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
@@ -8,8 +8,8 @@ import numpy as np
 
 from jatlas.types import Array, HostArray
 
-LAYERS = 5  # inks that a class may lay over its first
-SPARE = 8  # random numbers that a class may use as it likes
+LAYERS = 5  # inks that a class may paint over its first
+SPARE = 8  # random numbers for whatever a class needs
 _LATTICE = (5, 10, 22)  # nodes along the side of the low, middle and high noise
 
 
@@ -17,16 +17,16 @@ class Canvas(NamedTuple):
     """One image before it is painted. Planes are (size, size).
 
     Attributes:
-      u: plane, across: the class' own coordinates, 0 at its position, turned by its orientation;
-        1 is its scale.
-      v: plane, the same downwards.
+      u: plane, horizontal coordinate of the class: 0 at its position, rotated by its orientation,
+        in units of its scale.
+      v: plane, the vertical coordinate, downwards.
       pixel: side of a pixel in these units.
-      low: plane of smooth noise of mean 0, about 4 blobs along the side; most within -1 and 1.
+      low: plane of smooth noise of mean 0, about 4 blobs along the side; mostly in [-1, 1].
       mid: the same with about 9.
       high: the same with about 21.
       spare: (SPARE,) uniform in [0, 1).
       seed: uint32, for `noise_at` and `cells`.
-      field: planes that several classes share, made once for all; see `Spec.field`.
+      field: planes that several classes share, computed once for all of them; see `Spec.field`.
     """
 
     u: Array
@@ -40,20 +40,20 @@ class Canvas(NamedTuple):
     field: tuple[Array, ...] = ()
 
     def fill(self, distance: Array) -> Array:
-        """Return how far each pixel lies inside a shape, from its signed distance: 0 to 1."""
+        """Return the antialiased coverage of a shape, 0 to 1, from its signed distance."""
         return jnp.clip(0.5 - distance / self.pixel, 0, 1)
 
     def line(self, distance: Array, width: float | Array) -> Array:
-        """Return the cover of a line of this half width, from the distance to its middle."""
+        """Return the coverage of a line with this half width, from the distance to its centre."""
         return self.fill(jnp.abs(distance) - width)
 
     def stripe(self, phase: Array, *, share: float | Array = 0.5, slope: float = 1.0) -> Array:
-        """Return crisp stripes, 1 on a `share` of every unit of `phase`.
+        """Return sharp stripes that cover a `share` of every unit of `phase`.
 
         Args:
-          phase: plane; a stripe's middle is at every whole number.
-          share: of the period that is covered.
-          slope: how fast phase changes over a unit of u or v, to soften the edges by one pixel.
+          phase: plane; a stripe is centred at every integer.
+          share: fraction of the period that is covered.
+          slope: change of phase over a unit of u or v, which keeps edges one pixel wide.
         """
         away = jnp.abs(phase - jnp.round(phase))
         return jnp.clip(0.5 + (share / 2 - away) / (slope * self.pixel), 0, 1)
@@ -70,14 +70,14 @@ def painting(
     height: Array | None = None,
     shade: Array | None = None,
 ) -> Array:
-    """Stack what a class has painted into planes.
+    """Stack the planes that a class has painted.
 
     Args:
       c: the canvas.
-      *layers: up to LAYERS planes: how far ink 1, 2, ... covers what lies under it.
+      *layers: up to LAYERS planes: how far ink 1, 2, ... covers what is below it.
       distance: signed distance to the outline, negative inside; None if the frame is filled.
-      height: relief, in units of u and v: it is lit from the side.
-      shade: factor on the colour; None is 1.
+      height: relief, in units of u and v, to be lit from the side.
+      shade: factor on the colour; None means 1.
 
     Returns:
       (3 + LAYERS, size, size): distance and height in pixels, shade, and the layers.
@@ -91,20 +91,25 @@ def painting(
 
 
 def lattice_count() -> int:
-    """Return how many random numbers the noise of one image takes."""
+    """Return how many random numbers the noise of one image needs.
+
+    Example:
+      >>> lattice_count() == 5**2 + 10**2 + 22**2
+      True
+    """
     return sum(n * n for n in _LATTICE)
 
 
 def smooth_noise(values: Array, size: int, *, turned: bool = False) -> tuple[Array, ...]:
-    """Spread random numbers over a plane by cubic splines: two matrix products, no gathers.
+    """Interpolate random numbers over a plane by cubic splines: matrix products, no gathers.
 
     Args:
       values: (lattice_count(),) uniform in [0, 1).
       size: side of the plane.
-      turned: whether rows and columns are exchanged.
+      turned: whether to transpose.
 
     Returns:
-      Noise by frequency, low to high, of about unit spread.
+      Planes (size, size) from low to high frequency, with a standard deviation of about 1.
     """
     planes, first = [], 0
     for nodes in _LATTICE:
@@ -116,7 +121,7 @@ def smooth_noise(values: Array, size: int, *, turned: bool = False) -> tuple[Arr
 
 
 def _spline(nodes: int, size: int) -> HostArray:
-    """Return weights (size, nodes) of a uniform cubic B-spline along a side."""
+    """Return the weights (size, nodes) of a uniform cubic B-spline along a side."""
     place = (np.arange(size) + 0.5) / size * (nodes - 3) + 1
     t = np.abs(place[:, None] - np.arange(nodes))
     inner = 2 / 3 - t**2 + t**3 / 2
@@ -125,7 +130,7 @@ def _spline(nodes: int, size: int) -> HostArray:
 
 
 def hashed(i: Array, j: Array, salt: Array) -> Array:
-    """Turn whole coordinates into well mixed uint32, the same on every machine."""
+    """Hash integer coordinates to uint32, equally on every machine."""
     x = i.astype(jnp.int32).astype(jnp.uint32) * np.uint32(0x9E3779B1)
     y = j.astype(jnp.int32).astype(jnp.uint32) * np.uint32(0x85EBCA77)
     h = (x ^ y) + salt
@@ -135,12 +140,12 @@ def hashed(i: Array, j: Array, salt: Array) -> Array:
 
 
 def uniform(h: Array) -> Array:
-    """Turn hashes into numbers in [0, 1)."""
+    """Convert hashes to numbers in [0, 1)."""
     return (h >> 8).astype(jnp.int32).astype(jnp.float32) * np.float32(2**-24)
 
 
 def three(h: Array) -> tuple[Array, Array, Array]:
-    """Turn each hash into three numbers in [0, 1), in steps of a thousandth."""
+    """Convert each hash to three numbers in [0, 1), multiples of 1/1024."""
     parts = (h & 1023, (h >> 10) & 1023, (h >> 20) & 1023)
     a, b, d = (part.astype(jnp.int32).astype(jnp.float32) * np.float32(1 / 1024) for part in parts)
     return a, b, d
@@ -163,17 +168,17 @@ def polar(c: Canvas) -> tuple[Array, Array]:
 
 
 def streaks(c: Canvas) -> tuple[Array, Array]:
-    """Field: fine and coarse noise in [0, 1), drawn out along u and bent by the low noise."""
+    """Field: fine and coarse noise in [0, 1), stretched along u and bent by the low noise."""
     v = c.v + 0.35 * c.low
     return noise_at(c.u * 1.2, v * 9, c.seed), noise_at(c.u * 0.6, v * 3, c.seed + 1)
 
 
 def voronoi(c: Canvas) -> tuple[Array, ...]:
-    """Field: the cells about one random point per unit square.
+    """Field: Voronoi cells of one random point per unit square.
 
     Returns:
-      Distance to the nearest point; how much farther the next one is; a number in [0, 1) by
-      cell; and the vector (u, v) from the point.
+      Distance to the nearest point; how much farther the second nearest is; a number in [0, 1) of
+      the cell; and the vector (u, v) from its point.
     """
     i, j = jnp.floor(c.u), jnp.floor(c.v)
     near = jnp.full_like(c.u, 9.0)

@@ -1,4 +1,4 @@
-"""The classes: what each is painted by, in which palettes, sizes and places."""
+"""The classes: how each is painted, and its ranges of colours, sizes and positions."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ class Spec(NamedTuple):
     """How one class is drawn.
 
     Attributes:
-      name: plain words, lower case.
-      paint: canvas to planes.
-      palettes: three names; all are as likely.
-      inks: a digit of the palette for the ground and for each layer.
+      name: in plain words, lower case.
+      paint: paints a canvas into planes.
+      palettes: three names, equally likely.
+      inks: index into the palette, as a digit, of the ground and of each layer.
       scale: smallest and largest scale.
-      tilt: largest orientation to either side, in degrees.
-      shift: largest distance of the position from the middle, down and across.
-      field: planes that several classes share, made once for all of them; None for none.
+      tilt: maximum orientation to either side, in degrees.
+      shift: maximum distance of the position from the centre, vertical and horizontal.
+      field: computes planes that several classes share, once for all of them; None if unused.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One image of a class, or the same number of each class at once."""
+"""One image of a class, or the same number of images of each class at once."""
 
 import functools
 import math
@@ -13,22 +13,22 @@ import numpy as np
 from jatlas.synthetic import _palettes as palettes
 from jatlas.synthetic._canvas import Canvas
 from jatlas.synthetic._classes import NAMES, SPECS, Spec
-from jatlas.synthetic._compose import Factors, Finish, Ranges, develop, set_up
+from jatlas.synthetic._image import Factors, Finish, Ranges, develop, set_up
 from jatlas.types import Array, Key
 
 CLASSES: tuple[str, ...] = NAMES
-SMALLEST = 16
+MIN_SIZE = 16
 
 
 class Image(NamedTuple):
-    """An image (size, size, 3) in [0, 1] and what is known about it."""
+    """An image (size, size, 3) RGB in [0, 1] and its factors of variation."""
 
     pixels: Array
     factors: Factors
 
 
 class Batch(NamedTuple):
-    """Images (n, size, size, 3) in [0, 1], their labels (n,) int32, and factors of shape (n,)."""
+    """Images (n, size, size, 3) RGB in [0, 1], labels (n,) int32, and factors of shape (n,)."""
 
     pixels: Array
     labels: Array
@@ -36,10 +36,14 @@ class Batch(NamedTuple):
 
 
 def class_index(name: int | str) -> int:
-    """Return the index of a class by its name or index.
+    """Return the index of a class given by name or index.
 
     Raises:
-      ValueError: if there is no such class; it names those there are.
+      ValueError: if there is no such class; the message lists the classes.
+
+    Example:
+      >>> class_index("checkerboard")
+      1
     """
     if isinstance(name, str):
         if name not in CLASSES:
@@ -52,14 +56,14 @@ def class_index(name: int | str) -> int:
 
 
 def class_indices(classes: Sequence[int | str]) -> tuple[int, ...]:
-    """Return the indices of classes by their names or indices.
+    """Return the indices of classes given by name or index.
 
     Raises:
-      ValueError: if there are none, one is unknown, or one is given twice.
+      ValueError: if there are none, or a class is unknown or repeated.
     """
     chosen = tuple(class_index(name) for name in classes)
     if not chosen or len(set(chosen)) < len(chosen):
-        raise ValueError(f"classes: expected at least one, each once; got {list(classes)}")
+        raise ValueError(f"classes: expected at least one, without repetition; got {list(classes)}")
     return chosen
 
 
@@ -69,31 +73,41 @@ def check_size(size: int) -> None:
     Raises:
       ValueError: if it is too small.
     """
-    if size < SMALLEST:
-        raise ValueError(f"size: expected at least {SMALLEST} pixels, got {size}")
+    if size < MIN_SIZE:
+        raise ValueError(f"size: expected at least {MIN_SIZE} pixels, got {size}")
 
 
 def image_key(*, key: Key, label: int | Array, number: int | Array) -> Key:
-    """Return the key of image `number` of a class: it depends on nothing else."""
+    """Return the key of image `number` of the class with index `label`.
+
+    Example:
+      >>> image_key(key=jax.random.key(0), label=3, number=7).shape
+      ()
+    """
     return jax.random.fold_in(jax.random.fold_in(key, label), number)
 
 
 def draw(name: int | str, *, key: Key, size: int) -> Image:
     """Draw one image of a class.
 
-    Pure, and made for `jax.vmap` over keys and `jax.jit` around that, with the class and the
-    size fixed.
+    A pure function, for `jax.vmap` over keys and `jax.jit` around that, with class and size
+    static.
 
     Args:
       name: index or name of the class, of `CLASSES`.
-      key: decides everything else.
-      size: side in pixels, at least 16. The picture is the same at every size.
+      key: seeds everything else.
+      size: side in pixels, at least 16. The image shows the same at every size.
 
     Returns:
       The image and its factors.
 
     Raises:
       ValueError: for an unknown class or a size that is too small.
+
+    Example:
+      >>> star = functools.partial(draw, "star", size=64)
+      >>> jax.eval_shape(star, key=jax.random.key(0)).pixels.shape
+      (64, 64, 3)
     """
     index = class_index(name)
     check_size(size)
@@ -105,7 +119,7 @@ def draw(name: int | str, *, key: Key, size: int) -> Image:
     return Image(develop(spec.paint(canvas), finish), factors)
 
 
-# Three programs, not one: XLA would fuse them, and compute every plane several times over.
+# Three programs, not one, in which XLA would fuse them and compute every plane several times.
 @functools.partial(jax.jit, static_argnames=("per_class", "size", "classes"))
 def _start(
     key: Key, first: Array, *, per_class: int, size: int, classes: tuple[int, ...]
@@ -130,20 +144,20 @@ def _paint(canvas: Canvas, *, classes: tuple[int, ...]) -> Array:
 
 @jax.jit
 def _develop(planes: Array, finish: Finish) -> Array:
-    """Turn all planes into pixels (n, size, size, 3)."""
+    """Render all planes into pixels (n, size, size, 3)."""
     pixels = jax.vmap(jax.vmap(develop))(planes, finish)
     return pixels.reshape(-1, *pixels.shape[2:])
 
 
 def _painted(canvas: Canvas, specs: list[Spec]) -> Array:
-    """Paint each class on its canvases (number, class, ...), shared fields once for all."""
+    """Paint each class on its canvases (number, class, ...), computing shared fields once."""
     fields = {}
     for field in {spec.field: None for spec in specs if spec.field is not None}:
         users = [place for place, spec in enumerate(specs) if spec.field is field]
-        theirs = jax.tree.map(lambda x, users=users: x[:, np.array(users)], canvas)
-        made = jax.vmap(jax.vmap(field))(theirs)
+        canvases = jax.tree.map(lambda x, users=users: x[:, np.array(users)], canvas)
+        shared = jax.vmap(jax.vmap(field))(canvases)
         for column, place in enumerate(users):
-            fields[place] = jax.tree.map(lambda x, column=column: x[:, column], made)
+            fields[place] = jax.tree.map(lambda x, column=column: x[:, column], shared)
     planes = []
     for place, spec in enumerate(specs):
         own = jax.tree.map(lambda x, place=place: x[:, place], canvas)
@@ -153,7 +167,7 @@ def _painted(canvas: Canvas, specs: list[Spec]) -> Array:
 
 @functools.cache
 def _ranges() -> Ranges:
-    """Return the ranges of all classes as NumPy arrays, a row each."""
+    """Return the ranges of all classes as NumPy arrays with a row per class."""
     names = list(palettes.PALETTES)
 
     def rows(spec: Spec) -> Ranges:
@@ -178,23 +192,23 @@ def batch(
 ) -> Batch:
     """Draw the same number of images of every class at once.
 
-    Image `first + i` of a class is `draw(class, key=image_key(...), size=size)`, whatever else is
-    in the batch, up to the rounding of another compiled program. All classes take about 20 s to
-    compile on a CPU, for each new `per_class`, `size` or `classes`.
+    Image `first + i` of a class is `draw(class, key=image_key(...), size=size)` whatever else is in
+    the batch, up to rounding. Compiling all classes takes about 20 s on a CPU, again for each new
+    `per_class`, `size` or `classes`.
 
     Args:
-      key: of the whole stream of images.
-      per_class: images of each class. Small batches are faster on a CPU: 1 is 64 images.
+      key: seeds the whole stream of images.
+      per_class: images of each class. Small batches are faster on a CPU; 1 gives 64 images.
       size: side in pixels, at least 16.
       first: number of the first image of each class.
       classes: names or indices of the classes; without repetition.
 
     Returns:
-      per_class * len(classes) images: one of every class, in order, then the next of every class.
-      Labels are indices of `CLASSES`.
+      Batch of per_class * len(classes) images: one of every class, in order, then the next of every
+      class. Labels are indices of `CLASSES`.
 
     Raises:
-      ValueError: if `per_class` or `size` is too small, or a class is unknown or given twice.
+      ValueError: if `per_class` or `size` is too small, or a class is unknown or repeated.
     """
     if per_class < 1:
         raise ValueError(f"per_class: expected at least 1, got {per_class}")

@@ -1,4 +1,4 @@
-"""Classes that fill the frame with a material. One unit of u and v is about one grain of it."""
+"""Classes that fill the frame with a material. One unit of u and v is about one grain."""
 
 import math
 
@@ -17,7 +17,7 @@ def _frac(x: Array) -> Array:
 
 
 def wood(c: Canvas) -> Array:
-    """Paint the grain of a board that bends around knots."""
+    """Paint the grain of a board, bent around knots."""
     fine, coarse = c.field
     knot = jnp.exp(-((c.u / 1.3) ** 2) - (3.0 * (c.v - 0.2)) ** 2)
     rings = 2.6 * c.v + 0.55 * c.low + 1.6 * knot + 0.5 * coarse
@@ -34,7 +34,7 @@ def wood(c: Canvas) -> Array:
 
 
 def fur(c: Canvas) -> Array:
-    """Paint combed hair, light at the tips."""
+    """Paint combed hair with light tips."""
     fine, coarse = c.field
     hair = fine * 0.65 + coarse * 0.35 + 0.1 * c.mid
     return painting(
@@ -47,7 +47,7 @@ def fur(c: Canvas) -> Array:
 
 
 def grass(c: Canvas) -> Array:
-    """Paint blades that lean, in four rows one before the other."""
+    """Paint leaning blades in four rows, one in front of the other."""
     shade, tips = jnp.full_like(c.u, 0.42), jnp.zeros_like(c.u)
     warm = tips
     for row in range(4):
@@ -95,7 +95,7 @@ def cracked_mud(c: Canvas) -> Array:
 
 
 def stained_glass(c: Canvas) -> Array:
-    """Paint bright panes of many colours between lead."""
+    """Paint bright panes of many colours, separated by lead."""
     near, gap, name, _, _ = c.field
     ink = jnp.floor(name * 5)
     lead = jnp.clip(0.5 - (gap - 0.09) / (2 * c.pixel), 0, 1)
@@ -111,7 +111,7 @@ def stained_glass(c: Canvas) -> Array:
 
 
 def leopard(c: Canvas) -> Array:
-    """Paint rosettes: broken dark rings about a darker ground."""
+    """Paint rosettes: broken dark rings around a darker ground."""
     _, _, name, du, dv = c.field
     d = disc(du + 0.04 * c.mid, dv + 0.04 * c.high, 0.23 + 0.12 * name)
     broken = 0.075 + 0.05 * c.mid - 0.05 * c.high
@@ -121,14 +121,14 @@ def leopard(c: Canvas) -> Array:
 
 
 def leaf_litter(c: Canvas) -> Array:
-    """Paint fallen leaves that lie over each other."""
+    """Paint fallen leaves that overlap."""
     one = jnp.zeros_like(c.u)
     two, three_, vein, shade = one, one, one, one + 0.35
     for layer in range(5):
         x, y = c.u * 0.9 + 0.37 * layer, c.v * 0.9 + 0.61 * layer
         i, j = jnp.floor(x), jnp.floor(y)
         a, b, d = three(hashed(i, j, c.seed + layer))
-        # A random direction without a sine: the name of the cell as a vector.
+        # A random direction without a sine: two random numbers of the cell as a vector.
         cos, sin = a - 0.5, d - 0.5
         long = jax.lax.rsqrt(cos * cos + sin * sin + 1e-4)
         cos, sin = cos * long, sin * long
@@ -144,7 +144,7 @@ def leaf_litter(c: Canvas) -> Array:
 
 
 def bubbles(c: Canvas) -> Array:
-    """Paint clear spheres of many sizes, each with a glint."""
+    """Paint clear spheres of many sizes, each with a highlight."""
     glow = jnp.zeros_like(c.u)
     rim, glint, tint = glow, glow, glow
     for layer in range(3):
@@ -165,7 +165,7 @@ def bubbles(c: Canvas) -> Array:
 
 
 def water(c: Canvas) -> Array:
-    """Paint the bright net that the sun draws on the floor of a pool."""
+    """Paint the caustics of sunlight on the floor of a pool."""
     first = jnp.sin(TURN * (0.5 * c.u + 0.32 * c.low) + 1.6 * c.mid)
     second = jnp.sin(TURN * (0.5 * c.v - 0.3 * c.low) - 1.6 * c.mid + 0.5 * c.high)
     net = jnp.clip(1 - 0.75 * jnp.abs(first + second), 0, 1)

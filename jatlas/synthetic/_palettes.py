@@ -1,8 +1,7 @@
-"""The colours of synthetic images: palettes of six inks, shared by several classes each.
+"""The colours of synthetic images: palettes of six inks, each shared by several classes.
 
-What an ink is for is the same in every palette: 0 main, 1 second, 2 dark, 3 accent, 4 light and
-5 a second accent. In palettes of scenes 0 is the upper sky, 1 the sky at the horizon, 2 the
-ground.
+An ink has the same role in every palette: 0 main, 1 secondary, 2 dark, 3 accent, 4 light,
+5 second accent. In palettes of scenes 0 is the upper sky, 1 the sky at the horizon, 2 the ground.
 """
 
 import numpy as np
@@ -55,7 +54,12 @@ PALETTES: dict[str, str] = {
 
 
 def table() -> HostArray:
-    """Return the inks of all palettes: (palettes, INKS, 3) float32 in [0, 1]."""
+    """Return the inks of all palettes: (palettes, INKS, 3) float32 RGB in [0, 1].
+
+    Example:
+      >>> (255 * table()[0, 0]).round().tolist()  # b5533c, the first ink of clay
+      [181.0, 83.0, 60.0]
+    """
     values = [[int(ink, 16) for ink in inks.split()] for inks in PALETTES.values()]
     shifts = np.array([16, 8, 0])
     return ((np.array(values)[..., None] >> shifts) & 255).astype(np.float32) / 255

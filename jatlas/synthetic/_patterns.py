@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 
 from jatlas.synthetic._canvas import Canvas, hashed, painting, uniform
-from jatlas.synthetic._shapes import both, box, disc, either, fold
+from jatlas.synthetic._shapes import box, disc, fold, intersection, union
 from jatlas.types import Array
 
 TURN = 2 * math.pi
@@ -16,13 +16,13 @@ def _frac(x: Array) -> Array:
 
 
 def grating(c: Canvas) -> Array:
-    """Paint plain stripes across u, from soft to crisp."""
+    """Paint plain stripes across u, from soft to sharp."""
     wave = jnp.cos(TURN * c.u) * (0.6 + 4 * c.spare[0])
     return painting(c, jnp.clip(0.5 + 0.5 * wave, 0, 1))
 
 
 def checkerboard(c: Canvas) -> Array:
-    """Paint squares of two colours in turn."""
+    """Paint squares of two alternating colours."""
     sign = jnp.sin(math.pi * c.u) * jnp.sin(math.pi * c.v)
     return painting(c, jnp.clip(0.5 + sign / (2.5 * c.pixel), 0, 1))
 
@@ -36,7 +36,7 @@ def polka_dots(c: Canvas) -> Array:
 
 
 def brick_wall(c: Canvas) -> Array:
-    """Paint bricks of varied tone, mortar between them."""
+    """Paint bricks of varied tone with mortar between them."""
     row = jnp.floor(2.4 * c.v)
     along = c.u + 0.5 * (row - 2 * jnp.floor(row / 2))
     name = uniform(hashed(jnp.floor(along), row, c.seed))
@@ -63,14 +63,14 @@ def tiles(c: Canvas) -> Array:
 
 
 def honeycomb(c: Canvas) -> Array:
-    """Paint six-sided cells with walls of wax."""
+    """Paint hexagonal cells with walls of wax."""
     root = math.sqrt(3)
     u1, v1 = c.u - jnp.round(c.u), c.v - root * jnp.round(c.v / root)
     u2 = c.u - 0.5 - jnp.round(c.u - 0.5)
     v2 = c.v - root / 2 - root * jnp.round(c.v / root - 0.5)
     first = u1 * u1 + v1 * v1 < u2 * u2 + v2 * v2
     u, v = jnp.where(first, u1, u2), jnp.where(first, v1, v2)
-    d = both(jnp.abs(u), 0.5 * jnp.abs(u) + root / 2 * jnp.abs(v)) - 0.42
+    d = intersection(jnp.abs(u), 0.5 * jnp.abs(u) + root / 2 * jnp.abs(v)) - 0.42
     name = uniform(hashed(jnp.round(2 * (c.u - u)), jnp.round(2 * (c.v - v)), c.seed))
     return painting(
         c,
@@ -82,7 +82,7 @@ def honeycomb(c: Canvas) -> Array:
 
 
 def scales(c: Canvas) -> Array:
-    """Paint overlapping round scales, each darker where the one above lies on it."""
+    """Paint overlapping round scales, darker where the row above covers them."""
     row = jnp.floor(2 * c.v)
     odd = 0.5 * (row - 2 * jnp.floor(row / 2))
     v = c.v - row / 2
@@ -115,22 +115,22 @@ def waves(c: Canvas) -> Array:
 
 
 def tartan(c: Canvas) -> Array:
-    """Paint bands that cross, as woven wool has them."""
+    """Paint crossing bands with the twill of woven wool."""
     twill = 0.5 + 0.5 * c.stripe((c.u + c.v) * 9, slope=12)
     across, down = c.stripe(c.u, share=0.42), c.stripe(c.v, share=0.42)
-    thin = either(jnp.abs(_frac(c.u) - 0.5), jnp.abs(_frac(c.v) - 0.5)) - 0.035
+    thin = union(jnp.abs(_frac(c.u) - 0.5), jnp.abs(_frac(c.v) - 0.5)) - 0.035
     dark = jnp.maximum(c.stripe(c.u + 0.34, share=0.12), c.stripe(c.v + 0.34, share=0.12))
     return painting(c, 0.55 * (across + down) * (0.7 + 0.3 * twill), dark * twill, c.fill(thin))
 
 
 def zebra(c: Canvas) -> Array:
-    """Paint stripes that wander and fork."""
+    """Paint stripes that meander and fork."""
     phase = c.u + 0.62 * c.low + 0.2 * c.mid
     return painting(c, c.stripe(phase, share=0.5, slope=1.6), shade=1 + 0.05 * c.high)
 
 
 def spiral(c: Canvas) -> Array:
-    """Paint arms that wind about the position."""
+    """Paint spiral arms about the position."""
     rho, phi = c.field
     arms = 1 + jnp.floor(3 * c.spare[0])
     turns = rho + arms * phi / TURN
@@ -140,7 +140,7 @@ def spiral(c: Canvas) -> Array:
 
 
 def rings(c: Canvas) -> Array:
-    """Paint circles within circles about the position."""
+    """Paint concentric circles about the position."""
     rho, _ = c.field
     return painting(
         c,
@@ -177,17 +177,17 @@ def weave(c: Canvas) -> Array:
 
 
 def maze(c: Canvas) -> Array:
-    """Paint paths of quarter circles, turned at random in each square."""
+    """Paint paths of quarter circles (Truchet tiles), flipped at random in each square."""
     i, j = jnp.floor(c.u), jnp.floor(c.v)
     u, v = c.u - i - 0.5, c.v - j - 0.5
     u = jnp.where(hashed(i, j, c.seed) & 64 > 0, u, -u)
-    d = either(jnp.abs(disc(u - 0.5, v - 0.5, 0.5)), jnp.abs(disc(u + 0.5, v + 0.5, 0.5)))
+    d = union(jnp.abs(disc(u - 0.5, v - 0.5, 0.5)), jnp.abs(disc(u + 0.5, v + 0.5, 0.5)))
     return painting(c, c.fill(d - 0.2), c.fill(d - 0.1), height=0.5 * jnp.clip(0.2 - d, 0, 0.1))
 
 
 def chain_link(c: Canvas) -> Array:
-    """Paint a wire mesh before whatever lies behind it."""
+    """Paint a wire mesh in front of a background."""
     bend = 0.04 * jnp.sin(TURN * 2 * (c.u + c.v))
     a, b = c.u + c.v, c.u - c.v
-    d = either(jnp.abs(a - jnp.round(a) + bend), jnp.abs(b - jnp.round(b) + bend)) * 0.7 - 0.055
+    d = union(jnp.abs(a - jnp.round(a) + bend), jnp.abs(b - jnp.round(b) + bend)) * 0.7 - 0.055
     return painting(c, distance=d, height=0.9 * jnp.clip(-d, 0, 0.05))

@@ -1,11 +1,11 @@
-"""Classes that fill the frame with a view. The origin of u and v lies on the horizon."""
+"""Classes that fill the frame with a scene. The origin of u and v is on the horizon."""
 
 import math
 
 import jax.numpy as jnp
 
 from jatlas.synthetic._canvas import Canvas, hashed, noise_at, painting, three, uniform
-from jatlas.synthetic._shapes import both, box, disc, either, fold
+from jatlas.synthetic._shapes import box, disc, fold, intersection, union
 from jatlas.types import Array
 
 
@@ -14,7 +14,7 @@ def _frac(x: Array) -> Array:
 
 
 def _sky(c: Canvas) -> Array:
-    """Return how far the sky is of its lower colour: all of it at the horizon."""
+    """Return the share of the lower colour of the sky, 1 at the horizon."""
     return jnp.clip(1 + 1.7 * c.v, 0, 1)
 
 
@@ -50,7 +50,7 @@ def mountains(c: Canvas) -> Array:
     x = 1.4 * c.u + 3 * c.spare[0]
     far = c.v + 0.55 * ridge(x) - 0.02 * c.high
     near = c.v - 0.2 + 0.3 * ridge(1.3 * c.u + 5 * c.spare[1])
-    snow = both(-far, far - 0.12 - 0.05 * c.high)
+    snow = intersection(-far, far - 0.12 - 0.05 * c.high)
     lit = jnp.sin(2 * math.pi * x) > 0
     return painting(
         c,
@@ -70,7 +70,7 @@ def night_sky(c: Canvas) -> Array:
     star = disc(x - i - 0.2 - 0.6 * a, y - j - 0.2 - 0.6 * b, 0.02 + 0.12 * d * d) / 9
     left = 0.5 * (c.spare[0] - 0.5)
     moon = disc(c.u - left, c.v + 0.38, 0.17)
-    crescent = both(moon, -disc(c.u - left + 0.09, c.v + 0.42, 0.14))
+    crescent = intersection(moon, -disc(c.u - left + 0.09, c.v + 0.42, 0.14))
     hills = c.v - 0.18 - 0.09 * jnp.sin(4 * c.u + 6 * c.spare[1]) - 0.02 * c.mid
     return painting(
         c,
@@ -83,7 +83,7 @@ def night_sky(c: Canvas) -> Array:
 
 
 def sunset(c: Canvas) -> Array:
-    """Paint the sun over the sea, and its path on the water."""
+    """Paint the sun over the sea and its reflection on the water."""
     sea = c.fill(-c.v)
     depth = jnp.clip(c.v, 0.02, 1)
     sun = disc(c.u, c.v + 0.08 + 0.12 * c.spare[0], 0.17)
@@ -100,12 +100,12 @@ def sunset(c: Canvas) -> Array:
 
 
 def picket_fence(c: Canvas) -> Array:
-    """Paint a fence of pointed boards before grass and sky."""
+    """Paint a fence of pointed boards in front of grass and sky."""
     x = c.u * 6.5
     side = jnp.abs(x - jnp.round(x)) / 6.5
-    picket = both(side - 0.052, side * 1.2 - 0.3 - c.v, c.v - 0.42)
+    picket = intersection(side - 0.052, side * 1.2 - 0.3 - c.v, c.v - 0.42)
     rails = jnp.abs(jnp.abs(c.v - 0.03) - 0.17) - 0.03
-    fence = either(picket, rails)
+    fence = union(picket, rails)
     ground = c.fill(-c.v + 0.05 * jnp.sin(4 * c.u))
     return painting(
         c,
@@ -119,7 +119,7 @@ def picket_fence(c: Canvas) -> Array:
 
 
 def road(c: Canvas) -> Array:
-    """Paint a road that runs to the horizon, with a broken line."""
+    """Paint a road to the horizon with a dashed line."""
     depth = jnp.clip(c.v, 0.01, 1)
     across = (c.u - 0.25 * (c.spare[0] - 0.5) * depth) / depth
     ground = c.fill(-c.v)
@@ -145,19 +145,19 @@ def skyline(c: Canvas) -> Array:
         i = jnp.floor(c.u * step)
         a, b, _ = three(hashed(i, i * 0, c.seed + salt))
         side = jnp.abs(c.u * step - i - 0.5) / step
-        return both(side - (0.4 + 0.1 * b) / step, -c.v - low - high * a)
+        return intersection(side - (0.4 + 0.1 * b) / step, -c.v - low - high * a)
 
     far = towers(6.0, 0.12, 0.4, 1)
     near = towers(4.0, -0.12, 0.4, 2)
     x, y = c.u * 24, c.v * 20
     i, j = jnp.floor(x), jnp.floor(y)
     on = uniform(hashed(i, j, c.seed)) < 0.55
-    pane = both(box(x - i - 0.5, y - j - 0.5, 0.28, 0.3) / 22, near + 0.02)
+    pane = intersection(box(x - i - 0.5, y - j - 0.5, 0.28, 0.3) / 22, near + 0.02)
     return painting(c, _sky(c), c.fill(far) * 0.55, c.fill(near), c.fill(pane) * on)
 
 
 def forest(c: Canvas) -> Array:
-    """Paint trunks in three depths, paler the farther."""
+    """Paint trunks at three depths, paler with distance."""
     covers = []
     for depth, (step, wide) in enumerate(((11.0, 0.22), (7.0, 0.24), (4.0, 0.3))):
         x = c.u * step + 0.37 * depth + 0.12 * c.low
@@ -194,13 +194,13 @@ def rainbow(c: Canvas) -> Array:
 
 
 def windows(c: Canvas) -> Array:
-    """Paint the front of a building: rows of windows, some of them lit."""
+    """Paint the front of a building: rows of windows, some lit."""
     x, y = c.u * 3.4, c.v * 2.8
     i, j = jnp.floor(x), jnp.floor(y)
     u, v = x - i - 0.5, y - j - 0.5
     pane = box(u, v, 0.27, 0.33)
-    frame = either(pane - 0.06, box(u, v - 0.42, 0.38, 0.05))
-    cross = both(either(jnp.abs(u), jnp.abs(v + 0.08)) - 0.03, pane)
+    frame = union(pane - 0.06, box(u, v - 0.42, 0.38, 0.05))
+    cross = intersection(union(jnp.abs(u), jnp.abs(v + 0.08)) - 0.03, pane)
     on = uniform(hashed(i, j, c.seed)) < 0.4
     inside = c.fill(pane / 3)
     return painting(

@@ -11,35 +11,40 @@ from jatlas.collect import Loaded, select
 from jatlas.synthetic._draw import CLASSES, batch, check_size, class_indices
 from jatlas.types import Key
 
-_BLOCK = 64  # images made at once: small blocks stay in the cache, 7 MB of pixels at 96 px
+_BLOCK = 64  # images drawn at once: small blocks fit in the cache, 7 MB of pixels at 96 px
 
 
 class Synthetic:
-    """Images of each class in turn, made in blocks when they are asked for.
+    """A source of synthetic images of each class in turn, drawn in blocks on demand.
 
-    Image i is of class `classes[i % len(classes)]`, and number `i // len(classes)` of it: it
-    depends on the key, the size, the classes and i, not on where loading starts.
+    Image i is number `i // len(classes)` of class `classes[i % len(classes)]`. It depends on the
+    key, the size, the classes and i, not on where loading starts.
 
     Attributes:
-      count: how many images there are.
+      count: number of images.
       size: their side in pixels.
-      key: decides what is on them.
-      classes: indices of their classes, of `CLASSES`.
+      key: seeds them.
+      classes: indices of their classes in `CLASSES`.
+
+    Example:
+      >>> source = Synthetic(6, key=jax.random.key(0), classes=("star", "car"))
+      >>> source.name(3)
+      'car 1'
     """
 
     def __init__(
         self, count: int, *, key: Key, size: int = 96, classes: Sequence[int | str] = CLASSES
     ) -> None:
-        """Describe the images; none is made yet.
+        """Describe the images; none is drawn yet.
 
         Args:
-          count: how many images.
-          key: decides what is on them.
+          count: number of images.
+          key: seeds them.
           size: their side in pixels, at least 16.
           classes: names or indices of their classes.
 
         Raises:
-          ValueError: if `count` or `size` is too small, or a class is unknown or given twice.
+          ValueError: if `count` or `size` is too small, or a class is unknown or repeated.
         """
         if count < 1:
             raise ValueError(f"count: expected at least 1 image, got {count}")
@@ -50,15 +55,15 @@ class Synthetic:
         self.classes = class_indices(classes)
 
     def name(self, index: int) -> str:
-        """Return the class of an image and its number in it, such as "star 12"."""
+        """Return the class of an image and its number within the class, such as "star 12"."""
         return f"{CLASSES[self.label(index)]} {index // len(self.classes)}"
 
     def label(self, index: int) -> int:
-        """Return the class of an image, as an index of `CLASSES`."""
+        """Return the class of an image as an index of `CLASSES`."""
         return self.classes[index % len(self.classes)]
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return what decides the images, as JSON values."""
+        """Return what determines the images, as JSON values."""
         return {
             "kind": "synthetic",
             "count": self.count,
@@ -72,7 +77,7 @@ class Synthetic:
 
         Args:
           start: index of the first image to yield.
-          workers: not used: XLA has threads of its own. Here because every source has it.
+          workers: unused, as XLA has its own threads; every source has this argument.
 
         Returns:
           A generator of (size, size, 3) float32 images in [0, 1].
@@ -86,7 +91,7 @@ class Synthetic:
         return self._load(start)
 
     def reload(self, indices: Sequence[int], *, workers: int = 2) -> Generator[Loaded, None, None]:
-        """Yield the images of ascending indices; only the blocks they are in are made."""
+        """Yield the images with ascending indices, drawing only the blocks that contain them."""
         del workers
         for first, group in itertools.groupby(
             indices, key=lambda index: index - index % self._block
@@ -102,13 +107,13 @@ class Synthetic:
         """Yield images block by block; blocks always start at the same images."""
         block = self._block
         for first in range(start - start % block, self.count, block):
-            made = batch(
+            drawn = batch(
                 key=self.key,
                 per_class=block // len(self.classes),
                 size=self.size,
                 first=first // len(self.classes),
                 classes=self.classes,
             )
-            pixels = np.asarray(made.pixels)
+            pixels = np.asarray(drawn.pixels)
             for index in range(max(first, start), min(first + block, self.count)):
                 yield Loaded(index=index, image=pixels[index - first])

@@ -1,16 +1,26 @@
-"""Classes that show one thing that people make. One unit of u and v is its radius."""
+"""Classes that show one man-made object. One unit of u and v is its radius."""
 
 import math
 
 import jax.numpy as jnp
 
 from jatlas.synthetic._canvas import Canvas, painting
-from jatlas.synthetic._shapes import both, box, disc, dome, either, ellipse, fold, half, lens
+from jatlas.synthetic._shapes import (
+    box,
+    disc,
+    dome,
+    ellipse,
+    fold,
+    half_plane,
+    intersection,
+    lens,
+    union,
+)
 from jatlas.types import Array
 
 
 def star(c: Canvas) -> Array:
-    """Paint a star of five to seven points, folded in facets."""
+    """Paint a faceted star with five to seven points."""
     rho, phi = c.field
     count = 5 + jnp.floor(3 * c.spare[0])
     sector = fold(phi + math.pi / 2, count)
@@ -22,7 +32,7 @@ def star(c: Canvas) -> Array:
 
 
 def gem(c: Canvas) -> Array:
-    """Paint a cut stone: a polygon with facets about a flat table."""
+    """Paint a cut stone: a polygon with facets around a flat table."""
     rho, phi = c.field
     corners = 5 + jnp.floor(4 * c.spare[0])
     near = rho * jnp.cos(fold(phi, corners))
@@ -34,7 +44,7 @@ def gem(c: Canvas) -> Array:
         c,
         facet * jnp.clip(0.5 + 0.5 * light, 0, 1),
         c.fill(jnp.abs(table) - 0.025),
-        c.fill(table) * (0.25 + 0.4 * c.fill(half(c.u, c.v, -0.05, -0.05, 35))),
+        c.fill(table) * (0.25 + 0.4 * c.fill(half_plane(c.u, c.v, -0.05, -0.05, 35))),
         distance=near - 0.83,
         shade=1 - 0.35 * facet * jnp.clip(-light, -0.4, 1),
     )
@@ -43,9 +53,9 @@ def gem(c: Canvas) -> Array:
 def heart(c: Canvas) -> Array:
     """Paint a heart."""
     a, v = jnp.abs(c.u), c.v + 0.05
-    d = either(
+    d = union(
         disc(a - 0.43, v + 0.33, 0.46),
-        both(half(a, v, 0.74, 0.01, 41), -(v + 0.33), a - 0.9),
+        intersection(half_plane(a, v, 0.74, 0.01, 41), -(v + 0.33), a - 0.9),
     )
     return painting(
         c,
@@ -57,14 +67,14 @@ def heart(c: Canvas) -> Array:
 
 
 def wheel(c: Canvas) -> Array:
-    """Paint a wheel: tyre, rim, spokes and hub; one sees through it."""
+    """Paint a wheel with a tyre, a rim, spokes and a hub, and openings between them."""
     rho, phi = c.field
     count = 5 + jnp.floor(8 * c.spare[0])
     spoke = jnp.abs(jnp.sin(fold(phi, count))) * rho - 0.05
     tyre = jnp.abs(rho - 0.85) - 0.15
     rim = jnp.abs(rho - 0.66) - 0.06
     hub = rho - 0.17
-    d = either(tyre, rim, hub, both(spoke, rho - 0.7))
+    d = union(tyre, rim, hub, intersection(spoke, rho - 0.7))
     return painting(
         c, c.fill(tyre), c.fill(hub + 0.05), distance=d, height=0.8 * jnp.clip(-d, 0, 0.12)
     )
@@ -98,18 +108,18 @@ def house(c: Canvas) -> Array:
     """Paint a house with a roof, a door and two windows."""
     a = jnp.abs(c.u)
     wall = box(c.u, c.v - 0.4, 0.68, 0.5)
-    roof = both((a - 0.92 + (-0.1 - c.v) * 1.1) * 0.67, c.v + 0.1)
+    roof = intersection((a - 0.92 + (-0.1 - c.v) * 1.1) * 0.67, c.v + 0.1)
     chimney = box(c.u - 0.45, c.v + 0.6, 0.11, 0.3)
     pane = box(a - 0.4, c.v - 0.22, 0.15, 0.15)
-    cross = both(either(jnp.abs(a - 0.4), jnp.abs(c.v - 0.22)) - 0.018, pane)
+    cross = intersection(union(jnp.abs(a - 0.4), jnp.abs(c.v - 0.22)) - 0.018, pane)
     door = box(c.u, c.v - 0.6, 0.15, 0.3)
     return painting(
         c,
-        c.fill(both(either(roof, chimney), wall + 9 * (c.v > -0.1))),
-        c.fill(either(door, pane - 0.04)),
-        c.fill(either(pane, disc(c.u - 0.09, c.v - 0.6, 0.03))),
+        c.fill(intersection(union(roof, chimney), wall + 9 * (c.v > -0.1))),
+        c.fill(union(door, pane - 0.04)),
+        c.fill(union(pane, disc(c.u - 0.09, c.v - 0.6, 0.03))),
         c.fill(cross),
-        distance=either(wall, roof, chimney),
+        distance=union(wall, roof, chimney),
         height=0.4 * jnp.clip(-roof, 0, 0.1),
         shade=1 - 0.12 * (jnp.sin(c.v * 30) > 0.6),
     )
@@ -119,16 +129,16 @@ def umbrella(c: Canvas) -> Array:
     """Paint an open umbrella of two colours."""
     dome = disc(c.u, c.v + 0.05, 0.92)
     scallop = jnp.abs(c.u / 0.46 - jnp.round(c.u / 0.46 - 0.5) - 0.5)
-    cloth = both(dome, c.v + 0.02 + 0.1 * (1 - 4 * scallop * scallop) - 0.04)
+    cloth = intersection(dome, c.v + 0.02 + 0.1 * (1 - 4 * scallop * scallop) - 0.04)
     tall = jnp.sqrt(jnp.clip(0.85 - (c.v + 0.05) ** 2, 0.02, 1))
     gore = jnp.abs(c.u / tall)
-    hook = both(jnp.abs(disc(c.u - 0.16, c.v - 0.7, 0.16)) - 0.045, 0.7 - c.v)
-    stick = either(box(c.u, c.v - 0.3, 0.04, 0.42), hook, box(c.u, c.v + 0.97, 0.03, 0.07))
+    hook = intersection(jnp.abs(disc(c.u - 0.16, c.v - 0.7, 0.16)) - 0.045, 0.7 - c.v)
+    stick = union(box(c.u, c.v - 0.3, 0.04, 0.42), hook, box(c.u, c.v + 0.97, 0.03, 0.07))
     return painting(
         c,
         c.fill(cloth),
-        c.fill(both(cloth, jnp.maximum(0.33 - gore, gore - 0.72))),
-        distance=either(cloth, stick),
+        c.fill(intersection(cloth, jnp.maximum(0.33 - gore, gore - 0.72))),
+        distance=union(cloth, stick),
         height=jnp.clip(-cloth, 0, 0.3) * 0.5,
     )
 
@@ -136,36 +146,36 @@ def umbrella(c: Canvas) -> Array:
 def balloon(c: Canvas) -> Array:
     """Paint a hot air balloon with gores and a basket."""
     ball = disc(c.u, c.v + 0.28, 0.66)
-    neck = both(jnp.abs(c.u) - 0.62 + 0.85 * (c.v + 0.08), c.v - 0.5, -c.v)
-    envelope = either(ball, neck)
+    neck = intersection(jnp.abs(c.u) - 0.62 + 0.85 * (c.v + 0.08), c.v - 0.5, -c.v)
+    envelope = union(ball, neck)
     wide = jnp.sqrt(jnp.clip(0.45 - (c.v + 0.28) ** 2, 0.03, 1))
     gores = c.stripe(jnp.clip(c.u / wide, -1, 1) * 1.6, share=0.5, slope=3)
     basket = box(c.u, c.v - 0.82, 0.15, 0.12)
-    ropes = both(jnp.abs(jnp.abs(c.u) - 0.14) - 0.018, jnp.abs(c.v - 0.6) - 0.12)
+    ropes = intersection(jnp.abs(jnp.abs(c.u) - 0.14) - 0.018, jnp.abs(c.v - 0.6) - 0.12)
     return painting(
         c,
         gores * c.fill(envelope),
-        c.fill(both(jnp.abs(c.v + 0.28 + 0.05 * jnp.cos(14 * c.u)) - 0.09, envelope)),
-        c.fill(either(basket, ropes)),
-        distance=either(envelope, basket, ropes),
+        c.fill(intersection(jnp.abs(c.v + 0.28 + 0.05 * jnp.cos(14 * c.u)) - 0.09, envelope)),
+        c.fill(union(basket, ropes)),
+        distance=union(envelope, basket, ropes),
         height=0.25 * jnp.clip(-envelope, 0, 0.4),
         shade=1.05 - 0.25 * c.u,
     )
 
 
 def sailing_boat(c: Canvas) -> Array:
-    """Paint a boat under two sails."""
-    jib = both(0.12 - c.u, c.v - 0.35, half(c.u, c.v, 0.12, -0.7, -30))
-    main = both(c.u + 0.03, c.v - 0.42, half(c.u, c.v, -0.05, -0.92, 205))
-    hull = both(jnp.abs(c.u) - 0.85 + 0.55 * (c.v - 0.5), c.v - 0.85, 0.5 - c.v)
+    """Paint a boat with two sails."""
+    jib = intersection(0.12 - c.u, c.v - 0.35, half_plane(c.u, c.v, 0.12, -0.7, -30))
+    main = intersection(c.u + 0.03, c.v - 0.42, half_plane(c.u, c.v, -0.05, -0.92, 205))
+    hull = intersection(jnp.abs(c.u) - 0.85 + 0.55 * (c.v - 0.5), c.v - 0.85, 0.5 - c.v)
     mast = box(c.u - 0.02, c.v + 0.2, 0.03, 0.75)
     return painting(
         c,
-        c.fill(both(jib, -main)),
+        c.fill(intersection(jib, -main)),
         c.fill(hull),
-        c.fill(both(hull, jnp.abs(c.v - 0.6) - 0.04)),
+        c.fill(intersection(hull, jnp.abs(c.v - 0.6) - 0.04)),
         c.fill(mast),
-        distance=either(main, jib, hull, mast),
+        distance=union(main, jib, hull, mast),
         shade=1 + 0.25 * jnp.clip(c.u, -0.6, 0.4),
     )
 
@@ -173,35 +183,38 @@ def sailing_boat(c: Canvas) -> Array:
 def rocket(c: Canvas) -> Array:
     """Paint a rocket with fins, a window and a flame."""
     a = jnp.abs(c.u)
-    body = both(lens(c.v + 0.08, c.u, 0.9, 0.36), c.v - 0.5)
-    fins = both(
-        a - 0.62 + 0.45 * jnp.abs(c.v - 0.55), half(a, c.v, 0.3, 0.1, -50), c.v - 0.72, 0.05 - c.v
+    body = intersection(lens(c.v + 0.08, c.u, 0.9, 0.36), c.v - 0.5)
+    fins = intersection(
+        a - 0.62 + 0.45 * jnp.abs(c.v - 0.55),
+        half_plane(a, c.v, 0.3, 0.1, -50),
+        c.v - 0.72,
+        0.05 - c.v,
     )
     flame = lens(c.v - 0.68, c.u, 0.32, 0.15)
     window = disc(c.u, c.v + 0.2, 0.15)
     return painting(
         c,
-        c.fill(either(both(fins, -body), both(body, c.v + 0.5))),
-        c.fill(both(flame, 0.5 - c.v)),
-        c.fill(both(flame + 0.06, 0.5 - c.v)),
+        c.fill(union(intersection(fins, -body), intersection(body, c.v + 0.5))),
+        c.fill(intersection(flame, 0.5 - c.v)),
+        c.fill(intersection(flame + 0.06, 0.5 - c.v)),
         c.fill(window),
         c.fill(window + 0.05),
-        distance=either(body, fins, flame),
+        distance=union(body, fins, flame),
         shade=1.1 - 0.5 * c.u,
     )
 
 
 def clock(c: Canvas) -> Array:
-    """Paint a clock at any time."""
+    """Paint a clock that shows any time."""
     rho, phi = c.field
-    mark = both(jnp.abs(jnp.sin(fold(phi, 12))) * rho - 0.03, jnp.abs(rho - 0.69) - 0.07)
+    mark = intersection(jnp.abs(jnp.sin(fold(phi, 12))) * rho - 0.03, jnp.abs(rho - 0.69) - 0.07)
 
     def hand(turn: Array, length: float, width: float) -> Array:
         cos, sin = jnp.cos(2 * math.pi * turn), jnp.sin(2 * math.pi * turn)
         along, across = c.u * cos + c.v * sin, c.v * cos - c.u * sin
         return box(along - length / 2, across, length / 2, width)
 
-    hands = either(hand(c.spare[0], 0.62, 0.04), hand(c.spare[1], 0.4, 0.06), rho - 0.08)
+    hands = union(hand(c.spare[0], 0.62, 0.04), hand(c.spare[1], 0.4, 0.06), rho - 0.08)
     return painting(
         c,
         c.fill(rho - 0.8),
@@ -214,11 +227,11 @@ def clock(c: Canvas) -> Array:
 
 
 def letter(c: Canvas) -> Array:
-    """Paint a capital letter made of straight strokes."""
+    """Paint a capital letter of straight strokes."""
     bit = jnp.floor(c.spare[0] * 8)
 
     def on(which: str) -> Array:
-        """Return 0 for letters that have the stroke, far for the others: E F H L T I N Z."""
+        """Return 0 for letters with the stroke, a large distance otherwise: E F H L T I N Z."""
         has = jnp.zeros(())
         for place, flag in enumerate(which):
             if flag == "1":
@@ -231,34 +244,38 @@ def letter(c: Canvas) -> Array:
     top = box(c.u, c.v + 0.72, 0.62, 0.14) + on("11001101")
     middle = box(c.u, c.v, 0.6, 0.13) + on("11100000")
     bottom = box(c.u, c.v - 0.72, 0.62, 0.14) + on("10010101")
-    down = both(jnp.abs(c.u - 0.6 * c.v) * 0.86 - 0.14, box(c.u, c.v, 0.62, 0.86)) + on("00000010")
-    up = both(jnp.abs(c.u + 0.6 * c.v) * 0.86 - 0.14, box(c.u, c.v, 0.62, 0.86)) + on("00000001")
-    d = either(left, right, stem, top, middle, bottom, down, up)
+    down = intersection(jnp.abs(c.u - 0.6 * c.v) * 0.86 - 0.14, box(c.u, c.v, 0.62, 0.86)) + on(
+        "00000010"
+    )
+    up = intersection(jnp.abs(c.u + 0.6 * c.v) * 0.86 - 0.14, box(c.u, c.v, 0.62, 0.86)) + on(
+        "00000001"
+    )
+    d = union(left, right, stem, top, middle, bottom, down, up)
     return painting(c, c.fill(-d - 0.045), distance=d, height=0.8 * jnp.clip(-d, 0, 0.06))
 
 
 def car(c: Canvas) -> Array:
     """Paint a small car from the side."""
     body = disc(jnp.clip(jnp.abs(c.u) - 0.8, 0, 9), jnp.clip(jnp.abs(c.v - 0.15) - 0.1, 0, 9), 0.16)
-    cabin = both(jnp.abs(c.u + 0.05) - 0.5 - 0.5 * (c.v + 0.1), -(c.v + 0.48), c.v - 0.1)
-    pane = both(cabin + 0.09, c.v + 0.06, 0.035 - jnp.abs(c.u + 0.05))
+    cabin = intersection(jnp.abs(c.u + 0.05) - 0.5 - 0.5 * (c.v + 0.1), -(c.v + 0.48), c.v - 0.1)
+    pane = intersection(cabin + 0.09, c.v + 0.06, 0.035 - jnp.abs(c.u + 0.05))
     tyre = disc(jnp.abs(c.u) - 0.52, c.v - 0.42, 0.23)
     lamp = ellipse(c.u + 0.9, c.v - 0.1, 0.07, 0.09)
     return painting(
         c,
-        c.fill(both(body, jnp.abs(c.v - 0.2) - 0.035)),
+        c.fill(intersection(body, jnp.abs(c.v - 0.2) - 0.035)),
         c.fill(pane),
         c.fill(tyre),
-        c.fill(either(tyre + 0.11, lamp)),
-        distance=either(body, cabin, tyre),
+        c.fill(union(tyre + 0.11, lamp)),
+        distance=union(body, cabin, tyre),
         shade=1.05 - 0.35 * jnp.clip(c.v, -0.4, 0.5),
     )
 
 
 def lantern(c: Canvas) -> Array:
-    """Paint a round paper lantern that glows, with ribs and a tassel."""
+    """Paint a glowing round paper lantern with ribs and a tassel."""
     ball = ellipse(c.u, c.v + 0.12, 0.82, 0.62)
-    caps = either(box(c.u, c.v + 0.74, 0.28, 0.08), box(c.u, c.v - 0.5, 0.28, 0.08))
+    caps = union(box(c.u, c.v + 0.74, 0.28, 0.08), box(c.u, c.v - 0.5, 0.28, 0.08))
     tassel = box(c.u, c.v - 0.76, 0.08, 0.2)
     wide = jnp.sqrt(jnp.clip(1 - ((c.v + 0.12) / 0.62) ** 2, 0.03, 1))
     ribs = jnp.abs(c.u / wide * 3 - jnp.round(c.u / wide * 3)) / 3 * wide
@@ -266,8 +283,8 @@ def lantern(c: Canvas) -> Array:
     return painting(
         c,
         0.8 * glow,
-        0.7 * c.fill(both(ribs - 0.014, ball)),
-        c.fill(either(caps, tassel)),
-        distance=either(ball, caps, tassel),
+        0.7 * c.fill(intersection(ribs - 0.014, ball)),
+        c.fill(union(caps, tassel)),
+        distance=union(ball, caps, tassel),
         shade=0.85 + 0.4 * glow,
     )

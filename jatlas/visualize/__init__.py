@@ -15,6 +15,8 @@ from jatlas.visualize._config import Precision as Precision
 from jatlas.visualize._config import RenderConfig as RenderConfig
 from jatlas.visualize._config import paper as paper
 from jatlas.visualize._constant import Constant as Constant
+from jatlas.visualize._lower import LoweredStep as LoweredStep
+from jatlas.visualize._lower import lower_step as lower_step
 from jatlas.visualize._maco import MACO as MACO
 from jatlas.visualize._objectives import Channel as Channel
 from jatlas.visualize._objectives import Direction as Direction

@@ -1,4 +1,4 @@
-"""What all classes share: how an image is set up before it is painted, and lit after."""
+"""What all classes share: the set-up of an image before it is painted, and its lighting after."""
 
 import math
 from typing import NamedTuple
@@ -11,27 +11,27 @@ from jatlas.synthetic._canvas import LAYERS, SPARE, Canvas, lattice_count, smoot
 from jatlas.types import Array, HostArray, Key
 
 _TABLE = palettes.table()
-_DRAWN = 32  # uniform numbers per image besides the noise and the spare ones
+_DRAWN = 32  # uniform numbers per image, apart from those of the noise and the spare ones
 _HUE_SPREAD = 0.045  # turns, to either side
-_SLOPE = 0.85  # how strongly relief is lit
-_HALO = 0.05  # width of the dark halo about an object, as a share of the side
+_SLOPE = 0.85  # strength of the light on a relief
+_HALO = 0.05  # width of the dark halo around an object, as a share of the side
 
 
 class Factors(NamedTuple):
-    """What is known about an image: floats, the same fields for every class.
+    """The factors of variation of an image: floats, the same fields for every class.
 
     Attributes:
-      orientation: angle in radians by which the class is turned, clockwise as seen. Stripes
-        are across this direction; objects stand upright at 0. Discs and other round shapes are
-        turned too, although it does not show.
+      orientation: rotation of the class in radians, clockwise as seen. Stripes are perpendicular
+        to this direction; objects are upright at 0. Round shapes are rotated too, though it does
+        not show.
       scale: length of one unit of the class as a share of the image's side: the period of a
-        texture, the radius of an object, in a scene about the whole.
-      y: position of the class' origin, downwards, as a share of the side: the middle of an object
-        or of a spiral, the horizon of a scene; for an even texture, where a period starts.
-      x: the same, from the left.
+        texture, the radius of an object; in a scene about the whole image.
+      y: vertical position of the class' origin, downwards, as a share of the side: the centre of
+        an object or of a spiral, the horizon of a scene, the start of a period of a texture.
+      x: its horizontal position, from the left.
       hue: of the main ink of the image's palette, in turns: 0 is red, 1/3 green.
-      light: direction in radians in which the light falls, clockwise from rightwards. It tells
-        on the gradient of brightness, and on the relief of classes that have one.
+      light: direction of the light in radians, clockwise from rightwards. It affects the gradient
+        of brightness, and the relief of classes that have one.
     """
 
     orientation: Array
@@ -43,14 +43,14 @@ class Factors(NamedTuple):
 
 
 class Ranges(NamedTuple):
-    """From what the factors of a class are drawn; arrays, so that many classes share a program.
+    """Ranges of the factors of a class; arrays, so that many classes share a program.
 
     Attributes:
-      palettes: (3,) int rows of the table of palettes, one of which is drawn.
-      inks: (1 + LAYERS,) int: which ink the ground is of, and each layer.
-      tilt: largest orientation to either side, in radians.
-      scale: (2,) smallest and largest scale.
-      shift: (2,) largest distance of the position from the middle, down and across.
+      palettes: (3,) int rows of the table of palettes, one of which is chosen at random.
+      inks: (1 + LAYERS,) int: ink of the ground and of each layer.
+      tilt: maximum orientation to either side, in radians.
+      scale: (2,) minimum and maximum scale.
+      shift: (2,) maximum distance of the position from the centre, vertical and horizontal.
     """
 
     palettes: Array | HostArray
@@ -61,15 +61,15 @@ class Ranges(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """What becomes of planes after they are painted.
+    """What turns painted planes into an image.
 
     Attributes:
-      colors: (1 + LAYERS, 3) of the ground and of each layer.
+      colors: (1 + LAYERS, 3) RGB of the ground and of each layer.
       ground: (2, 3) colours behind an object.
       light: direction of the light, in radians.
       blots: (size, size) smooth noise that mixes the colours behind an object.
-      grain: (size, size) fine noise that lies on the whole image.
-      drawn: uniform numbers.
+      grain: (size, size) fine noise on the whole image.
+      drawn: (_DRAWN,) uniform in [0, 1).
     """
 
     colors: Array
@@ -81,7 +81,7 @@ class Finish(NamedTuple):
 
 
 def set_up(ranges: Ranges, *, key: Key, size: int) -> tuple[Canvas, Factors, Finish]:
-    """Draw the factors of one image and lay out its canvas."""
+    """Draw the factors of one image and set up its canvas."""
     count = _DRAWN + SPARE + lattice_count()
     values = jax.random.uniform(key, (count,))
     r, spare, knots = values[:_DRAWN], values[_DRAWN : _DRAWN + SPARE], values[_DRAWN + SPARE :]
@@ -94,7 +94,7 @@ def set_up(ranges: Ranges, *, key: Key, size: int) -> tuple[Canvas, Factors, Fin
     across, down = places[None, :] - x, places[:, None] - y
     cos, sin = jnp.cos(orientation), jnp.sin(orientation)
     low, mid, high = smooth_noise(knots, size)
-    # Other noise than the class has: the same, turned. To transpose planes would be slower.
+    # Noise unlike that of the class: the same, transposed. Transposing the planes is slower.
     far, near, grain = smooth_noise(knots, size, turned=True)
     canvas = Canvas(
         u=(cos * across + sin * down) / scale,
@@ -113,9 +113,9 @@ def set_up(ranges: Ranges, *, key: Key, size: int) -> tuple[Canvas, Factors, Fin
 
 
 def _inks(palette: Array, r: Array) -> Array:
-    """Return the six inks of a palette with their hue, strength and lightness jittered."""
+    """Return the six inks of a palette with jittered hue, saturation and lightness."""
     inks = jnp.asarray(_TABLE)[palette]
-    # A turn of hue is a rotation about the grey axis.
+    # Changing the hue is a rotation about the grey axis.
     angle = 2 * math.pi * _HUE_SPREAD * (2 * r[7] - 1)
     cos, sin = jnp.cos(angle), jnp.sin(angle) / math.sqrt(3)
     shift = cos * inks + sin * (jnp.roll(inks, 1, -1) - jnp.roll(inks, -1, -1))
@@ -126,7 +126,7 @@ def _inks(palette: Array, r: Array) -> Array:
 
 
 def _ground(main: Array, r: Array) -> Array:
-    """Return two colours (2, 3) for behind an object, of any palette, set off from its ink."""
+    """Return two background colours (2, 3) of any palette, in contrast to the main ink."""
     inks = jnp.asarray(_TABLE)[(24 * r[10]).astype(jnp.int32)]
     pair = jnp.where(r[11] < 0.5, inks[:2], inks[1:6:3])
     luma = jnp.array([0.3, 0.6, 0.1])
@@ -135,21 +135,26 @@ def _ground(main: Array, r: Array) -> Array:
 
 
 def hue(color: Array) -> Array:
-    """Return the hue of an RGB colour (3,), in turns in [0, 1)."""
+    """Return the hue of an RGB colour (3,), in turns in [0, 1).
+
+    Example:
+      >>> round(float(hue(jnp.array([0.0, 1.0, 0.0]))), 3)
+      0.333
+    """
     red, green, blue = color
     angle = jnp.arctan2(math.sqrt(3) * (green - blue), 2 * red - green - blue)
     return (angle / (2 * math.pi)) % 1.0
 
 
 def develop(planes: Array, finish: Finish) -> Array:
-    """Turn painted planes into pixels.
+    """Render painted planes into pixels.
 
     Args:
-      planes: (3 + LAYERS, size, size), as `painting` stacks them.
-      finish: of the image.
+      planes: (3 + LAYERS, size, size), as stacked by `painting`.
+      finish: colours, light and noise of the image.
 
     Returns:
-      (size, size, 3) in [0, 1].
+      (size, size, 3) RGB in [0, 1].
     """
     size = planes.shape[-1]
     r = finish.drawn
@@ -175,7 +180,7 @@ def develop(planes: Array, finish: Finish) -> Array:
 
 
 def _relief(height: Array, light: Array) -> Array:
-    """Return the factor that light from one side lays on a relief (size, size) in pixels."""
+    """Return the brightness that light from one side gives a relief (size, size) in pixels."""
     framed = jnp.pad(height, 1, mode="edge")
     across = (framed[1:-1, 2:] - framed[1:-1, :-2]) / 2
     down = (framed[2:, 1:-1] - framed[:-2, 1:-1]) / 2
@@ -183,7 +188,7 @@ def _relief(height: Array, light: Array) -> Array:
 
 
 def _behind(blots: Array, places: Array, r: Array) -> Array:
-    """Return the mixture of two colours behind an object: blots, a gradient or faint stripes."""
+    """Return the mixture of the background colours: blots, a gradient or faint stripes."""
     angle = 2 * math.pi * r[18]
     along = jnp.cos(angle) * places[None, :] + jnp.sin(angle) * places[:, None]
     stripes = jnp.clip(4 * _sine((6 + 14 * r[19]) * along), -1, 1)
@@ -192,7 +197,7 @@ def _behind(blots: Array, places: Array, r: Array) -> Array:
 
 
 def _sine(x: Array) -> Array:
-    """Return the sine of a few turns to 1e-6: on a CPU XLA's own takes one number at a time."""
+    """Return the sine of a few turns to 1e-6; XLA's own is not vectorized on a CPU."""
     half_turns = jnp.round(x * (1 / math.pi))
     y = x - half_turns * math.pi
     z = y * y
