@@ -13,7 +13,7 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["JATLAS_TEST_COMPILED"]
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
 # A rank that is promoted is mostly a mistake.
-os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 
 import jax
 import jax.numpy as jnp

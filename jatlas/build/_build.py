@@ -14,43 +14,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jatlas.arrange import MIN_SAMPLES, UMAP, to_unit_square, umap
+from jatlas.arrange import to_unit_square, umap
 from jatlas.build import _identity as identity
-from jatlas.build._cells import CellConfig, draw_grid, grid_stages
-from jatlas.collect import SEGMENT, Collected, Folder, ImageSource, as_source, collect
+from jatlas.build._cells import draw_grid
+from jatlas.build._config import BuildConfig
+from jatlas.build._plan import Plan, Request, check, check_cells, describe, is_incomplete
+from jatlas.collect import Collected, Folder, ImageSource, as_source, collect
 from jatlas.model import Network
 from jatlas.records import Atlas, Info, Map, Samples
 from jatlas.show import PAGE, export_folder, has_page
-from jatlas.storage import Arrays, CachedStage, check_output, load, update, working_folder
+from jatlas.storage import Arrays, check_output, load, update, working_folder
 from jatlas.types import HostArray, Key, Params, Run
 
 log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BuildConfig(CellConfig):
-    """Settings of an atlas that are the same for all its layers and grids.
-
-    Attributes:
-      per_image: random positions kept of each image; the article keeps one of a million images.
-      min_count: samples a cell must hold to get an icon.
-      layout: settings of the layout.
-      whiten: as in `CellConfig`.
-      ridge: as in `CellConfig`.
-      exemplars: as in `CellConfig`.
-      icons: settings of the icons.
-    """
-
-    per_image: int = 1
-    min_count: int = 1
-    layout: UMAP = UMAP()
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        for name in ("per_image", "min_count"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
 
 
 def build(
@@ -99,7 +75,7 @@ def build(
     Reference:
       Carter et al., "Activation Atlas", Distill 2019.
     """
-    request = _Request(
+    request = Request(
         network=network,
         params=params,
         source=as_source(images, size=network.input_size),
@@ -109,17 +85,17 @@ def build(
         config=BuildConfig() if config is None else config,
         run=Run() if run is None else run,
     )
-    _check(request)
-    info = _describe(request, key)
+    check(request)
+    info = describe(request, key)
     if out is None:
-        plan = _Plan.of(request, info, request.run.cache, None)
+        plan = Plan.of(request, info, request.run.cache, None)
         return _assemble(request, plan, info, None)
     target = Path(os.path.abspath(out))
     holds_atlas = check_output(target)
     with working_folder(target) as folder:
         stored = _stored(target, overwrite=overwrite) if holds_atlas else None
-        plan = _Plan.of(request, info, request.run.cache or folder, stored)
-        changed = _changed(target, plan, info, stored, overwrite=overwrite)
+        plan = Plan.of(request, info, request.run.cache or folder, stored)
+        changed = is_incomplete(target, plan, info, stored, overwrite=overwrite)
         if stored is None or changed:
             atlas = _assemble(request, plan, info, stored)
             with timed("save"):
@@ -133,82 +109,6 @@ def build(
     return atlas
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Request:
-    """The arguments of `build`, checked."""
-
-    network: Network
-    params: Params
-    source: ImageSource
-    layers: tuple[str, ...]
-    grids: tuple[int, ...]
-    keys: tuple[Key, ...]
-    config: BuildConfig
-    run: Run
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """The stages of a build.
-
-    Attributes:
-      samples: by layer.
-      points: by layer.
-      grids: by layer and size, the stages of icons and of exemplars.
-      reusable: whether the images can be told from others; if not, no result may be reused.
-    """
-
-    samples: dict[str, CachedStage]
-    points: dict[str, CachedStage]
-    grids: dict[tuple[str, int], tuple[CachedStage, CachedStage]]
-    reusable: bool
-
-    @classmethod
-    def of(
-        cls, request: _Request, info: dict[str, Any], folder: Path | None, stored: Atlas | None
-    ) -> _Plan:
-        config, (for_samples, for_layout, for_icons) = request.config, request.keys
-        known = None if stored is None else identity.results_of(stored)
-        reusable = request.source.fingerprint() is not None
-        if not reusable:
-            folder, known = None, None
-        begin = CachedStage.begin(
-            folder,
-            "images",
-            known=known,
-            network=info["network"],
-            weights_sha256=info["weights_sha256"],
-            code_sha256=info["code_sha256"],
-            source=info["source"],
-            per_image=config.per_image,
-            key=identity.key_data(for_samples),
-            segment=SEGMENT,
-            versions=identity.deciding_versions("jax", "jaxlib"),
-        )
-        samples = {x: begin.then(identity.samples_name(x), layer=x) for x in request.layers}
-        layout = {
-            "layout": identity.settings(config.layout),
-            "key": identity.key_data(for_layout),
-            "versions": identity.deciding_versions("numpy", "umap-learn"),
-        }
-        points = {x: samples[x].then(identity.points_name(x), **layout) for x in request.layers}
-        grids = {
-            (layer, size): grid_stages(
-                points[layer], layer,
-                size=size, min_count=config.min_count, config=config, key=for_icons,
-            )
-            for layer in request.layers
-            for size in request.grids
-        }  # fmt: skip
-        return cls(samples, points, grids, reusable)
-
-    def digests(self) -> dict[str, str]:
-        """Return the digest of every stage by its name."""
-        pairs = (stage for pair in self.grids.values() for stage in pair)
-        stages = (*self.samples.values(), *self.points.values(), *pairs)
-        return {stage.name: stage.digest for stage in stages}
-
-
 def _stored(target: Path, *, overwrite: bool) -> Atlas | None:
     """Return the atlas that is in a folder; None if it is damaged and may be overwritten."""
     try:
@@ -220,45 +120,12 @@ def _stored(target: Path, *, overwrite: bool) -> Atlas | None:
         return None
 
 
-def _changed(
-    target: Path,
-    plan: _Plan,
-    info: dict[str, Any],
-    stored: Atlas | None,
-    *,
-    overwrite: bool,
-) -> bool:
-    """Return whether a stored atlas lacks something that is asked for.
-
-    Raises:
-      ValueError: if it holds something that is not, and may not be overwritten.
-    """
-    if stored is None:
-        return True
-    wanted, classes = plan.digests(), [x.path for x in stored.maps if x.kind != "layer"]
-    there = {
-        name: digest
-        for name, digest in stored.info.get("stages", {}).items()
-        if not name.startswith(tuple(f"{path}-" for path in classes))
-    }
-    if plan.reusable and there and there.items() <= wanted.items():
-        return wanted != there
-    if overwrite:
-        return True
-    described = {name: stored.info.get(name) for name in info}
-    different = identity.differences(described, info) or "its images cannot be told from others"
-    raise ValueError(
-        f"{target} holds an atlas with other settings ({different}): choose another output folder, "
-        "or ask to overwrite it"
-    )
-
-
-def _assemble(request: _Request, plan: _Plan, info: dict[str, Any], stored: Atlas | None) -> Atlas:
+def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas | None) -> Atlas:
     """Run the stages, or take what is known of them."""
     with timed("images"):
         samples, images, skipped = _samples(request, plan, stored)
     # Only now is it known how many images were damaged.
-    _check_cells(len(samples[request.layers[0]]), request.grids, request.config)
+    check_cells(len(samples[request.layers[0]]), request.grids, request.config)
     maps = [_map(request, plan, layer, samples[layer]) for layer in request.layers]
     digests = plan.digests()
     if stored is not None:
@@ -294,7 +161,7 @@ def _unless_equal(new: Map, stored: Atlas, digests: dict[str, str]) -> Map:
 
 
 def _samples(
-    request: _Request, plan: _Plan, stored: Atlas | None
+    request: Request, plan: Plan, stored: Atlas | None
 ) -> tuple[dict[str, Samples], tuple[str, ...], list[list[str]]]:
     """Return samples by layer, the names of the images, and which were skipped and why."""
     known = {layer: stage.get() for layer, stage in plan.samples.items()}
@@ -323,7 +190,7 @@ def _skipped(source: ImageSource, collected: Collected) -> list[list[str]]:
     )
 
 
-def _map(request: _Request, plan: _Plan, layer: str, samples: Samples) -> Map:
+def _map(request: Request, plan: Plan, layer: str, samples: Samples) -> Map:
     config, run = request.config, request.run
     _, for_layout, for_icons = request.keys
 
@@ -351,51 +218,6 @@ def _map(request: _Request, plan: _Plan, layer: str, samples: Samples) -> Map:
             for size in request.grids
         )
     return dataclasses.replace(laid_out, grids=grids)
-
-
-def _check(request: _Request) -> None:
-    """Raise ValueError for what can be known to be wrong before anything is computed."""
-    layers, grids, config = request.layers, request.grids, request.config
-    for name, values in (("layers", layers), ("grids", grids)):
-        if not values:
-            raise ValueError(f"{name}: expected at least one")
-        if len(set(values)) < len(values):
-            raise ValueError(f"{name}: expected each once, got {list(values)}")
-    if min(grids) < 1:
-        raise ValueError(f"grids: expected at least 1, got {min(grids)}")
-    side = config.icons.views.size
-    for layer in layers:
-        request.network.activation_shape(request.params, (side, side), layer=layer)
-    if request.source.count is not None:
-        _check_cells(request.source.count * config.per_image, grids, config)
-
-
-def _check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> None:
-    if samples < MIN_SAMPLES:
-        raise ValueError(
-            f"a layout needs at least {MIN_SAMPLES} samples, these images give {samples}: use "
-            "more, or more positions per image"
-        )
-    largest = int((samples / config.min_count) ** 0.5)
-    if max(grids) > largest:
-        raise ValueError(
-            f"grid: {samples} samples cannot fill {max(grids)} x {max(grids)} cells with "
-            f"{config.min_count} each: use a grid of at most {largest}, more images, or more "
-            "positions per image"
-        )
-
-
-def _describe(request: _Request, key: Key) -> dict[str, Any]:
-    """Return everything that decides the result, as JSON values."""
-    source = request.source
-    chosen = {"layers": list(request.layers), "grids": list(request.grids)}
-    return {
-        **identity.network_identity(request.network, request.params),
-        "seed": np.asarray(jax.random.key_data(identity.typed(key))).tolist(),
-        "settings": chosen | identity.settings(request.config),
-        "versions": identity.versions(),
-        "source": {"root": None, "images": source.count} | (source.fingerprint() or {}),
-    }
 
 
 @contextlib.contextmanager

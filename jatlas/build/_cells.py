@@ -2,85 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import math
 
 import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange import average, inverse, whiten
+from jatlas.build._config import CellConfig
 from jatlas.build._crops import thumbnails
 from jatlas.build._identity import deciding_versions, exemplars_name, icons_name, key_data, settings
 from jatlas.collect import ImageSource
 from jatlas.explain import exemplars
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
-from jatlas.records import Atlas, Grid, Icons, Map
+from jatlas.records import Grid, Icons, Map
 from jatlas.storage import Arrays, CachedStage
 from jatlas.types import Array, HostArray, Key, Params, Run
-from jatlas.visualize import RandomViews, RenderConfig, render_each
+from jatlas.visualize import RenderConfig, render_each
 
 log = logging.getLogger(__name__)
-
-_RIDGE = 0.1
-_CELLS_IN_VIEW = 3  # of the layer, along each side
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CellConfig:
-    """How the cells of a grid become pictures.
-
-    Attributes:
-      whiten: whether icons follow whitened directions, as the article's do.
-      ridge: what is added to the layer's second moment before it is inverted, as a share of the
-        mean of its diagonal.
-      exemplars: real places kept with each cell, the nearest ones, each of another image; 0 for
-        none. Crops of them are kept if the images can be read again.
-      icons: settings of the icons.
-    """
-
-    whiten: bool = True
-    ridge: float = 1e-2
-    exemplars: int = 4
-    icons: RenderConfig = RenderConfig()
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not 0 < self.ridge < math.inf:
-            raise ValueError(f"ridge: expected a finite number above 0, got {self.ridge}")
-        if self.exemplars < 0:
-            raise ValueError(f"exemplars: expected at least 0, got {self.exemplars}")
-
-
-def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) -> CellConfig:
-    """Return how cells of few samples of an atlas become pictures: as its own, but readable.
-
-    Whitening and exemplars are as in the atlas. Views grow until they hold three cells of the layer
-    along each side: smaller ones show a late layer hardly anything but its own padding. And the
-    ridge is at least 0.1. Of 12 cells of mixed5b, 14,000 samples of 700 images, with 128 steps and
-    views that go anywhere, the network took 1 icon for its cell's label with views of 48 px, 5 with
-    96 px and 8 with the larger ridge too; among its first five it had 2, 7 and 11 of them.
-
-    Args:
-      network: the network that the atlas is of.
-      params: its parameters.
-      atlas: the atlas.
-      layer: name of a layer.
-
-    Raises:
-      ValueError: if there is no such layer, or it has no positions.
-    """
-    side = network.input_size
-    cells, _, _ = network.activation_shape(params, (side, side), layer=layer)
-    views = RandomViews(size=max(RandomViews.size, _CELLS_IN_VIEW * side // cells))
-    made = atlas.info.get("settings", {})
-    return CellConfig(
-        whiten=made.get("whiten", CellConfig.whiten),
-        ridge=max(made.get("ridge", CellConfig.ridge), _RIDGE),
-        exemplars=made.get("exemplars", CellConfig.exemplars),
-        icons=RenderConfig(views=views),
-    )
 
 
 def directions(means: Array | HostArray, moment: HostArray, *, config: CellConfig) -> HostArray:

@@ -9,7 +9,8 @@ import numpy as np
 
 from jatlas.build import _identity as identity
 from jatlas.build._build import timed
-from jatlas.build._cells import CellConfig, cells_like, draw_grid, grid_stages
+from jatlas.build._cells import draw_grid, grid_stages
+from jatlas.build._config import CellConfig, cells_like
 from jatlas.build._crops import images_of
 from jatlas.collect import ImageSource
 from jatlas.explain import (

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 
 from jatlas.build import _identity as identity
-from jatlas.build._cells import CellConfig, directions, draw_icons
+from jatlas.build._cells import directions, draw_icons
 from jatlas.build._class_maps import with_map
+from jatlas.build._config import CellConfig
 from jatlas.model import Network
 from jatlas.records import Atlas, Icons, Info
 from jatlas.storage import CachedStage

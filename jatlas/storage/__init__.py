@@ -5,13 +5,13 @@ from jatlas.storage._cache import FOLDER as FOLDER
 from jatlas.storage._cache import Arrays as Arrays
 from jatlas.storage._cache import CachedStage as CachedStage
 from jatlas.storage._cache import working_folder as working_folder
-from jatlas.storage._format import ATLAS_FILE as ATLAS_FILE
+from jatlas.storage._describe import ATLAS_FILE as ATLAS_FILE
+from jatlas.storage._describe import map_folder as map_folder
+from jatlas.storage._describe import top_classes as top_classes
 from jatlas.storage._format import add_map as add_map
 from jatlas.storage._format import check_output as check_output
 from jatlas.storage._format import load as load
-from jatlas.storage._format import map_folder as map_folder
 from jatlas.storage._format import read_info as read_info
 from jatlas.storage._format import read_names as read_names
 from jatlas.storage._format import save as save
-from jatlas.storage._format import top_classes as top_classes
 from jatlas.storage._format import update as update

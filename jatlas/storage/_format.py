@@ -1,26 +1,15 @@
 """The atlas on disk: format `jatlas/1`."""
 
 import json
-import math
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
-
-from jatlas import pixels
-from jatlas.records import Atlas, Grid, Icons, Info, Kind, Map, Samples, class_name
+from jatlas.records import Atlas, Info, Map
 from jatlas.storage import files
 from jatlas.storage._cache import FOLDER
-from jatlas.types import HostArray
-
-FORMAT = "jatlas/1"
-ATLAS_FILE = "atlas.json"
-LABELS = 5
-_OVERVIEW_PX = 2400
-_SAMPLES = ("vectors", "source", "evidence", "moment")
-_TAKEN = ("viewer", "index.html", ATLAS_FILE, "images.txt")
+from jatlas.storage._describe import ATLAS_FILE, FORMAT, describe, describe_map, map_folder
+from jatlas.storage._maps import read_map, write_map
 
 
 def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -43,7 +32,7 @@ def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
         raise ValueError(f"{target} holds an atlas already: choose another output folder")
     with files.replacing_folder(target, last=ATLAS_FILE) as folder:
         for atlas_map in atlas.maps:
-            _write_map(folder / map_folder(atlas_map), atlas_map)
+            write_map(folder / map_folder(atlas_map), atlas_map)
         _write_index(folder, atlas)
     return target
 
@@ -65,11 +54,11 @@ def update(path: str | Path, atlas: Atlas, *, stored: Atlas | None) -> None:
     folder = Path(path)
     before = () if stored is None else stored.maps
     if stored is not None:
-        files.write_json(folder / ATLAS_FILE, _describe(stored) | {"stages": {}})
+        files.write_json(folder / ATLAS_FILE, describe(stored) | {"stages": {}})
     for atlas_map in atlas.maps:
         if not any(atlas_map is other for other in before):
             with files.replacing_folder(folder / map_folder(atlas_map)) as target:
-                _write_map(target, atlas_map)
+                write_map(target, atlas_map)
     _write_index(folder, atlas)
     current = {map_folder(atlas_map) for atlas_map in atlas.maps}
     for atlas_map in before:
@@ -79,7 +68,7 @@ def update(path: str | Path, atlas: Atlas, *, stored: Atlas | None) -> None:
 
 def _write_index(folder: Path, atlas: Atlas) -> None:
     files.write_text(folder / "images.txt", "".join(f"{name}\n" for name in atlas.images))
-    files.write_json(folder / ATLAS_FILE, _describe(atlas))
+    files.write_json(folder / ATLAS_FILE, describe(atlas))
 
 
 def load(path: str | Path) -> Atlas:
@@ -95,7 +84,7 @@ def load(path: str | Path) -> Atlas:
     folder = Path(path)
     info = read_info(folder)
     try:
-        maps = tuple(_read_map(folder, entry) for entry in info.pop("maps"))
+        maps = tuple(read_map(folder, entry) for entry in info.pop("maps"))
         images = read_names(folder)
         classes = tuple(info.pop("classes"))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -124,13 +113,13 @@ def add_map(path: str | Path, atlas: Atlas, new: Map) -> None:
     names = [entry["name"] for entry in stored["maps"]]
     place = names.index(new.path) if new.path in names else len(names)
     complete, without = list(stored["maps"]), list(stored["maps"])
-    complete[place : place + 1] = [_describe_map(new, atlas.classes)]
+    complete[place : place + 1] = [describe_map(new, atlas.classes)]
     del without[place : place + 1]
     stages = stored.get("stages", {}) | atlas.info.get("stages", {})
     hidden = False
     try:
         with files.replacing_folder(folder / map_folder(new)) as target:
-            _write_map(target, new)
+            write_map(target, new)
             if new.path in names and new.kind != "layer":
                 files.write_json(folder / ATLAS_FILE, stored | {"maps": without})
                 hidden = True
@@ -184,167 +173,3 @@ def read_names(folder: Path) -> tuple[str, ...]:
     """Read the names of an atlas's images, one a line of images.txt."""
     # Not splitlines or read_text, which also split at characters that a name may hold.
     return tuple((folder / "images.txt").read_bytes().decode().split("\n")[:-1])
-
-
-def map_folder(atlas_map: Map) -> str:
-    """Return the name of a map's folder in its atlas."""
-    return files.safe_name(atlas_map.path, taken=_TAKEN)
-
-
-def top_classes(
-    evidence: HostArray, classes: Sequence[str], *, count: int
-) -> list[tuple[int, str, float]]:
-    """Return the classes with the most evidence.
-
-    Args:
-      evidence: (classes,).
-      classes: their names.
-      count: how many, at most.
-
-    Returns:
-      (index, name, evidence to five digits), most first.
-
-    Example:
-      >>> top_classes(np.array([0.5, 2.0, 1.0]), ("cat", "dog", "fox"), count=2)
-      [(1, 'dog', 2.0), (2, 'fox', 1.0)]
-    """
-    best = np.argsort(-evidence, kind="stable")[:count].tolist()
-    return [(i, class_name(i, classes), float(f"{evidence[i]:.5g}")) for i in best]
-
-
-def _write_map(folder: Path, atlas_map: Map) -> None:
-    """Write the files of a map; atlas.json, which names it, is left alone."""
-    files.write_array(folder / "points.npy", atlas_map.points)
-    for name in _SAMPLES:
-        files.write_array(folder / f"{name}.npy", getattr(atlas_map.samples, name))
-    if atlas_map.rows is not None:
-        files.write_array(folder / "rows.npy", atlas_map.rows)
-    for grid in atlas_map.grids:
-        _write_grid(folder, grid)
-
-
-def _write_grid(folder: Path, grid: Grid) -> None:
-    names = ("mean", "count", "evidence", "cells", "exemplars")
-    arrays = {name: getattr(grid, name) for name in names if getattr(grid, name) is not None}
-    arrays |= {"scores": grid.icons.scores, "cosines": grid.icons.cosines}
-    files.write_arrays(folder / f"cells-{grid.size}.npz", arrays)
-    sprite = pixels.sprite(grid.icons.images, grid.cells, size=grid.size)
-    files.write_image(folder / f"icons-{grid.size}.png", sprite)
-    overview = pixels.shrink(sprite, longest=_OVERVIEW_PX)
-    files.write_image(folder / f"overview-{grid.size}.png", overview)
-    if grid.crops is not None:
-        files.write_image(folder / f"exemplars-{grid.size}.png", pixels.join_crops(grid.crops))
-
-
-def _describe(atlas: Atlas) -> dict[str, Any]:
-    """Return what atlas.json says of an atlas."""
-    maps = [_describe_map(atlas_map, atlas.classes) for atlas_map in atlas.maps]
-    return {"format": FORMAT, **atlas.info, "classes": list(atlas.classes), "maps": maps}
-
-
-def _describe_map(atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return what atlas.json says of a map."""
-    entry: dict[str, Any] = {
-        "kind": atlas_map.kind,
-        "layer": atlas_map.layer,
-        "name": atlas_map.path,
-        "path": map_folder(atlas_map),
-        "samples": len(atlas_map.samples),
-    }
-    if atlas_map.classes:
-        names = [class_name(index, classes) for index in atlas_map.classes]
-        title = f"{' / '.join(names)} ({atlas_map.layer})"
-        entry |= {"classes": list(atlas_map.classes), "title": title}
-    for name in ("axes", "settings"):
-        if getattr(atlas_map, name) is not None:
-            entry[name] = getattr(atlas_map, name)
-    return entry | {"grids": [_describe_grid(grid, atlas_map, classes) for grid in atlas_map.grids]}
-
-
-def _describe_grid(grid: Grid, atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"size": grid.size, "icon_px": grid.icons.images.shape[1]}
-    if grid.settings is not None:
-        entry["settings"] = grid.settings
-    if grid.crops is not None:
-        entry["exemplars"] = {
-            "file": f"exemplars-{grid.size}.png",
-            "per_cell": grid.crops.shape[1],
-            "px": grid.crops.shape[2],
-            "columns": pixels.crop_columns(len(grid.cells)),
-        }
-    cells = [_describe_cell(i, grid, atlas_map, classes) for i in range(len(grid.cells))]
-    return entry | {"cells": cells}
-
-
-def _describe_cell(i: int, grid: Grid, atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
-    row, column = divmod(int(grid.cells[i]), grid.size)
-    cosine = float(grid.icons.cosines[i])
-    entry: dict[str, Any] = {
-        "row": row,
-        "col": column,
-        "count": int(grid.count[row, column]),
-        # JSON has no NaN.
-        "cosine": round(cosine, 4) if math.isfinite(cosine) else None,
-        "labels": top_classes(grid.evidence[row, column], classes, count=LABELS),
-    }
-    if grid.exemplars is not None:
-        rows = grid.exemplars[i]
-        entry["exemplars"] = atlas_map.samples.source[rows[rows >= 0], 0].tolist()
-    return entry
-
-
-def _read_map(folder: Path, entry: dict[str, Any]) -> Map:
-    place = folder / entry["path"]
-    if not place.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"map path {entry['path']!r} leads out of the folder")
-    kind = entry.get("kind", "layer")
-    if kind not in get_args(Kind):
-        raise ValueError(f"{entry['path']}: unknown kind of map {kind!r}")
-    return Map(
-        layer=entry["layer"],
-        samples=Samples(**{name: files.read_array(place / f"{name}.npy") for name in _SAMPLES}),
-        points=files.read_array(place / "points.npy"),
-        grids=tuple(_read_grid(place, grid) for grid in entry["grids"]),
-        kind=kind,
-        classes=tuple(entry.get("classes", ())),
-        rows=None if kind == "layer" else files.read_array(place / "rows.npy"),
-        axes=_info(entry.get("axes")),
-        settings=_info(entry.get("settings")),
-    )
-
-
-def _read_grid(folder: Path, entry: dict[str, Any]) -> Grid:
-    size, px = entry["size"], entry["icon_px"]
-    arrays = files.read_arrays(folder / f"cells-{size}.npz")
-    path = folder / f"icons-{size}.png"
-    sprite = np.asarray(pixels.open_sprite(path, width=size * px, height=size * px))
-    rows, columns = np.divmod(arrays["cells"], size)
-    images = sprite.reshape(size, px, size, px, 3)[rows, :, columns]
-    crops = None
-    if "exemplars" in entry:
-        crops = _read_crops(folder, entry["exemplars"], len(arrays["cells"]))
-    return Grid(
-        size=size,
-        mean=arrays["mean"],
-        count=arrays["count"],
-        evidence=arrays["evidence"],
-        cells=arrays["cells"],
-        icons=Icons(images=images, scores=arrays["scores"], cosines=arrays["cosines"]),
-        exemplars=arrays.get("exemplars"),
-        crops=crops,
-        settings=_info(entry.get("settings")),
-    )
-
-
-def _read_crops(folder: Path, about: dict[str, Any], cells: int) -> HostArray:
-    path = folder / about["file"]
-    if path.parent != folder:
-        raise ValueError(f"exemplars file {about['file']!r} leads out of the folder")
-    each, px, columns = about["per_cell"], about["px"], about["columns"]
-    width, height = columns * each * px, -(-cells // columns) * px
-    picture = np.asarray(pixels.open_sprite(path, width=width, height=height))
-    return pixels.split_crops(picture, cells=cells, each=each, px=px)
-
-
-def _info(values: dict[str, Any] | None) -> Info | None:
-    return None if values is None else Info(values)

@@ -1,0 +1,174 @@
+"""What a build is going to do: its arguments, checked, and the stages they lead to."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jatlas.arrange import MIN_SAMPLES
+from jatlas.build import _identity as identity
+from jatlas.build._cells import grid_stages
+from jatlas.build._config import BuildConfig
+from jatlas.collect import SEGMENT, ImageSource
+from jatlas.model import Network
+from jatlas.records import Atlas
+from jatlas.storage import CachedStage
+from jatlas.types import Key, Params, Run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """The arguments of `build`, checked."""
+
+    network: Network
+    params: Params
+    source: ImageSource
+    layers: tuple[str, ...]
+    grids: tuple[int, ...]
+    keys: tuple[Key, ...]
+    config: BuildConfig
+    run: Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The stages of a build.
+
+    Attributes:
+      samples: by layer.
+      points: by layer.
+      grids: by layer and size, the stages of icons and of exemplars.
+      reusable: whether the images can be told from others; if not, no result may be reused.
+    """
+
+    samples: dict[str, CachedStage]
+    points: dict[str, CachedStage]
+    grids: dict[tuple[str, int], tuple[CachedStage, CachedStage]]
+    reusable: bool
+
+    @classmethod
+    def of(
+        cls, request: Request, info: dict[str, Any], folder: Path | None, stored: Atlas | None
+    ) -> Plan:
+        config, (for_samples, for_layout, for_icons) = request.config, request.keys
+        known = None if stored is None else identity.results_of(stored)
+        reusable = request.source.fingerprint() is not None
+        if not reusable:
+            folder, known = None, None
+        begin = CachedStage.begin(
+            folder,
+            "images",
+            known=known,
+            network=info["network"],
+            weights_sha256=info["weights_sha256"],
+            code_sha256=info["code_sha256"],
+            source=info["source"],
+            per_image=config.per_image,
+            key=identity.key_data(for_samples),
+            segment=SEGMENT,
+            versions=identity.deciding_versions("jax", "jaxlib"),
+        )
+        samples = {x: begin.then(identity.samples_name(x), layer=x) for x in request.layers}
+        layout = {
+            "layout": identity.settings(config.layout),
+            "key": identity.key_data(for_layout),
+            "versions": identity.deciding_versions("numpy", "umap-learn"),
+        }
+        points = {x: samples[x].then(identity.points_name(x), **layout) for x in request.layers}
+        grids = {
+            (layer, size): grid_stages(
+                points[layer], layer,
+                size=size, min_count=config.min_count, config=config, key=for_icons,
+            )
+            for layer in request.layers
+            for size in request.grids
+        }  # fmt: skip
+        return cls(samples, points, grids, reusable)
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of every stage by its name."""
+        pairs = (stage for pair in self.grids.values() for stage in pair)
+        stages = (*self.samples.values(), *self.points.values(), *pairs)
+        return {stage.name: stage.digest for stage in stages}
+
+
+def is_incomplete(
+    target: Path,
+    plan: Plan,
+    info: dict[str, Any],
+    stored: Atlas | None,
+    *,
+    overwrite: bool,
+) -> bool:
+    """Return whether a stored atlas lacks something that is asked for.
+
+    Raises:
+      ValueError: if it holds something that is not, and may not be overwritten.
+    """
+    if stored is None:
+        return True
+    wanted, classes = plan.digests(), [x.path for x in stored.maps if x.kind != "layer"]
+    there = {
+        name: digest
+        for name, digest in stored.info.get("stages", {}).items()
+        if not name.startswith(tuple(f"{path}-" for path in classes))
+    }
+    if plan.reusable and there and there.items() <= wanted.items():
+        return wanted != there
+    if overwrite:
+        return True
+    described = {name: stored.info.get(name) for name in info}
+    different = identity.differences(described, info) or "its images cannot be told from others"
+    raise ValueError(
+        f"{target} holds an atlas with other settings ({different}): choose another output folder, "
+        "or ask to overwrite it"
+    )
+
+
+def check(request: Request) -> None:
+    """Raise ValueError for what can be known to be wrong before anything is computed."""
+    layers, grids, config = request.layers, request.grids, request.config
+    for name, values in (("layers", layers), ("grids", grids)):
+        if not values:
+            raise ValueError(f"{name}: expected at least one")
+        if len(set(values)) < len(values):
+            raise ValueError(f"{name}: expected each once, got {list(values)}")
+    if min(grids) < 1:
+        raise ValueError(f"grids: expected at least 1, got {min(grids)}")
+    side = config.icons.views.size
+    for layer in layers:
+        request.network.activation_shape(request.params, (side, side), layer=layer)
+    if request.source.count is not None:
+        check_cells(request.source.count * config.per_image, grids, config)
+
+
+def check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> None:
+    if samples < MIN_SAMPLES:
+        raise ValueError(
+            f"a layout needs at least {MIN_SAMPLES} samples, these images give {samples}: use "
+            "more, or more positions per image"
+        )
+    largest = int((samples / config.min_count) ** 0.5)
+    if max(grids) > largest:
+        raise ValueError(
+            f"grid: {samples} samples cannot fill {max(grids)} x {max(grids)} cells with "
+            f"{config.min_count} each: use a grid of at most {largest}, more images, or more "
+            "positions per image"
+        )
+
+
+def describe(request: Request, key: Key) -> dict[str, Any]:
+    """Return everything that decides the result, as JSON values."""
+    source = request.source
+    chosen = {"layers": list(request.layers), "grids": list(request.grids)}
+    return {
+        **identity.network_identity(request.network, request.params),
+        "seed": np.asarray(jax.random.key_data(identity.typed(key))).tolist(),
+        "settings": chosen | identity.settings(request.config),
+        "versions": identity.versions(),
+        "source": {"root": None, "images": source.count} | (source.fingerprint() or {}),
+    }

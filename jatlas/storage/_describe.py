@@ -1,0 +1,100 @@
+"""What atlas.json says of an atlas: its maps, their grids, their cells."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jatlas import pixels
+from jatlas.records import Atlas, Grid, Map, class_name
+from jatlas.storage import files
+from jatlas.types import HostArray
+
+FORMAT = "jatlas/1"
+ATLAS_FILE = "atlas.json"
+LABELS = 5
+_TAKEN = ("viewer", "index.html", ATLAS_FILE, "images.txt")
+
+
+def map_folder(atlas_map: Map) -> str:
+    """Return the name of a map's folder in its atlas."""
+    return files.safe_name(atlas_map.path, taken=_TAKEN)
+
+
+def top_classes(
+    evidence: HostArray, classes: Sequence[str], *, count: int
+) -> list[tuple[int, str, float]]:
+    """Return the classes with the most evidence.
+
+    Args:
+      evidence: (classes,).
+      classes: their names.
+      count: how many, at most.
+
+    Returns:
+      (index, name, evidence to five digits), most first.
+
+    Example:
+      >>> top_classes(np.array([0.5, 2.0, 1.0]), ("cat", "dog", "fox"), count=2)
+      [(1, 'dog', 2.0), (2, 'fox', 1.0)]
+    """
+    best = np.argsort(-evidence, kind="stable")[:count].tolist()
+    return [(i, class_name(i, classes), float(f"{evidence[i]:.5g}")) for i in best]
+
+
+def describe(atlas: Atlas) -> dict[str, Any]:
+    """Return what atlas.json says of an atlas."""
+    maps = [describe_map(atlas_map, atlas.classes) for atlas_map in atlas.maps]
+    return {"format": FORMAT, **atlas.info, "classes": list(atlas.classes), "maps": maps}
+
+
+def describe_map(atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return what atlas.json says of a map."""
+    entry: dict[str, Any] = {
+        "kind": atlas_map.kind,
+        "layer": atlas_map.layer,
+        "name": atlas_map.path,
+        "path": map_folder(atlas_map),
+        "samples": len(atlas_map.samples),
+    }
+    if atlas_map.classes:
+        names = [class_name(index, classes) for index in atlas_map.classes]
+        title = f"{' / '.join(names)} ({atlas_map.layer})"
+        entry |= {"classes": list(atlas_map.classes), "title": title}
+    for name in ("axes", "settings"):
+        if getattr(atlas_map, name) is not None:
+            entry[name] = getattr(atlas_map, name)
+    return entry | {"grids": [_describe_grid(grid, atlas_map, classes) for grid in atlas_map.grids]}
+
+
+def _describe_grid(grid: Grid, atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"size": grid.size, "icon_px": grid.icons.images.shape[1]}
+    if grid.settings is not None:
+        entry["settings"] = grid.settings
+    if grid.crops is not None:
+        entry["exemplars"] = {
+            "file": f"exemplars-{grid.size}.png",
+            "per_cell": grid.crops.shape[1],
+            "px": grid.crops.shape[2],
+            "columns": pixels.crop_columns(len(grid.cells)),
+        }
+    cells = [_describe_cell(i, grid, atlas_map, classes) for i in range(len(grid.cells))]
+    return entry | {"cells": cells}
+
+
+def _describe_cell(i: int, grid: Grid, atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
+    row, column = divmod(int(grid.cells[i]), grid.size)
+    cosine = float(grid.icons.cosines[i])
+    entry: dict[str, Any] = {
+        "row": row,
+        "col": column,
+        "count": int(grid.count[row, column]),
+        # JSON has no NaN.
+        "cosine": round(cosine, 4) if math.isfinite(cosine) else None,
+        "labels": top_classes(grid.evidence[row, column], classes, count=LABELS),
+    }
+    if grid.exemplars is not None:
+        rows = grid.exemplars[i]
+        entry["exemplars"] = atlas_map.samples.source[rows[rows >= 0], 0].tolist()
+    return entry
