@@ -63,7 +63,7 @@ def main(out):
         config=jatlas.BuildConfig(
             per_image=4,
             layout=jatlas.UMAP(n_neighbors=15),
-            render=jatlas.RenderConfig(icon_size=32, steps=20, views=jatlas.RandomViews(size=24)),
+            icons=jatlas.RenderConfig(icon_size=32, steps=20, views=jatlas.RandomViews(size=24)),
         ),
         out=out,
     )

@@ -33,8 +33,14 @@ import tyro
 from tqdm import tqdm
 
 from jatlas import synthetic
-from jatlas.model import TEXTURES, abstract_params, inception_v1
-from jatlas.model import _checkpoint as checkpoint
+from jatlas.model import (
+    PROVENANCE,
+    TEXTURES,
+    abstract_params,
+    inception_v1,
+    read_params,
+    write_params,
+)
 
 SMALL = 64  # side in pixels of the first images
 DECAY, SMOOTHING, KEEP = 0.03, 0.05, 0.998  # of the weights, of the labels, of the average
@@ -188,7 +194,7 @@ def train(config, options):
     trained = jax.jit(functools.partial(initial, config))(key=for_weights)
     if options.start:
         expected = abstract_params(config)
-        trained = resumed(checkpoint.read(options.start, expected=expected))
+        trained = resumed(read_params(options.start, expected=expected))
     copy = jax.tree.map(jnp.copy, trained)
     state = (trained, copy, optimizer.init(trained), jnp.zeros((), jnp.int32))
     step = make_step(inception_v1(config), optimizer)
@@ -251,9 +257,9 @@ def main(options):
         name: value for name, value in vars(options).items() if name not in ("out", "start")
     }
     if options.start:
-        before = json.loads((options.start / checkpoint.PROVENANCE).read_text())
+        before = json.loads((options.start / PROVENANCE).read_text())
         provenance["start"] = {name: value for name, value in before.items() if name != "files"}
-    checkpoint.write(options.out, params, provenance=provenance | settings)
+    write_params(options.out, params, provenance=provenance | settings)
     print(options.out)
 
 

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageEnhance
 
 import jatlas
-from jatlas.build import read_off
 from jatlas.collect import Preprocess, decode
 from jatlas.explain import CORNERS, SIZES, attack, rates, sweep
 from jatlas.model import find_class
@@ -146,13 +145,13 @@ def quantify(network, params, images, patches, out, atlas, pair, published):
     print(line("noise", noise), flush=True)
     if atlas is not None:
         key = jax.random.key(0)
-        found = read_off(
-            network, params, atlas, source=left, target=right, key=key, layer=LAYER, progress=False
+        search = jatlas.find_patches(
+            network, params, atlas, source=left, target=right, key=key, layer=LAYER
         )
-        for i, finding in enumerate(found.findings):
-            Image.fromarray(finding.pixels).save(out / f"{kind}-read-{i}.png")
-            name = f"read off cell {finding.cell}: {network.classes[finding.shows]}"
-            print(line(name, test(floats(finding.pixels))), flush=True)
+        for i, crop in enumerate(search.patches):
+            Image.fromarray(crop.pixels).save(out / f"{kind}-read-{i}.png")
+            name = f"read off cell {crop.cell}: {network.classes[crop.shows]}"
+            print(line(name, test(floats(crop.pixels))), flush=True)
     ten = []
     for path in sorted(patches.glob(f"{kind}-*.jpg")):
         ten.append(test(read(path)))

@@ -13,7 +13,7 @@ from PIL import Image
 
 import jatlas
 from jatlas import MACO, Fourier, RenderConfig
-from jatlas.build import DrawConfig, directions
+from jatlas.build import directions
 from jatlas.pixels import contact_sheet, to_uint8
 from jatlas.visualize import Alpha, Pixels
 
@@ -45,7 +45,7 @@ def main(folder, picture):
     grid = layer_map.grids[0]
     cells = grid.cells[np.linspace(0, len(grid.cells) - 1, ICONS).round().astype(int)]
     means = grid.mean.reshape(-1, grid.mean.shape[-1])[cells]
-    targets = directions(means, layer_map.samples.moment, config=DrawConfig())
+    targets = directions(means, layer_map.samples.moment, config=jatlas.CellConfig())
     rows = []
     for name, config in ROWS.items():
         start = time.perf_counter()

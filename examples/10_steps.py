@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 import jatlas
-from jatlas.build import DrawConfig, directions
+from jatlas.build import directions
 
 ICONS = 64
 STEPS = (48, 64, 80, 96, 128)
@@ -30,7 +30,7 @@ def main(folder):
     grid = layer_map.grids[0]
     cells = grid.cells[:ICONS]
     means = grid.mean.reshape(-1, grid.mean.shape[-1])[cells]
-    targets = directions(means, layer_map.samples.moment, config=DrawConfig())
+    targets = directions(means, layer_map.samples.moment, config=jatlas.CellConfig())
 
     def measure(config):
         """Return the mean cosine, and the seconds of a first and a second run."""

@@ -20,7 +20,7 @@ from jatlas.types import Params
 PROVENANCE = "provenance.json"
 
 
-def write(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> None:
+def write_params(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> None:
     """Write parameters and their provenance to a folder, replacing what was there.
 
     They are written beside it and renamed when complete.
@@ -53,11 +53,11 @@ def write(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> Non
         files.write_json(new / PROVENANCE, record)
 
 
-def read(folder: Path, *, expected: Params) -> Params:
+def read_params(folder: Path, *, expected: Params) -> Params:
     """Read the parameters in a folder.
 
     Args:
-      folder: a folder that `write` has written.
+      folder: a folder that `write_params` has written.
       expected: their names, shapes and dtypes, as nested dicts of `jax.ShapeDtypeStruct`.
 
     Returns:

@@ -94,7 +94,7 @@ def save_weights(params: Params, *, name: str, provenance: Mapping[str, Any]) ->
     if problems:
         raise ValueError("\n  ".join([f"params do not fit {name}:", *problems]))
     folder = weights_directory() / name
-    checkpoint.write(folder, params, provenance=provenance)
+    checkpoint.write_params(folder, params, provenance=provenance)
     return folder
 
 
@@ -123,7 +123,7 @@ def load_network(name: str, *, directory: str | Path | None = None) -> tuple[Net
     if not (folder / checkpoint.PROVENANCE).is_file():
         raise FileNotFoundError(f"no weights of {name} in {folder}. {_advice(name)}")
     try:
-        params = checkpoint.read(folder, expected=abstract_params(CONFIGS[name]))
+        params = checkpoint.read_params(folder, expected=abstract_params(CONFIGS[name]))
     except ValueError as error:
         advice = _advice(name, again=" again")
         raise ValueError(f"the weights of {name} cannot be used: {error}. {advice}") from error
