@@ -100,7 +100,8 @@ class Block(nnx.Module):
         kernel = jnp.concatenate([conv.kernel[...][0, 0] for conv in convs], axis=-1)
         bias = jnp.concatenate([conv.bias[...] for conv in convs if conv.bias is not None])
         ends = np.cumsum([conv.out_features for conv in convs[:-1]]).tolist()
-        return [self.gradient.relu(part) for part in jnp.split(x @ kernel + bias, ends, axis=-1)]
+        joined = _add_bias(x @ kernel, bias)
+        return [self.gradient.relu(part) for part in jnp.split(joined, ends, axis=-1)]
 
 
 def _everywhere(conv: nnx.Conv, x: Array) -> Array:
@@ -123,4 +124,8 @@ def _at_center(conv: nnx.Conv, x: Array) -> Array:
 
 
 def _biased(conv: nnx.Conv, x: Array) -> Array:
-    return x if conv.bias is None else x + conv.bias[...]
+    return x if conv.bias is None else _add_bias(x, conv.bias[...])
+
+
+def _add_bias(x: Array, bias: Array) -> Array:
+    return x + bias.reshape((1,) * (x.ndim - 1) + (-1,))

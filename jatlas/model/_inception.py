@@ -186,7 +186,7 @@ def _normalize(config: InceptionConfig, image: Array) -> Array:
     x = image * 255.0
     if config.bgr:
         x = x[..., ::-1]
-    x = x - jnp.asarray(config.mean, x.dtype)
+    x = x - jnp.asarray(config.mean, x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
     return x if config.std == 1 else x / config.std
 
 

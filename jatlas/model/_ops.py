@@ -94,7 +94,7 @@ def relaxed_max_pool(x: Array, *, stride: int, caffe: bool) -> Array:
 
 def _average_pool(x: Array, *, stride: int, caffe: bool) -> Array:
     """Average each 3x3 window over the part of it that lies in the image."""
-    count = jnp.ones((*x.shape[-3:-1], 1), x.dtype)
+    count = jnp.ones((*(1,) * (x.ndim - 3), *x.shape[-3:-1], 1), x.dtype)
     for axis in (-3, -2):
         shifted = functools.partial(_shifted, axis=axis, stride=stride, caffe=caffe, fill=0.0)
         x, count = (functools.reduce(jnp.add, shifted(array)) for array in (x, count))

@@ -122,7 +122,7 @@ def _inks(palette: Array, r: Array) -> Array:
     grey = inks.mean(-1, keepdims=True)
     turned = shift + (1 - cos) * grey
     strong = grey + (turned - grey) * (0.9 + 0.3 * r[8])
-    return jnp.clip(strong + 0.05 * (2 * r[9:10] - 1), 0, 1)
+    return jnp.clip(strong + 0.05 * (2 * r[9] - 1), 0, 1)
 
 
 def _ground(main: Array, r: Array) -> Array:

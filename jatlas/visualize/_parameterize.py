@@ -89,6 +89,7 @@ def spectrum_to_planes(spectrum: Array, *, width: int, gain: HostArray | None = 
     """
     height = spectrum.shape[-2]
     gain = frequency_gain(height, width) if gain is None else gain
+    gain = gain.reshape(-1, *gain.shape[-2:])  # an axis of planes, for all of them or one each
     scaled = gain * (spectrum[0] + 1j * spectrum[1])
     planes = jnp.fft.irfft2(scaled, s=(height, width))
     return SCALE * jnp.moveaxis(planes, 0, -1)

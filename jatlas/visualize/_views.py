@@ -186,8 +186,8 @@ def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Arr
 def _resample_by_product(image: Array, y: Array, x: Array, *, fill: float) -> Array:
     """Multiply with the weight of every pixel for every point, the same for all icons."""
     height, width, _ = image.shape
-    rows = jnp.maximum(1 - jnp.abs(y.ravel()[:, None] - jnp.arange(height)), 0)
-    columns = jnp.maximum(1 - jnp.abs(x.ravel()[:, None] - jnp.arange(width)), 0)
+    rows = jnp.maximum(1 - jnp.abs(y.ravel()[:, None] - jnp.arange(height)[None, :]), 0)
+    columns = jnp.maximum(1 - jnp.abs(x.ravel()[:, None] - jnp.arange(width)[None, :]), 0)
     weights = (rows[:, :, None] * columns[:, None, :]).reshape(len(rows), -1)
     # Three passes of bfloat16 on a TPU: enough for 8-bit pixels and their weights.
     sampled = jnp.matmul(
