@@ -129,20 +129,31 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     maps = [_map(request, plan, layer, samples[layer]) for layer in request.layers]
     digests = plan.digests()
     if stored is not None:
-        before = stored.info.get("stages", {})
         maps = [_unless_equal(each, stored, digests) for each in maps]
-        for each in stored.maps:
-            name = identity.samples_name(each.layer)
-            if each.kind != "layer" and before.get(name) == digests.get(name):
-                maps.append(each)
-                prefix = f"{each.path}-"
-                digests |= {name: x for name, x in before.items() if name.startswith(prefix)}
+        class_maps, kept = _class_maps(stored, digests)
+        maps, digests = maps + class_maps, digests | kept
     return Atlas(
         maps=tuple(maps),
         images=images,
         classes=request.network.classes,
         info=Info(info | {"skipped": skipped, "stages": digests}),
     )
+
+
+def _class_maps(stored: Atlas, digests: dict[str, str]) -> tuple[list[Map], dict[str, str]]:
+    """Return the class maps of an atlas whose layers have the same samples, and their digests."""
+    before, maps = stored.info.get("stages", {}), []
+    kept: dict[str, str] = {}
+    for each in stored.maps:
+        name, prefix = identity.samples_name(each.layer), f"{each.path}-"
+        if each.kind == "layer":
+            continue
+        if name in digests and before.get(name) == digests[name]:
+            maps.append(each)
+            kept |= {stage: x for stage, x in before.items() if stage.startswith(prefix)}
+        else:
+            log.warning("%s is dropped: it is of other samples of %s", each.path, each.layer)
+    return maps, kept
 
 
 def _unless_equal(new: Map, stored: Atlas, digests: dict[str, str]) -> Map:
