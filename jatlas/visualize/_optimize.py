@@ -78,7 +78,7 @@ def init(task: Task, ids: Array, restarts: Array, *, key: Key) -> State:
         own = jax.random.fold_in(jax.random.fold_in(key, number), restart)
         return config.parameterization.init(config.icon_size, key=own)
 
-    params = _shard(one, task.mesh)((key,), (ids, restarts))
+    params = _shard(_batch(one), task.mesh)((key,), (ids, restarts))
     optimizer = config.optimizer.transformation(config.steps)
     return _placed(State(params, optimizer.init(params)), task.mesh)
 
@@ -104,20 +104,23 @@ def step(
     config = task.config
     optimizer = config.optimizer.transformation(config.steps)
 
-    def one(params: Params, number: Array, key: Key, icon: Any, target: Array) -> Any:
+    def one(
+        params: Params, number: Array, key: Key, icon: Any, target: Array
+    ) -> tuple[Array, Array]:
         for_view, for_backdrop = step_keys(key, number)
         view = config.views.draw(config.icon_size, key=for_view)
+        return _score(task, params, icon, target, view, key=for_backdrop)
 
-        def loss(icon: Any) -> tuple[Array, Array]:
-            score, aligned = _score(task, params, icon, target, view, key=for_backdrop)
-            return -score, aligned
+    def gradients_of(common: tuple[Any, ...], icons: tuple[Any, Array]) -> Any:
+        def loss(parameters: Any) -> tuple[Array, Array]:
+            scores, aligned = _batch(one, config.group)(common, (parameters, icons[1]))
+            return -scores.sum(), aligned
 
-        return jax.grad(loss, has_aux=True)(icon)
+        return jax.grad(loss, has_aux=True)(icons[0])
 
-    batch = _shard(one, task.mesh, group=config.group)
-    gradients, aligned = batch((params, number, key), (state.params, targets))
-    # Not under vmap: with a count for each icon, XLA computes the powers of the bias correction
-    # for every coefficient on a CPU.
+    gradients, aligned = _shard(gradients_of, task.mesh)(
+        (params, number, key), (state.params, targets)
+    )
     updates, moments = optimizer.update(gradients, state.optimizer, state.params)
     new = State(optax.apply_updates(state.params, updates), moments)
     return _placed(new, task.mesh), aligned
@@ -171,7 +174,8 @@ def _scores_in_view(
     def one(params: Params, view: View, key: Key, icon: Any, target: Array) -> Array:
         return _score(task, params, icon, target, view, key=key)[0]
 
-    return _shard(one, task.mesh, group=task.config.group)((params, view, key), (icons, targets))
+    batch = _batch(one, task.config.group)
+    return _shard(batch, task.mesh)((params, view, key), (icons, targets))
 
 
 @functools.partial(jax.jit, static_argnames="task")
@@ -189,7 +193,7 @@ def _as_they_are(task: Task, params: Params, icons: Any, targets: Array) -> tupl
         activation = _middle(_middle(activation, rows, axis=0), columns, axis=1)
         return canvas, _cosine(activation, target, config)
 
-    return _shard(one, task.mesh)((params,), (icons, targets))
+    return _shard(_batch(one), task.mesh)((params,), (icons, targets))
 
 
 def _score(
@@ -250,19 +254,18 @@ def _over(canvas: Array, backdrop: Array) -> Array:
     return canvas[..., :3] * alpha + (1 - alpha) * backdrop
 
 
-def _shard(one: Callable[..., Any], mesh: Mesh, *, group: int = 1) -> Callable[..., Any]:
-    """Turn a function of one icon into one of icons that are sharded over a mesh.
+def _batch(one: Callable[..., Any], group: int = 1) -> Callable[..., Any]:
+    """Turn a function of one icon into one of many.
 
     Args:
       one: (*common, *of one icon) -> results of one icon.
-      mesh: the devices, along `ICONS`.
       group: consecutive icons that see each other along the axis `GROUP`.
 
     Returns:
       (common arguments, arguments with a leading axis of icons) -> results with that axis.
     """
 
-    def on_device(common: tuple[Any, ...], icons: tuple[Any, ...]) -> Any:
+    def batch(common: tuple[Any, ...], icons: tuple[Any, ...]) -> Any:
         function = functools.partial(one, *common)
         if group == 1:
             return jax.vmap(function)(*icons)
@@ -270,8 +273,13 @@ def _shard(one: Callable[..., Any], mesh: Mesh, *, group: int = 1) -> Callable[.
         results = jax.vmap(jax.vmap(function, axis_name=GROUP))(*split)
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
 
+    return batch
+
+
+def _shard(batch: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+    """Give each device of a mesh its share of the icons, and all of what is common."""
     return jax.shard_map(
-        on_device,
+        batch,
         mesh=mesh,
         in_specs=(P(), P(ICONS)),
         out_specs=P(ICONS),
