@@ -22,7 +22,7 @@ def test_the_centre_alone_is_the_centre_of_the_whole(
         bias = getattr(block, name).bias
         bias.set_value(0.3 * jnp.ones_like(bias[...]))  # zero by default, which hides padding
     x = jax.random.normal(jax.random.key(1), (2, *shape, CHANNELS))
-    weight = jax.random.normal(jax.random.key(2), (16,))
+    weight = jax.random.normal(jax.random.key(2), (1, 1, 1, 16))
 
     def whole(x: jax.Array) -> tuple[jax.Array, jax.Array]:
         center = around_center(block(x), 0)

@@ -219,7 +219,8 @@ def test_maps_are_added_rendered_again_and_searched(
     )
     words = ["render", out, *ICONS[2:], "--seed", "3"]
     assert run(*words, "--cell", str(row), str(column), "--out", icon) == 0
-    assert Image.open(icon).size == (12, 12)
+    with Image.open(icon) as picture:
+        assert picture.size == (12, 12)
     before = load(out)
     assert run(*words, "--map", "conv2-class-1") == 0
     after = load(out)

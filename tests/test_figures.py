@@ -17,7 +17,8 @@ def test_a_sweep_has_one_named_curve_per_class(tmp_path: Path) -> None:
     np.testing.assert_allclose(axes.lines[0].get_xydata()[:, 0], (0.1, 0.2, 0.4))
     np.testing.assert_allclose(axes.lines[0].get_xydata()[:, 1], 100 * table[:, 1])
     figure.savefig(tmp_path / "sweep.png")
-    assert Image.open(tmp_path / "sweep.png").size[0] > 100
+    with Image.open(tmp_path / "sweep.png") as picture:
+        assert picture.size[0] > 100
 
 
 def test_probabilities_of_other_sizes_are_refused() -> None:

@@ -47,10 +47,8 @@ def test_an_image_is_a_grid_of_icons_as_large_as_it_is_active(atlas: Path, tmp_p
     assert height.max() == PX
     grid = load(atlas).maps[0].grids[0]
     whole = grid.size * grid.icons.images.shape[1]
-    assert Image.open(out / "places.png").size == (
-        2 * whole + grid.icons.images.shape[1] // 2,
-        whole,
-    )
+    with Image.open(out / "places.png") as picture:
+        assert picture.size == (2 * whole + grid.icons.images.shape[1] // 2, whole)
 
 
 @pytest.mark.slow
@@ -60,5 +58,6 @@ def test_a_walk_is_a_row_of_icons(
     out = tmp_path / "walk.png"
     walk = Walk(atlas=atlas, out=out, start=(0.1, 0.5), end=(0.9, 0.5), count=5, icons=ICONS)
     walk.run()
-    assert Image.open(out).size == (5 * PX, PX)
+    with Image.open(out) as picture:
+        assert picture.size == (5 * PX, PX)
     assert capsys.readouterr().out.count("0.") >= 5

@@ -11,7 +11,7 @@ import pytest
 from helpers import CLASSES, counting_network, tiny_network, tiny_params
 from PIL import Image
 
-from jatlas.explain import CORNERS, classify, composite, noise_patch, plot_sweep, sweep
+from jatlas.explain import CORNERS, classify, composite, noise_patch, sweep
 from jatlas.model import Network, find_class
 
 RNG = np.random.default_rng(3)
@@ -108,19 +108,6 @@ def test_classify_is_a_softmax_of_each_image() -> None:
     found = classify(tiny_network(), tiny_params(), jnp.asarray(images), batch_size=2)
     right = [probabilities(jnp.asarray(image)) for image in images]
     np.testing.assert_allclose(found, right, rtol=1e-4)
-
-
-def test_a_plot_has_a_named_curve_for_each_class(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    table = np.linspace(0, 1, 6).reshape(3, 2)
-    figure = plot_sweep(table, sizes=(0.1, 0.2, 0.4), indices=(1, 0), names=("a", "b"))
-    (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["b", "a"]
-    np.testing.assert_allclose(axes.lines[0].get_xydata()[:, 0], (0.1, 0.2, 0.4))
-    np.testing.assert_allclose(axes.lines[0].get_xydata()[:, 1], 100 * table[:, 1])
-    figure.savefig(tmp_path / "sweep.png")
-    with Image.open(tmp_path / "sweep.png") as picture:
-        assert picture.size[0] > 100
 
 
 def test_places_out_of_range_are_refused() -> None:

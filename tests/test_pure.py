@@ -95,7 +95,7 @@ def public_functions() -> dict[str, Callable[..., Any]]:
         name: value
         for package in (arrange, explain)
         for name, value in vars(package).items()
-        if not name.startswith("_") and name != "plot_sweep"  # moves to `jatlas.show`
+        if not name.startswith("_")
         if callable(value) and hasattr(value, "__name__")
         if not inspect.isclass(value) and hasattr(value, "__module__")
         if value.__module__.startswith("jatlas.")
