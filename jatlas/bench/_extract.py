@@ -3,7 +3,6 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jatlas.bench import _machine as on
@@ -76,13 +75,13 @@ def bench_extract(
         if value < 1:
             raise ValueError(f"{name}: expected at least 1, got {value}")
     side = network.input_size if size is None else size
-    channels = network.activation_shape(params, (side, side), layer=layer)[2]
+    network.activation_shape(params, (side, side), layer=layer)  # checks the layer
     shape = (batch_size, side, side, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    index, weight = np.arange(batch_size), np.ones(batch_size, np.float32)
-    moments = {layer: jnp.zeros((channels, channels), jnp.float32)}
-    arguments = (images, index, moments, weight)
-    lowered = extract.lower(network, params, *arguments, per_image=per_image, key=key)
+    arguments = (images, np.arange(batch_size))
+    lowered = extract.lower(
+        network, params, *arguments, layers=(layer,), per_image=per_image, key=key
+    )
     compiled: list[jax.stages.Compiled] = []
     compile_s = on.timed(lambda: compiled.append(lowered.compile()))
 

@@ -92,7 +92,18 @@ def whole(*, size: int = 96, config: RenderConfig | None = None) -> RenderConfig
 def random_directions(
     network: Network, params: Params, *, layer: str, config: RenderConfig, icons: int
 ) -> HostArray:
-    """Draw the directions (icons, channels) float32 that `bench_render` uses; always the same."""
+    """Draw the directions that `bench_render` uses; always the same.
+
+    Args:
+      network: the network.
+      params: its parameters.
+      layer: the stage in which the directions are.
+      config: settings of the icons, whose views decide the shape of the layer.
+      icons: number of directions.
+
+    Returns:
+      (icons, channels) float32.
+    """
     side = config.views.size
     channels = network.activation_shape(params, (side, side), layer=layer)[2]
     return np.random.default_rng(0).standard_normal((icons, channels)).astype(np.float32)

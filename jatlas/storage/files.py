@@ -198,7 +198,7 @@ def safe_name(name: str, *, taken: Collection[str] = ()) -> str:
 
     Example:
       >>> safe_name("mixed4c"), safe_name("features/conv1"), safe_name("..")
-      ('mixed4c', 'features%2Fconv1', '%2E.')
+      ('mixed4c', 'features%2Fconv1', '%2E%2E')
     """
     quoted = urllib.parse.quote(name, safe="+=@,()[]")
     reserved = quoted.split(".")[0].lower() in _RESERVED or quoted.lower() in taken

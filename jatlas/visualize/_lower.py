@@ -83,6 +83,8 @@ def lower_step(
     state = jax.eval_shape(lambda key: optimize.init(task, numbers, numbers, key=key), key)
     repeated = np.resize(table, (width, *table.shape[1:]))
     params, key = abstract((params, key), P())
-    state, repeated = abstract((state, repeated), P(optimize.ICONS))
+    # The optimizer's counts are scalars, which have no axis of icons.
+    state = jax.tree.map(lambda x: abstract(x, P(optimize.ICONS) if x.ndim else P()), state)
+    repeated = abstract(repeated, P(optimize.ICONS))
     program = optimize.step.lower(task, params, state, repeated, 0, key=key)
     return LoweredStep(program, tuple(mesh.devices.flatten()), width)
