@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -72,8 +73,7 @@ def umap(
     table = check_layout_input(vectors)
     k = min(config.n_neighbors, len(table) - 1)
     near = nearest_neighbors(table, k=k, metric=config.metric, progress=progress)
-    import umap  # takes seconds to import
-
+    umap = _import_umap()
     reducer = umap.UMAP(
         n_components=dimensions,
         n_neighbors=k,
@@ -91,3 +91,12 @@ def umap(
         warnings.filterwarnings("ignore", message=".*spectral initiali[sz]ation", module="umap")
         points = reducer.fit_transform(table)
     return np.asarray(points, np.float32)
+
+
+def _import_umap() -> Any:
+    """Import umap-learn, which takes seconds."""
+    with warnings.catch_warnings():
+        # It says that TensorFlow is missing, which only its parametric variant needs.
+        warnings.filterwarnings("ignore", category=ImportWarning)
+        import umap
+    return umap

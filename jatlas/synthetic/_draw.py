@@ -78,7 +78,12 @@ def check_size(size: int) -> None:
 
 
 def image_key(*, key: Key, label: int | Array, number: int | Array) -> Key:
-    """Return the key of image `number` of the class with index `label`.
+    """Return the key of an image.
+
+    Args:
+      key: of all images.
+      label: index of the image's class.
+      number: of the image within its class.
 
     Example:
       >>> image_key(key=jax.random.key(0), label=3, number=7).shape
