@@ -130,7 +130,15 @@ def shrink(pixels: HostArray, *, longest: int) -> HostArray:
 
 
 def open_sprite(path: Path, *, width: int, height: int) -> Image.Image:
-    """Open a PNG of an atlas and check its size in pixels.
+    """Open a PNG of an atlas and check its size.
+
+    Args:
+      path: the file.
+      width: expected, in pixels.
+      height: expected, in pixels.
+
+    Returns:
+      The picture, RGB.
 
     Raises:
       OSError: if it cannot be read.

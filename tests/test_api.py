@@ -213,12 +213,14 @@ def test_every_public_name_says_what_it_is() -> None:
 
 
 def test_docstrings_name_every_argument() -> None:
+    missing = []
     for name, function in functions():
         parameters = inspect.signature(function).parameters
-        if len(parameters) < 3 or name.startswith("jatlas.cli."):
-            continue
-        for parameter in parameters:
-            assert f"{parameter}:" in function.__doc__, f"{name}: {parameter}"
+        if len(parameters) > 2 and not name.startswith("jatlas.cli."):
+            said = function.__doc__
+            if "as for `" not in said and "as `" not in said.split("Raises:")[0]:
+                missing += [f"{name}: {x}" for x in parameters if f"{x}:" not in said]
+    assert not missing
 
 
 def test_examples_are_many() -> None:

@@ -37,6 +37,14 @@ def frequency_gain(height: int, width: int, *, decay: float = 1.0) -> HostArray:
     f^-decay with f in cycles per pixel, at least one cycle per image, times sqrt(height * width).
     The gain at f = 0.1 does not depend on the decay, so that one learning rate fits all.
 
+    Args:
+      height: of the image in pixels.
+      width: of the image in pixels.
+      decay: exponent of the frequency.
+
+    Returns:
+      (height, width // 2 + 1) float32.
+
     Example:
       >>> frequency_gain(4, 4)[0]  # one cycle per image, the same for none; then two
       array([16., 16.,  8.], dtype=float32)
