@@ -120,11 +120,10 @@ def assert_close(left: Any, right: Any) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_jit_and_vmap_change_nothing(name: str) -> None:
     function, arguments, _ = CASES[name]
+    first, others = arguments[0], arguments[1:]
     expected = function(*arguments)
     assert_close(jax.jit(function)(*arguments), expected)
-    first, others = arguments[0], arguments[1:]
-    batch = jnp.stack([first, first])
-    results = jax.vmap(lambda x: function(x, *others))(batch)
+    results = jax.jit(jax.vmap(lambda x: function(x, *others)))(jnp.stack([first, first]))
     for i in range(2):
         assert_close(jax.tree.map(lambda x, i=i: x[i], results), expected)
 
@@ -132,24 +131,21 @@ def test_jit_and_vmap_change_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.has_gradient])
 def test_the_gradient_equals_finite_differences(name: str) -> None:
     function, arguments, _ = CASES[name]
-    weights = [
-        jnp.asarray(np.random.default_rng(1).standard_normal(leaf.shape), jnp.float32)
-        for leaf in jax.tree.leaves(function(*arguments))
-    ]
+    first, others = arguments[0], arguments[1:]
+    rng = np.random.default_rng(1)
 
-    def total(x: jax.Array) -> jax.Array:
-        leaves = jax.tree.leaves(function(x, *arguments[1:]))
-        terms = [
-            (weight * leaf).sum()
-            for weight, leaf in zip(weights, leaves, strict=True)
-            if jnp.issubdtype(leaf.dtype, jnp.floating)
-        ]
-        return jnp.stack(terms).sum()
+    @jax.jit
+    @jax.value_and_grad
+    def evaluate(x: jax.Array) -> jax.Array:
+        leaves = jax.tree.leaves(function(x, *others))
+        real = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
+        # Random weights, so that no part of the gradient cancels.
+        return jnp.stack([(rng.standard_normal(leaf.shape) * leaf).sum() for leaf in real]).sum()
 
-    x = arguments[0]
-    gradient = jax.jit(jax.grad(total))(x)
+    gradient = evaluate(first)[1]
     assert bool(jnp.isfinite(gradient).all()) and float(jnp.abs(gradient).max()) > 0
-    direction = jnp.asarray(np.random.default_rng(2).standard_normal(x.shape), jnp.float32)
+    direction = jnp.asarray(rng.standard_normal(first.shape), jnp.float32)
     step = 1e-3
-    slope = (total(x + step * direction) - total(x - step * direction)) / (2 * step)
-    np.testing.assert_allclose(jnp.vdot(gradient, direction), slope, rtol=0.05, atol=0.02)
+    above, below = (evaluate(first + sign * step * direction)[0] for sign in (1, -1))
+    difference = (above - below) / (2 * step)
+    np.testing.assert_allclose(jnp.vdot(gradient, direction), difference, rtol=0.05, atol=0.02)

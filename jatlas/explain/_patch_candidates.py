@@ -109,22 +109,33 @@ def patch_candidates(
     margin = table[:, right] - table[:, left]
     other = shows_none_of(probabilities, classes=(left, right), rank=rank)[image_index]
     cells = np.asarray(cell_index(jnp.asarray(points), size=size))
-    number = np.bincount(cells, minlength=size * size)
-
-    def mean(values: HostArray) -> HostArray:
-        return np.bincount(cells, weights=values, minlength=size * size) / np.maximum(number, 1)
-
-    cell_margin = mean(margin)
-    qualifies = (cell_margin > 0) & (mean(table[:, right]) > 0) & (mean(other) >= share)
-    qualifies &= number >= min_count
+    promising = other & (margin > 0) & (table[:, right] > 0)
     taken: list[int] = []
-    for cell in np.argsort(-cell_margin, kind="stable"):
-        if not qualifies[cell] or len(taken) == count:
-            continue
-        unused = other & (cells == cell) & ~np.isin(image_index, image_index[taken])
-        candidates = np.flatnonzero(unused & (margin > 0) & (table[:, right] > 0))
-        if len(candidates):
+    for cell in _ranked_cells(cells, margin, table[:, right], other, min_count, share):
+        unused = promising & (cells == cell) & ~np.isin(image_index, image_index[taken])
+        candidates = np.flatnonzero(unused)
+        if len(candidates) and len(taken) < count:
             taken.append(int(candidates[np.argmax(margin[candidates])]))
     rows = np.array(taken, np.int64)
     shows = np.asarray(probabilities).argmax(1)[image_index[rows]]
     return PatchCandidates(rows, cells[rows], margin[rows], shows)
+
+
+def _ranked_cells(
+    cells: HostArray,
+    margin: HostArray,
+    evidence: HostArray,
+    other: HostArray,
+    min_count: int,
+    share: float,
+) -> HostArray:
+    """Return the cells that qualify, those with the largest mean margin first."""
+    number = np.bincount(cells)
+
+    def mean(values: HostArray) -> HostArray:
+        return np.bincount(cells, weights=values) / np.maximum(number, 1)
+
+    cell_margin = mean(margin)
+    qualifies = (cell_margin > 0) & (mean(evidence) > 0) & (mean(other) >= share)
+    order = np.argsort(-cell_margin, kind="stable")
+    return order[(qualifies & (number >= min_count))[order]]
