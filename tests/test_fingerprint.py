@@ -65,10 +65,12 @@ def test_an_edited_stage_has_another_fingerprint() -> None:
     large = np.arange(5000.0, dtype=np.float32)  # abbreviated when printed
 
     def closed_over(values: np.ndarray) -> Network:
-        return network_of(lambda params, x: x + values.sum() + jnp.asarray(values)[:8])
+        return network_of(lambda params, x: x + values.sum() + jnp.asarray(values)[None, None, :8])
 
     def jitted(values: np.ndarray) -> Network:
-        return network_of(lambda params, x: jax.jit(lambda x: x + jnp.asarray(values)[:8])(x))
+        return network_of(
+            lambda params, x: jax.jit(lambda x: x + jnp.asarray(values)[None, None, :8])(x)
+        )
 
     other = large.copy()
     other[2500] += 1

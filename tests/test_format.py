@@ -11,8 +11,7 @@ from PIL import Image
 
 from jatlas import Atlas
 from jatlas.records import Grid, Icons, Info, Map, Samples
-from jatlas.storage import _format as atlas
-from jatlas.storage import files, load, save
+from jatlas.storage import files, load, save, top_classes
 
 SIZE, PX, CHANNELS, CLASSES, SAMPLES = 3, 4, 5, 7, 11
 
@@ -110,7 +109,7 @@ def test_equal_atlases_are_saved_as_equal_bytes(tmp_path: Path) -> None:
 
 def test_labels_are_the_classes_with_most_evidence() -> None:
     evidence = np.array([0.5, -1, 2, 0.25, 2], np.float32)
-    labels = atlas.top_classes(evidence, ("tench", "goldfish", "shark"), count=4)
+    labels = top_classes(evidence, ("tench", "goldfish", "shark"), count=4)
     assert labels == [
         (2, "shark", 2.0),
         (4, "class 4", 2.0),
