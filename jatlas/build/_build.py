@@ -22,7 +22,7 @@ from jatlas.build._plan import Plan, Request, check, check_cells, describe, is_i
 from jatlas.collect import Collected, Folder, ImageSource, as_source, collect
 from jatlas.model import Network
 from jatlas.records import Atlas, Info, Map, Samples
-from jatlas.show import PAGE, export_folder, has_page
+from jatlas.show import export_folder, has_page
 from jatlas.storage import Arrays, check_output, load, update, working_folder
 from jatlas.types import HostArray, Key, Params, Run
 
@@ -103,7 +103,7 @@ def build(
         else:
             log.info("%s is complete", target)
             atlas = stored
-        if changed or not (has_page(target) and (target / PAGE).exists()):
+        if changed or not has_page(target):
             with timed("page"):
                 export_folder(target)
     return atlas
