@@ -15,7 +15,7 @@ from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
 from jatlas.explain import ClassSelection, Rule
 from jatlas.model import Network
-from jatlas.records import Atlas
+from jatlas.records import Atlas, Map
 from jatlas.show import export_folder, has_page
 from jatlas.storage import add_map, load, map_folder, working_folder
 from jatlas.types import Params, Run
@@ -113,9 +113,7 @@ def add(
         cells = cells_of(options, network, params, atlas)
         result = conduct(network, params, atlas, cells, run)
         (new,) = (each for each in result.maps if not any(each is old for old in atlas.maps))
-        add_map(folder, result, new)
-        if has_page(folder):
-            export_folder(folder)
+        store_map(folder, result, new)
     (grid,) = new.grids
     picture = folder / map_folder(new) / f"overview-{grid.size}.png"
     shown = int(grid.count.ravel()[grid.cells].sum())
@@ -124,3 +122,10 @@ def add(
         f"{picture}: {len(grid.cells)} icons of {shown} of {len(new.points)} samples that matter "
         f"for {who}"
     )
+
+
+def store_map(folder: Path, atlas: Atlas, new: Map) -> None:
+    """Write a map into an atlas folder, and its page again if it has one."""
+    add_map(folder, atlas, new)
+    if has_page(folder):
+        export_folder(folder)

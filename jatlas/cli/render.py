@@ -11,11 +11,11 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from jatlas.build import CellConfig, render_cell, rerender
 from jatlas.cli import _session as session
+from jatlas.cli._maps import store_map
 from jatlas.cli._options import IconOptions
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Map
-from jatlas.show import export_folder, has_page
-from jatlas.storage import add_map, files, load, map_folder, working_folder
+from jatlas.storage import files, load, map_folder, working_folder
 from jatlas.types import Run
 from jatlas.visualize import RandomViews
 
@@ -68,9 +68,7 @@ class Render:
                 size=size, key=jax.random.key(self.seed), cells=self._cells(atlas, owner),
                 run=Run(chunk=self.chunk, cache=cache),
             )  # fmt: skip
-            add_map(self.atlas, result, result.find(owner.path))
-            if has_page(self.atlas):
-                export_folder(self.atlas)
+            store_map(self.atlas, result, result.find(owner.path))
         print(self.atlas / map_folder(owner) / f"overview-{size}.png")
 
     def _render_cell(self, atlas: Atlas, row: int, column: int) -> None:
