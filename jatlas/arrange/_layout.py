@@ -1,5 +1,7 @@
 """Vectors to points: the layout that a config asks for, and its place in the unit square."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -77,12 +79,18 @@ def to_unit_square(
         raise ValueError(f"percentiles: expected 0 <= lower < upper <= 100, got {percentiles}")
     if not margin >= 0:
         raise ValueError(f"margin: expected at least 0, got {margin}")
-    table = jnp.asarray(points, jnp.float32)
-    if not isinstance(table, jax.core.Tracer) and not jnp.isfinite(table).all():
+    scaled, finite = _scaled(jnp.asarray(points, jnp.float32), low, high, margin)
+    if not isinstance(finite, jax.core.Tracer) and not finite:
         raise ValueError("points: some are not finite (NaN or infinity)")
+    return scaled
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _scaled(table: Array, low: float, high: float, margin: float) -> tuple[Array, Array]:
+    """Return the points in the unit square, and whether all were finite."""
     lower, upper = jnp.percentile(table, jnp.array([low, high], jnp.float32), axis=0, keepdims=True)
     room = margin * (upper - lower)
     lower, upper = lower - room, upper + room
     spread = upper - lower
     scaled = jnp.where(spread == 0, 0.5, (table - lower) / jnp.where(spread == 0, 1, spread))
-    return jnp.clip(scaled, 0.0, 1.0)
+    return jnp.clip(scaled, 0.0, 1.0), jnp.isfinite(table).all()

@@ -54,6 +54,17 @@ def inverse(moment: Array, *, ridge: float) -> Array:
     """
     if not ridge > 0:
         raise ValueError(f"ridge: expected a share above 0, got {ridge}")
+    inverted, finite = _inverse(moment, ridge)
+    if not isinstance(finite, jax.core.Tracer) and not finite:
+        raise ValueError(
+            f"ridge: {ridge} is too small for this moment in float32, or the moment is not finite"
+        )
+    return inverted
+
+
+@jax.jit
+def _inverse(moment: Array, ridge: float) -> tuple[Array, Array]:
+    """Return the inverse, and whether it is finite."""
     channels = len(moment)
     scale = jnp.trace(moment) / channels
     # A layer that never fires has no scale of its own; any will do.
@@ -62,11 +73,7 @@ def inverse(moment: Array, *, ridge: float) -> Array:
     factor = jax.scipy.linalg.cho_factor(moment / scale + ridge * identity)
     inverted = jax.scipy.linalg.cho_solve(factor, identity) / scale
     inverted = (inverted + inverted.T) / 2
-    if not isinstance(inverted, jax.core.Tracer) and not jnp.isfinite(inverted).all():
-        raise ValueError(
-            f"ridge: {ridge} is too small for this moment in float32, or the moment is not finite"
-        )
-    return inverted
+    return inverted, jnp.isfinite(inverted).all()
 
 
 def whiten(directions: Array, inverse_moment: Array) -> Array:

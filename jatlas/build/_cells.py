@@ -83,7 +83,7 @@ def draw_grid(
             f"min_count: no cell of {size} x {size} holds {min_count} of the {len(points)} "
             f"samples, the fullest has {count.max()}: ask for fewer, or a smaller size"
         )
-    means = averages.mean.reshape(size * size, -1)[cells]
+    means = np.asarray(averages.mean).reshape(size * size, -1)[cells]
     targets = directions(means, samples.moment, config=config)
     rendered, searched = stages
     icons = draw_icons(
@@ -199,7 +199,7 @@ def _exemplars(
     network: Network,
     params: Params,
     atlas_map: Map,
-    means: Array,
+    means: HostArray,
     config: CellConfig,
     images: ImageSource | None,
 ) -> Arrays:

@@ -102,8 +102,13 @@ def _check(
         )
     arrays = {"directions": directions, "vectors": vectors, "inverse_moment": inverse_moment}
     for name, array in arrays.items():
-        if array is not None and not jnp.isfinite(array).all():
+        if array is not None and not _finite(array):
             raise ValueError(f"{name}: some are not finite (NaN or infinity)")
+
+
+@jax.jit
+def _finite(array: Array) -> Array:
+    return jnp.isfinite(array).all()
 
 
 def _root(inverse_moment: Array | HostArray) -> Array:
@@ -161,6 +166,7 @@ def nearest_by_cosine(queries: Array, vectors: Array) -> Array:
     return jax.lax.map(search, _unit(queries), batch_size=min(_QUERY_BLOCK, max(len(queries), 1)))
 
 
+@jax.jit
 def _unit(vectors: Array) -> Array:
     """Scale vectors (..., channels) to length 1; zero ones stay zero."""
     length = jnp.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import jax
@@ -70,22 +70,26 @@ def _programs(network: Network, params: Params) -> Iterator[bytes]:
     x: Any = jax.ShapeDtypeStruct((side, side, 3), jnp.float32)
     centers = dict(network.centers)
     for name, stage in network.stages:
-        yield from _program(stage, params, x)
+        after = yield from _program(stage, params, x)
         if name in centers:
             yield from _program(centers[name], params, x)
-        x = jax.eval_shape(stage, params, x)
+        x = after
 
 
-def _program(stage: Stage, params: Params, x: Any) -> Iterator[bytes]:
+def _program(stage: Stage, params: Params, x: Any) -> Generator[bytes, None, Any]:
+    """Yield what identifies a stage's programs, and return the shape of what it computes."""
+
     def pull_back(params: Params, x: Array) -> Any:
         value, gradient = jax.vjp(lambda x: stage(params, x), x)
         return gradient(jnp.ones_like(value))
 
-    yield from _content(jax.make_jaxpr(stage)(params, x))
+    program, after = jax.make_jaxpr(stage, return_shape=True)(params, x)
+    yield from _content(program)
     # In the program of the value, the rule of a custom gradient is only a name. A stage that was
     # traced once and has no gradient (a while loop, integers) is identified by its value alone.
     with contextlib.suppress(Exception):
         yield from _content(jax.make_jaxpr(pull_back)(params, x))
+    return after
 
 
 def _content(program: Any) -> Iterator[bytes]:

@@ -27,31 +27,25 @@ class InceptionV1(nnx.Module):
 
     Args:
       config: the variant.
-      gradient: the variants of ReLU and pooling.
       rngs: draws the parameters.
     """
 
-    def __init__(
-        self,
-        config: InceptionConfig,
-        *,
-        gradient: GradientRule = TRUE_GRADIENT,
-        rngs: nnx.Rngs,
-    ) -> None:
+    def __init__(self, config: InceptionConfig, *, rngs: nnx.Rngs) -> None:
         first = 3 if config.caffe_padding else "SAME"
         one, two, channels = config.stem
         self.conv2d0 = nnx.Conv(3, one, (7, 7), strides=2, padding=first, rngs=rngs)
         self.conv2d1 = nnx.Conv(one, two, (1, 1), rngs=rngs)
         self.conv2d2 = nnx.Conv(two, channels, (3, 3), rngs=rngs)
         for name, widths in config.widths.items():
-            setattr(self, name, Block(channels, widths, gradient=gradient, rngs=rngs))
+            setattr(self, name, Block(channels, widths, rngs=rngs))
             channels = widths[0] + widths[2] + widths[4] + widths[5]
         self.logits = nnx.Linear(channels, config.classes, rngs=rngs)
 
 
-def _abstract(config: InceptionConfig, *, gradient: GradientRule = TRUE_GRADIENT) -> InceptionV1:
+@functools.cache  # Flax takes 0.6 s; the gradients of a variant and its shapes share the result
+def _abstract(config: InceptionConfig) -> InceptionV1:
     # Shapes only: nothing is drawn or allocated.
-    return nnx.eval_shape(lambda: InceptionV1(config, gradient=gradient, rngs=nnx.Rngs(0)))
+    return nnx.eval_shape(lambda: InceptionV1(config, rngs=nnx.Rngs(0)))
 
 
 def abstract_params(config: InceptionConfig) -> Params:
@@ -69,11 +63,6 @@ def abstract_params(config: InceptionConfig) -> Params:
       >>> abstract_params(TEXTURES)["mixed3a"]["conv3x3"]["kernel"].shape
       (3, 3, 48, 64)
     """
-    return jax.tree.map(lambda leaf: leaf, _shapes(config))  # dicts that may be changed
-
-
-@functools.cache  # Flax takes 0.4 s, and reading weights asks more than once
-def _shapes(config: InceptionConfig) -> Params:
     return nnx.to_pure_dict(nnx.state(_abstract(config)))
 
 
@@ -120,7 +109,9 @@ def inception_v1(config: InceptionConfig, *, relaxed: bool = False) -> Network:
 
 @functools.cache
 def _network(config: InceptionConfig, gradient: GradientRule) -> Network:
-    model = _abstract(config, gradient=gradient)
+    model = nnx.clone(_abstract(config))
+    for name in BLOCK_WIDTHS:
+        getattr(model, name).gradient = gradient
     learned = _learned_stages(model, gradient=gradient)
     pool = _without_params(functools.partial(gradient.pool, stride=2, caffe=config.caffe_padding))
     norm = _without_params(functools.partial(_norm, config))
