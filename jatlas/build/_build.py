@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jatlas.arrange import to_unit_square, umap
+from jatlas.arrange import layout, to_unit_square
 from jatlas.build import _identity as identity
 from jatlas.build._cells import draw_grid
 from jatlas.build._config import BuildConfig
@@ -206,7 +206,9 @@ def _map(request: Request, plan: Plan, layer: str, samples: Samples) -> Map:
     _, for_layout, for_icons = request.keys
 
     def lay_out() -> Arrays:
-        points = umap(samples.vectors, key=for_layout, config=config.layout, progress=run.progress)
+        points = layout(
+            samples.vectors, key=for_layout, config=config.layout, progress=run.progress
+        )
         return {"points": np.asarray(to_unit_square(points))}
 
     with timed(f"{layer} layout"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from jatlas.arrange import UMAP
+from jatlas.arrange import TSNE, UMAP
 from jatlas.model import Network
 from jatlas.records import Atlas
 from jatlas.types import Params
@@ -48,7 +48,7 @@ class BuildConfig(CellConfig):
     Attributes:
       per_image: random positions kept of each image; the article keeps one of a million images.
       min_count: samples a cell must hold to get an icon.
-      layout: settings of the layout.
+      layout: settings of UMAP, or of t-SNE for few samples.
       whiten: as in `CellConfig`.
       ridge: as in `CellConfig`.
       exemplars: as in `CellConfig`.
@@ -57,7 +57,7 @@ class BuildConfig(CellConfig):
 
     per_image: int = 1
     min_count: int = 1
-    layout: UMAP = UMAP()
+    layout: UMAP | TSNE = UMAP()
 
     def __post_init__(self) -> None:
         """Check the ranges."""
