@@ -9,13 +9,13 @@ from helpers import tiny_network, tiny_params
 from PIL import Image
 
 import jatlas
-from jatlas import UMAP, BuildConfig, RandomViews, RenderConfig, Run, collect
+from jatlas import TSNE, BuildConfig, RandomViews, RenderConfig, Run, collect
 
 IMAGES, DAMAGED = 26, 5
 LAYERS, GRIDS = ("conv1", "conv2"), (2, 3)
 CONFIG = BuildConfig(
     per_image=3,
-    layout=UMAP(n_neighbors=8),
+    layout=TSNE(perplexity=8),  # UMAP takes ten seconds of each process to compile itself
     icons=RenderConfig(icon_size=12, steps=3, views=RandomViews(size=10)),
 )
 RUN = Run(batch_size=12, chunk=4, progress=False)

@@ -1,16 +1,26 @@
 """Fixtures that several test modules share."""
 
 import os
-import shutil
-import tempfile
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-# Programs that one worker, or a process that a test starts, compiles serve all others of this run;
-# what earlier runs left in the user's folder could hide what is tested.
-if "JATLAS_TEST_COMPILED" not in os.environ:
-    os.environ["JATLAS_TEST_COMPILED"] = tempfile.mkdtemp(prefix="jatlas-compiled-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["JATLAS_TEST_COMPILED"]
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+# Most of the time is XLA compiling programs that run for milliseconds. With these settings it takes
+# a quarter of the time. A version of XLA that does not know the flags refuses to start.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if "XLA_FLAGS" not in os.environ:  # workers, and processes that tests start, inherit them
+    flags = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
+    os.environ["XLA_FLAGS"] = flags
+    if subprocess.run([sys.executable, "-c", "import jax; jax.devices()"]).returncode:
+        del os.environ["XLA_FLAGS"]
+# Compiled programs are kept, for all workers and for the next run; --cache-clear removes them.
+# What is in the user's folder could hide what is tested.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
+    Path(__file__).parents[1] / ".pytest_cache" / "d" / "jax"
+)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
 # A rank that is promoted is mostly a mistake.
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
@@ -19,15 +29,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 from atlases import build, make_images
+from filelock import FileLock
 
 from jatlas.model import GOOGLENET_BVLC, Network, inception_v1, read_weight_file
 from jatlas.types import Params
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the compiled programs when the run is over, not when a worker is."""
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ["JATLAS_TEST_COMPILED"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +44,14 @@ def test_data() -> Path:
     return Path(path)
 
 
+@pytest.fixture
+def optimized() -> Iterator[None]:
+    """Have XLA optimize: for tests that run a real network long enough to pay for it."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
 @pytest.fixture(scope="session")
 def googlenet(test_data: Path) -> tuple[Network, Params]:
     """BVLC GoogLeNet with its real weights."""
@@ -48,15 +61,34 @@ def googlenet(test_data: Path) -> tuple[Network, Params]:
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of small pictures, one of them damaged; not to be changed."""
-    return make_images(tmp_path_factory.mktemp("shared") / "images")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[..., Any]], Path]:
+    """Return a function that makes a folder once for all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # a worker has a folder of its own in that of the run
+
+    def made(name: str, make: Callable[[Path], Any]) -> Path:
+        path = base / "shared" / name
+        path.parent.mkdir(exist_ok=True)
+        done = base / f"{name}.made"
+        with FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                make(path)
+                done.touch()
+        return path
+
+    return made
 
 
 @pytest.fixture(scope="session")
-def whole(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(shared: Callable[..., Path]) -> Path:
+    """A folder of small pictures, one of them damaged; not to be changed."""
+    return shared("images", make_images)
+
+
+@pytest.fixture(scope="session")
+def whole(images: Path, shared: Callable[..., Path]) -> Path:
     """An atlas of two layers and two grids; not to be changed."""
-    out = tmp_path_factory.mktemp("whole") / "atlas"
-    build(images, out)
-    assert os.listdir(out.parent) == ["atlas"]
+    out = shared("atlas", lambda path: build(images, path))
+    assert {path.name for path in out.parent.iterdir()} == {"atlas", "images"}
     return out

@@ -152,6 +152,7 @@ def test_what_type_checkers_see_is_the_flat_api() -> None:
     assert seen == {name: f"jatlas.{home}" for name, home in jatlas._HOMES.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first",
     ["import jatlas.build", "from jatlas.build import BuildConfig", "import jatlas.cli._main"],

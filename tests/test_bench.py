@@ -53,6 +53,7 @@ def assert_positive(record: Any) -> None:
         assert value >= 0 if name in ("fixed_s", "compile_s", "umap_s") else value > 0, name
 
 
+@pytest.mark.slow
 def test_a_record_of_rendering_is_complete_and_its_numbers_agree(speed: bench.RenderSpeed) -> None:
     assert_positive(speed)
     assert speed.icons_in_program == 20 and speed.devices == 1
@@ -145,6 +146,7 @@ def test_regimes_have_the_size_that_was_asked_for() -> None:
     assert whole(size=40, config=SMALL).steps == LONG
 
 
+@pytest.mark.slow
 def test_extraction_is_measured() -> None:
     small, large = extract_speed(batch_size=2), extract_speed(batch_size=16)
     for batch_size, speed in ((2, small), (16, large)):
@@ -158,6 +160,7 @@ def test_extraction_is_measured() -> None:
     assert large.flop_per_image == pytest.approx(products, rel=0.15)
 
 
+@pytest.mark.slow
 def test_a_layout_is_measured() -> None:
     speed = bench.bench_layout(
         key=KEY, points=120, channels=6, config=UMAP(n_neighbors=5), repeat=1

@@ -1,5 +1,7 @@
 """Inception blocks: the centre alone is the centre of the whole."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,15 +14,22 @@ from jatlas.model._block import REDIRECTED, TRUE_GRADIENT, Block, GradientRule
 CHANNELS = 6
 
 
+@functools.cache
+def block_of(rule: GradientRule) -> Block:
+    block = Block(CHANNELS, (4, 3, 5, 2, 3, 4), gradient=rule, rngs=nnx.Rngs(0))
+    for name in ("conv1x1", "conv3x3", "conv5x5", "conv3x3_bottleneck", "conv5x5_bottleneck"):
+        bias = getattr(block, name).bias
+        bias.set_value(0.3 * jnp.ones_like(bias[...]))  # zero by default, which hides padding
+    return block
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [TRUE_GRADIENT, REDIRECTED], ids=["true", "redirected"])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (4, 3), (5, 6), (7, 8)])
 def test_the_centre_alone_is_the_centre_of_the_whole(
     shape: tuple[int, int], rule: GradientRule
 ) -> None:
-    block = Block(CHANNELS, (4, 3, 5, 2, 3, 4), gradient=rule, rngs=nnx.Rngs(0))
-    for name in ("conv1x1", "conv3x3", "conv5x5", "conv3x3_bottleneck", "conv5x5_bottleneck"):
-        bias = getattr(block, name).bias
-        bias.set_value(0.3 * jnp.ones_like(bias[...]))  # zero by default, which hides padding
+    block = block_of(rule)
     x = jax.random.normal(jax.random.key(1), (2, *shape, CHANNELS))
     weight = jax.random.normal(jax.random.key(2), (1, 1, 1, 16))
 

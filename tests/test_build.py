@@ -223,6 +223,7 @@ def test_a_shared_cache_serves_other_outputs(source: Watched, tmp_path: Path) ->
     assert one["conv2/icons-3.png"] != two["conv2/icons-3.png"]
 
 
+@pytest.mark.slow
 def test_other_images_are_never_taken_for_the_same(tmp_path: Path) -> None:
     """Two arrays of one shape: an atlas of zeros is none of ones."""
     zeros, ones = np.zeros((40, 16, 16, 3), np.uint8), np.full((40, 16, 16, 3), 200, np.uint8)
@@ -458,6 +459,7 @@ def test_arrays_build_an_atlas_too(images: Path) -> None:
     np.testing.assert_array_equal(atlas.maps[0].samples.vectors, halves.maps[0].samples.vectors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["features/conv1", "block[0]", "viewer", "..", "über 1"])
 def test_a_layer_may_be_called_anything(images: Path, tmp_path: Path, layer: str) -> None:
     network = tiny_network()

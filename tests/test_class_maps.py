@@ -13,14 +13,14 @@ from helpers import tiny_network, tiny_params
 from test_build import Killed, failing_at
 
 import jatlas
-from jatlas import UMAP, Atlas, RandomViews
+from jatlas import TSNE, Atlas, RandomViews
 from jatlas.build import CellConfig, cells_like, class_map, comparison_map, render_cell, rerender
 from jatlas.explain import ClassSelection, ComparisonSelection, select_samples
 from jatlas.model import GOOGLENET_BVLC, abstract_params, inception_v1
 from jatlas.records import Info
 from jatlas.storage import add_map, files, load, save
 
-LAYOUT = UMAP(n_neighbors=8)
+LAYOUT = TSNE(perplexity=8)
 CELLS = CellConfig(icons=CONFIG.icons, exemplars=2)
 ONE = ClassSelection(size=3, min_count=2, max_samples=30, layout=LAYOUT)
 TWO = ComparisonSelection(size=3, min_count=2, max_samples=20, layout=LAYOUT)
@@ -217,6 +217,7 @@ def test_an_atlas_of_other_weights_is_refused(atlas: Atlas) -> None:
         class_map(tiny_network(), other, atlas, 1, key=KEY, layer="conv2")
 
 
+@pytest.mark.slow
 def test_views_hold_three_cells_of_the_layer(atlas: Atlas) -> None:
     network, params = inception_v1(GOOGLENET_BVLC), abstract_params(GOOGLENET_BVLC)
     for layer, size in (("mixed3a", 48), ("mixed4c", 48), ("mixed5b", 96)):

@@ -46,6 +46,7 @@ def run(*words: str | Path) -> int:
     return cli.main([str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_build_writes_every_layer_and_grid(
     images: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +150,7 @@ def test_missing_weights_are_said_with_the_command_that_gets_them(
     assert not (tmp_path / "weights").exists() or not any((tmp_path / "weights").iterdir())
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_same_command_resumes(
     images: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,6 +244,7 @@ def test_maps_are_added_rendered_again_and_searched(
     assert (tmp_path / "plot.png").exists() == bool(record["known"])
 
 
+@pytest.mark.slow
 def test_what_cannot_be_meant_is_one_line(
     images: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,10 +273,7 @@ def test_what_cannot_be_meant_is_one_line(
 @pytest.mark.slow
 def test_convert_then_build_with_the_real_weights(test_data: Path, tmp_path: Path) -> None:
     """The two commands of the README, as a user types them."""
-    environment = os.environ | {
-        "JATLAS_WEIGHTS_DIR": str(tmp_path / "weights"),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # most of the time is compiling
-    }
+    environment = os.environ | {"JATLAS_WEIGHTS_DIR": str(tmp_path / "weights")}
     file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
     out = tmp_path / "atlas"
 

@@ -71,6 +71,7 @@ def test_real_files(test_data: Path, name: str, file: str) -> None:
     assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(params))
 
 
+@pytest.mark.slow
 def test_real_file_rewritten_with_new_layers_and_dims(test_data: Path) -> None:
     path = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
     original = read_weight_file(path, config=GOOGLENET_BVLC)

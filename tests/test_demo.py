@@ -33,6 +33,7 @@ def test_the_page_is_opened_if_there_is_a_browser(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("optimized")
 def test_a_small_demo_recovers_what_is_known(tmp_path: Path) -> None:
     icons = dataclasses.replace(demo.CONFIG.icons, steps=32)
     config = dataclasses.replace(demo.CONFIG, icons=icons)

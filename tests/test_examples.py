@@ -58,6 +58,7 @@ def directions() -> np.ndarray:
     return random_directions(tiny_network(), tiny_params(), layer="conv2", config=FIXED, icons=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vectorized", [True, False])
 def test_baselines_make_the_icons_of_the_renderer(vectorized: bool, directions: np.ndarray) -> None:
     baselines, network, params = example("12_baselines"), tiny_network(), tiny_params()

@@ -158,5 +158,11 @@ def test_inception_configs_and_gradients_have_fingerprints_of_their_own() -> Non
         inception_v1(dataclasses.replace(narrow, mean=(1.0, 2.0, 3.0))),
         inception_v1(dataclasses.replace(narrow, caffe_padding=True)),
     ]
-    found = {fingerprint(network, params, weights_sha256="x") for network in networks}
+    # A layer of each kind, as far as the first block.
+    until = networks[0].index("mixed3a") + 1
+    beginnings = [
+        dataclasses.replace(network, stages=network.stages[:until], centers=(), redirected=None)
+        for network in networks
+    ]
+    found = {fingerprint(network, params, weights_sha256="x") for network in beginnings}
     assert len(found) == len(networks)

@@ -1,5 +1,7 @@
 """MACO: magnitudes are fixed for any phases."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,9 +14,13 @@ HostArray = np.ndarray
 
 def transform(maco: MACO, size: int, seed: int, scale: float = 1.0) -> HostArray:
     """The half Fourier transform of the planes of random phases: (3, size, size // 2 + 1)."""
-    params = scale * maco.init(size, key=jax.random.key(seed))
-    planes = np.asarray(maco.planes(params, size=size), np.float64)
+    planes = np.asarray(_planes(maco, size, jax.random.key(seed), scale), np.float64)
     return np.moveaxis(np.fft.rfft2(planes, axes=(0, 1)), -1, 0)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _planes(maco: MACO, size: int, key: jax.Array, scale: float) -> jax.Array:
+    return maco.planes(scale * maco.init(size, key=key), size=size)
 
 
 @pytest.mark.parametrize("size", [2, 3, 9, 12])

@@ -170,6 +170,7 @@ def test_opposite_vectors_are_at_cosine_distance_2() -> None:
     np.testing.assert_allclose(distance, [[0, 2], [0, 2]], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_same_on_every_run(metric: Metric) -> None:
     vectors = normal(1500, 16)

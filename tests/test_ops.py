@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -116,28 +117,24 @@ def test_a_relaxed_network_computes_the_same_and_explains_differently() -> None:
 @pytest.mark.parametrize("side", [3, 5])
 def test_a_small_map_is_convolved_like_any_other(shape: tuple[int, int], side: int) -> None:
     rng = np.random.default_rng(3)
-    x = jnp.asarray(rng.standard_normal((2, *shape, 4)), jnp.float32)
-    kernel = jnp.asarray(rng.standard_normal((side, side, 4, 6)), jnp.float32)
-    weight = jnp.asarray(rng.standard_normal((2, *shape, 6)), jnp.float32)
+    x = rng.standard_normal((2, *shape, 4), np.float32)
+    kernel = rng.standard_normal((side, side, 4, 6), np.float32)
+    weight = rng.standard_normal((2, *shape, 6), np.float32)
 
     def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
         form = ("NHWC", "HWIO", "NHWC")
         return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=form)
 
-    def gradients(conv: Callable[..., jax.Array]) -> tuple[jax.Array, ...]:
-        return jax.grad(lambda x, kernel: (weight * conv(x, kernel)).sum(), (0, 1))(x, kernel)
-
-    def derivative(conv: Callable[..., jax.Array]) -> jax.Array:
-        return jax.jvp(conv, (x, kernel), (x**2, kernel**2))[1]
+    @functools.partial(jax.jit, static_argnums=0)
+    def results(conv: Callable[..., jax.Array], x: jax.Array, kernel: jax.Array) -> Any:
+        value, derivative = jax.jvp(conv, (x, kernel), (x**2, kernel**2))
+        return value, derivative, jax.vjp(conv, x, kernel)[1](jnp.asarray(weight))
 
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=2e-5)
-    expected = conv(x, kernel)
-    close(conv_small_map(x, kernel), expected)
-    close(conv_small_map(x[0], kernel), expected[0])
-    close(jax.jit(jax.vmap(conv_small_map, (0, None)))(x, kernel), expected)
-    close(derivative(conv_small_map), derivative(conv))
-    for ours, theirs in zip(gradients(conv_small_map), gradients(conv), strict=True):
-        close(ours, theirs)
+    expected = results(conv, x, kernel)
+    jax.tree.map(close, results(conv_small_map, x, kernel), expected)
+    close(jax.jit(conv_small_map)(x[0], kernel), expected[0][0])
+    close(jax.jit(jax.vmap(conv_small_map, (0, None)))(x, kernel), expected[0])
 
 
 def test_a_small_map_is_an_ordinary_convolution_off_the_cpu() -> None:
@@ -159,10 +156,16 @@ def test_tied_maxima_share_the_gradient_of_their_window(
 ) -> None:
     x = jnp.zeros((height, width, 1))
     rows, columns = (windows(stride, caffe, size) for size in (height, width))
-    value, pull_back = jax.vjp(lambda x: max_pool(x, stride=stride, caffe=caffe), x)
+
+    @jax.jit
+    def pull_back(cotangent: jax.Array) -> jax.Array:
+        return jax.vjp(lambda x: max_pool(x, stride=stride, caffe=caffe), x)[1](cotangent)[0]
+
     for i, j in np.ndindex(len(rows), len(columns)):
-        (gradient,) = pull_back(jnp.zeros_like(value).at[i, j, 0].set(1.0))
-        window = np.asarray(gradient)[np.ix_(rows[i], columns[j])]
+        cotangent = np.zeros((len(rows), len(columns), 1), np.float32)
+        cotangent[i, j] = 1
+        gradient = np.asarray(pull_back(cotangent))
+        window = gradient[np.ix_(rows[i], columns[j])]
         assert window.min() > 0  # lax.reduce_window gives all of it to one position
         assert window.sum() == gradient.sum() == 1
 

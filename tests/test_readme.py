@@ -52,6 +52,7 @@ def test_files_that_are_linked_are_there() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("optimized")
 def test_the_snippets_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -306,6 +306,7 @@ def test_the_best_restart_is_kept(icons: Icons) -> None:
     assert (more.scores >= best.scores - 1e-4).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [2, 4])
 def test_restarts_may_be_more_than_a_chunk(chunk: int) -> None:
     config = dataclasses.replace(CONFIG, restarts=3)
@@ -313,6 +314,7 @@ def test_restarts_may_be_more_than_a_chunk(chunk: int) -> None:
     assert_close(tiny_render(DIRECTIONS[:3], key=KEY, config=config, run=chunks_of(chunk)), whole)
 
 
+@pytest.mark.slow
 def test_more_restarts_than_the_default_chunk_are_possible() -> None:
     config = dataclasses.replace(CONFIG, steps=2, restarts=65)
     best = tiny_render(DIRECTIONS[:2], key=KEY, config=config)
@@ -437,6 +439,7 @@ class Counter:
         self.count += 1
 
 
+@pytest.mark.slow
 def test_icons_are_not_retried_for_a_centre_that_the_objective_does_not_use() -> None:
     """An image that is bright in one corner only, where a `Neuron` was asked for."""
     retried = Counter()
@@ -474,7 +477,7 @@ def test_icons_of_a_real_network(googlenet: tuple[Network, Params]) -> None:
     config = RenderConfig(icon_size=40, steps=3, views=RandomViews(size=32), retry_below=-1)
     rendered = functools.partial(render, network, params, layer="mixed4c", key=KEY, config=config)
     directions = np.random.default_rng(0).standard_normal((10, 512)).astype(np.float32)
-    whole = rendered(directions, run=QUIET)
+    whole = rendered(directions, run=chunks_of(5))
     assert np.isfinite(whole.scores).all() and whole.images.std() > 0.01
     order = [4, 1, 8, 0]
-    assert_close(rendered(directions[order], ids=np.array(order), run=chunks_of(3)), whole, order)
+    assert_close(rendered(directions[order], ids=np.array(order), run=chunks_of(5)), whole, order)

@@ -149,6 +149,7 @@ def test_the_moment_is_that_of_numpy_without_the_border(shape: tuple[int, int]) 
     np.testing.assert_allclose(found, np.mean(products, axis=0), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_positions_and_the_moment_agree_on_the_interior() -> None:
     for height, width in itertools.product((1, 2, 3, 5), repeat=2):
         marked = np.zeros((height, width, 1), np.float32)

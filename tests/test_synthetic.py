@@ -55,6 +55,7 @@ def test_there_are_enough_classes_with_plain_names() -> None:
     assert all(name.replace(" ", "").isalpha() and name.islower() for name in synthetic.CLASSES)
 
 
+@pytest.mark.slow
 def test_images_of_all_classes_are_valid(everything: synthetic.Batch) -> None:
     pixels, labels, factors = everything
     assert pixels.shape == (12 * len(synthetic.CLASSES), SIZE, SIZE, 3)
@@ -69,6 +70,7 @@ def test_images_of_all_classes_are_valid(everything: synthetic.Batch) -> None:
     assert len(np.unique(pixels.reshape(len(pixels), -1), axis=0)) == len(pixels)
 
 
+@pytest.mark.slow
 def test_classes_can_be_told_apart_but_not_by_mean_colour(everything: synthetic.Batch) -> None:
     pixels, labels, _ = everything
     count = len(synthetic.CLASSES)
@@ -90,6 +92,7 @@ def test_classes_can_be_told_apart_but_not_by_mean_colour(everything: synthetic.
     assert score(mean_color) < 0.3
 
 
+@pytest.mark.slow
 def test_an_image_depends_on_its_class_and_number_only(few: synthetic.Batch) -> None:
     one, two = few, few_batch(first=1)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
@@ -113,6 +116,7 @@ def test_images_are_deterministic_and_differ_for_another_key(few: synthetic.Batc
     assert np.abs(other.pixels - few.pixels).mean((1, 2, 3)).min() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 97])
 def test_an_image_shows_the_same_at_every_size(size: int, large: synthetic.Batch) -> None:
     fine = images_of(large, "heart").pixels[:4]
@@ -165,6 +169,7 @@ def test_hue_is_that_of_the_main_ink(large: synthetic.Batch) -> None:
         assert abs((found - hue + 0.5) % 1 - 0.5) < 0.06
 
 
+@pytest.mark.slow
 def test_images_darken_along_the_light(everything: synthetic.Batch) -> None:
     pixels, factors = images_of(everything, "pebbles")
     # Fit a plane to the brightness of each image.

@@ -194,6 +194,7 @@ def test_windows_are_drawn_within_their_ranges_and_fill_them(config: RandomViews
         assert abs(np.corrcoef(center.T)[0, 1]) < 0.1
 
 
+@pytest.mark.slow
 def test_windows_are_concentrated_like_those_of_the_article() -> None:
     keys = jax.random.split(jax.random.key(4), 4000)
     center, side, _ = map(np.asarray, draws(RandomViews(), keys))

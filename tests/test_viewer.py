@@ -214,6 +214,7 @@ THROW = """(() => {
 })()"""
 
 
+@pytest.mark.slow
 def test_grids_cross_fade_and_a_throw_glides(open_: Open, server: str) -> None:
     seen = open_(server, reduced_motion="no-preference")
     seen("v.camera.set(.5, .5, .45)")
@@ -346,6 +347,7 @@ def test_evidence_that_was_left_out_is_taken_from_a_coarser_grid(
     assert all(fine == coarse for fine, coarse in both)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["folder", "server"])
 def test_a_link_restores_the_view(form: str, open_: Open, folder: Path, server: str) -> None:
     home = server if form == "server" else (folder / "index.html").as_uri()
@@ -483,6 +485,7 @@ def test_hostile_names_are_shown_as_text(seen: Seen) -> None:
     assert wide
 
 
+@pytest.mark.slow
 def test_names_do_not_overlap_and_increase_with_the_zoom(open_: Open, tmp_path: Path) -> None:
     path = viewer_atlas.make(tmp_path / "atlas", sizes=(40,), layers=1)
     viewer_atlas.edit(path, _many_names)

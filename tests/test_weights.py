@@ -212,6 +212,7 @@ def test_status_and_directory(
 # Shipped
 
 
+@pytest.mark.slow
 def test_shipped_weights_load_and_are_those_that_were_trained(home: Path) -> None:
     network, params = load_network("textures")
     assert network is inception_v1(TEXTURES)
@@ -228,6 +229,7 @@ def test_shipped_weights_load_and_are_those_that_were_trained(home: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("optimized")
 def test_shipped_weights_classify_images_they_never_saw() -> None:
     network, params = load_network("textures")
     classify = jax.jit(lambda x: network.run(params, x).argmax(-1))
