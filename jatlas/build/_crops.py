@@ -1,8 +1,9 @@
 """The images of an atlas read again, and the receptive fields of its samples cut out of them."""
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def images_of(info: dict[str, Any], names: tuple[str, ...]) -> Folder | None:
     return images if same else None
 
 
-def reread(images: ImageSource | None, indices: Sequence[int]) -> Iterator[Loaded] | None:
+def reread(
+    images: ImageSource | None, indices: Sequence[int]
+) -> Generator[Loaded, None, None] | None:
     """Read some images again.
 
     Args:
@@ -68,7 +71,7 @@ def reread(images: ImageSource | None, indices: Sequence[int]) -> Iterator[Loade
       indices: which, ascending.
 
     Returns:
-      The images, in that order; None if they cannot be read again.
+      The images, in that order, to be closed; None if they cannot be read again.
     """
     return images.reload(indices) if isinstance(images, Rereadable) else None
 
@@ -97,7 +100,10 @@ def receptive_share_of(
     # The middle of each of a few equal stretches, so that all kinds of images have their share.
     few = used[(2 * np.arange(_MEASURED) + 1) * len(used) // (2 * _MEASURED)]
     loaded = reread(images, np.unique(few).tolist())
-    pictures = [item.image for item in loaded or () if item.image is not None]
+    if loaded is None:
+        return None
+    with contextlib.closing(loaded):
+        pictures = [item.image for item in loaded if item.image is not None]
     if not pictures:
         return None
     batch: Array = jnp.stack([to_float(jnp.asarray(picture)) for picture in pictures])
@@ -112,7 +118,7 @@ def crops(
     *,
     layer: str,
     share: float,
-) -> Iterator[tuple[int, HostArray]]:
+) -> Generator[tuple[int, HostArray], None, None]:
     """Cut the receptive fields of samples out of their images, one image in memory at a time.
 
     Args:
@@ -128,14 +134,18 @@ def crops(
       cannot be read any more is left out.
     """
     wanted = np.unique(source[:, 0])
-    for item in reread(images, wanted.tolist()) or ():
-        if item.image is None:
-            continue
-        rows, columns, _ = network.activation_shape(params, item.image.shape[:2], layer=layer)
-        pixels = item.image if item.image.dtype == np.uint8 else to_uint8(item.image)
-        for number in np.flatnonzero(source[:, 0] == item.index):
-            box = receptive_box(source[number, 1:], grid=(rows, columns), share=share)
-            yield int(number), crop(pixels, box)
+    loaded = reread(images, wanted.tolist())
+    if loaded is None:
+        return
+    with contextlib.closing(loaded):
+        for item in loaded:
+            if item.image is None:
+                continue
+            rows, columns, _ = network.activation_shape(params, item.image.shape[:2], layer=layer)
+            pixels = item.image if item.image.dtype == np.uint8 else to_uint8(item.image)
+            for number in np.flatnonzero(source[:, 0] == item.index):
+                box = receptive_box(source[number, 1:], grid=(rows, columns), share=share)
+                yield int(number), crop(pixels, box)
 
 
 def thumbnails(
@@ -168,8 +178,10 @@ def thumbnails(
     pictures = np.full((*rows.shape, px, px, 3), WHITE, np.uint8)
     places = np.argwhere(rows >= 0)
     chosen = source[rows[tuple(places.T)]]
-    cut = crops(network, params, images, chosen, layer=layer, share=share)
-    for number, pixels in cut:
-        small = Image.fromarray(pixels).resize((px, px), Image.Resampling.BICUBIC)
-        pictures[tuple(places[number])] = np.asarray(small)
+    with contextlib.closing(
+        crops(network, params, images, chosen, layer=layer, share=share)
+    ) as cut:
+        for number, pixels in cut:
+            small = Image.fromarray(pixels).resize((px, px), Image.Resampling.BICUBIC)
+            pictures[tuple(places[number])] = np.asarray(small)
     return pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -137,10 +138,11 @@ def _classify_all(
     classes = atlas.maps[0].samples.evidence.shape[1]
     table = np.zeros((len(atlas.images), classes), np.float32)
     size = run.batch_size
-    loaded = tqdm(
-        images.load(), desc="images", unit="image", total=len(table), disable=not run.progress
-    )
-    for pixels, index, valid in batches(loaded, size, skipped=[]):
-        found = classify(network, params, to_float(jnp.asarray(pixels)), batch_size=size)
-        table[index[:valid]] = np.asarray(found)[:valid]
+    with contextlib.closing(images.load()) as stream:
+        loaded = tqdm(
+            stream, desc="images", unit="image", total=len(table), disable=not run.progress
+        )
+        for pixels, index, valid in batches(loaded, size, skipped=[]):
+            found = classify(network, params, to_float(jnp.asarray(pixels)), batch_size=size)
+            table[index[:valid]] = np.asarray(found)[:valid]
     return table
