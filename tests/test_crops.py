@@ -1,7 +1,7 @@
 """The images of an atlas read again, and receptive fields cut out of them."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,27 +75,6 @@ def test_a_crop_is_the_square_around_its_place() -> None:
     np.testing.assert_array_equal(found[0], pictures[2, :4, :4])
     np.testing.assert_array_equal(found[1], pictures[0, 7:11, 7:11])
     np.testing.assert_array_equal(found[2], pictures[2, 12:, 5:9])
-
-
-def test_images_are_closed_when_a_crop_fails() -> None:
-    closed = []
-
-    class Source(collect.Arrays):
-        def reload(self, indices: Sequence[int], *, workers: int = 2) -> Any:
-            try:
-                yield from super().reload(indices, workers=workers) or ()
-            finally:
-                closed.append(indices)
-
-    source = Source([np.zeros((3, 16, 16, 3), np.uint8)], count=3)
-    with pytest.raises(ValueError, match="has no layer 'conv9'") as error:
-        list(
-            crops(
-                tiny_network(), tiny_params(), source, np.zeros((3, 3), int), layer="conv9",
-                share=0.25,
-            )
-        )  # fmt: skip
-    assert closed == [[0]] and error.traceback  # which keeps the frames alive
 
 
 def test_damaged_images_and_missing_rows_stay_white(tmp_path: Path) -> None:

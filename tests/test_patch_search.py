@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -39,6 +40,26 @@ def test_crops_are_of_images_that_show_neither_class(tmp_path: Path) -> None:
             tiny_network(), tiny_params(), atlas, source=1, target=3, key=jax.random.key(1),
             selection=TWO, run=RUN,
         )  # fmt: skip
+
+
+def test_more_images_than_the_atlas_has_are_refused_and_closed(images: Path) -> None:
+    closed = []
+
+    class Source(collect.Arrays):
+        def load(self, start: int = 0, *, workers: int = 2) -> Any:
+            try:
+                yield from super().load(start, workers=workers)
+            finally:
+                closed.append(start)
+
+    atlas = build(images, None, layers=("conv2",), grids=(2,))
+    source = Source([np.zeros((50, 16, 16, 3), np.uint8)], count=50)
+    with pytest.raises(ValueError, match="expected the atlas's own 26, got more") as error:
+        find_patches(
+            tiny_network(), tiny_params(), atlas, source=1, target=3, key=jax.random.key(1),
+            selection=dataclasses.replace(TWO, min_count=1), images=source, run=RUN,
+        )  # fmt: skip
+    assert closed == [0] and error.traceback  # which keeps the frames alive
 
 
 def test_what_counts_but_is_something_else_is_cut_out(

@@ -85,8 +85,8 @@ def find_patches(
       PatchSearch.
 
     Raises:
-      ValueError: if the atlas is of another network, its images are not there, or too few samples
-        have evidence for the classes.
+      ValueError: if the atlas is of another network, its images are not there or are others, or
+        too few samples have evidence for the classes.
 
     Reference:
       Carter et al., "Activation Atlas", Distill 2019, "Using Atlases to Find Adversarial Patches".
@@ -143,6 +143,8 @@ def _classify_all(
             stream, desc="images", unit="image", total=len(table), disable=not run.progress
         )
         for pixels, index, valid in batches(loaded, size, skipped=[]):
+            if index.max() >= len(table):
+                raise ValueError(f"images: expected the atlas's own {len(table)}, got more")
             found = classify(network, params, to_float(jnp.asarray(pixels)), batch_size=size)
             table[index[:valid]] = np.asarray(found)[:valid]
     return table
