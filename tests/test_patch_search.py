@@ -57,7 +57,8 @@ def test_more_images_than_the_atlas_has_are_refused_and_closed(images: Path) -> 
     with pytest.raises(ValueError, match="expected the atlas's own 26, got more") as error:
         find_patches(
             tiny_network(), tiny_params(), atlas, source=1, target=3, key=jax.random.key(1),
-            selection=dataclasses.replace(TWO, min_count=1), images=source, run=RUN,
+            selection=dataclasses.replace(TWO, min_count=1), images=source,
+            run=dataclasses.replace(RUN, progress=True),
         )  # fmt: skip
     assert closed == [0] and error.traceback  # which keeps the frames alive
 
