@@ -78,8 +78,9 @@ def test_a_line_keeps_near_vectors_near(clusters: np.ndarray) -> None:
     line = layout(clusters[::4], key=key, config=config, dimensions=1, progress=False)
     assert line.shape == (75, 1)
     assert line.dtype == np.float32
-    spread = np.ptp(line.reshape(5, 15), axis=1)
-    assert spread.max() < 0.5 * np.ptp(line)
+    # UMAP may tear a cluster in two on a line: 70 of the 74 pairs of neighbours at best are of one.
+    owner = np.repeat(np.arange(5), 15)[line[:, 0].argsort()]
+    assert (owner[1:] == owner[:-1]).sum() >= 68
 
 
 def test_the_config_decides_the_method(clusters: np.ndarray) -> None:

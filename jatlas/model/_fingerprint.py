@@ -107,10 +107,8 @@ def _arrays(item: Any) -> Iterator[Any]:
     elif isinstance(item, (tuple, list)):
         for element in item:
             yield from _arrays(element)
-    elif hasattr(item, "consts"):  # a closed jaxpr
-        yield from _arrays(item.consts)
-        yield from _arrays(item.jaxpr)
     elif hasattr(item, "eqns"):
+        yield from _arrays(getattr(item, "consts", ()))  # an open jaxpr of JAX before 0.12 has none
         for equation in item.eqns:
             yield from _arrays([getattr(variable, "val", None) for variable in equation.invars])
             yield from _arrays(list(equation.params.values()))
