@@ -15,7 +15,7 @@ IMAGES, DAMAGED = 26, 5
 LAYERS, GRIDS = ("conv1", "conv2"), (2, 3)
 CONFIG = BuildConfig(
     per_image=3,
-    layout=TSNE(perplexity=8),  # UMAP takes ten seconds of each process to compile itself
+    layout=TSNE(perplexity=8),  # umap-learn compiles for ten seconds in every process
     icons=RenderConfig(icon_size=12, steps=3, views=RandomViews(size=10)),
 )
 RUN = Run(batch_size=12, chunk=4, progress=False)

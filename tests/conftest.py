@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 # Most of the time is XLA compiling programs that run for milliseconds. With these settings it takes
-# a quarter of the time. A version of XLA that does not know the flags refuses to start.
+# a third of the time. A version of XLA that does not know the flags refuses to start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "XLA_FLAGS" not in os.environ:  # workers, and processes that tests start, inherit them
     flags = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
@@ -47,9 +47,10 @@ def test_data() -> Path:
 @pytest.fixture
 def optimized() -> Iterator[None]:
     """Have XLA optimize: for tests that run a real network long enough to pay for it."""
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def assert_close(got: Any, expected: Any) -> None:
 
 @pytest.mark.slow
 def test_drawn_parameters_have_the_documented_structure() -> None:
-    params = jax.eval_shape(lambda: init_params(GOOGLENET_BVLC, key=jax.random.key(0)))
+    params = init_params(GOOGLENET_BVLC, key=jax.random.key(0))
     expected = abstract_params(GOOGLENET_BVLC)
     assert jax.tree.structure(params) == jax.tree.structure(expected)
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, expected)

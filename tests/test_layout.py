@@ -73,12 +73,13 @@ def test_the_metric_decides_what_is_near(clusters: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-def test_a_line_keeps_near_vectors_near(clusters: np.ndarray) -> None:
-    key, config = jax.random.key(0), UMAP(n_neighbors=5)
+@pytest.mark.parametrize("config", [UMAP(n_neighbors=5), TSNE(perplexity=5)], ids=("umap", "tsne"))
+def test_a_line_keeps_near_vectors_near(clusters: np.ndarray, config: UMAP | TSNE) -> None:
+    key = jax.random.key(0)
     line = layout(clusters[::4], key=key, config=config, dimensions=1, progress=False)
     assert line.shape == (75, 1)
     assert line.dtype == np.float32
-    # UMAP may tear a cluster in two on a line: 70 of the 74 pairs of neighbours at best are of one.
+    # A line may tear a cluster in two. Of 74 pairs of neighbours at most 70 are of one cluster.
     owner = np.repeat(np.arange(5), 15)[line[:, 0].argsort()]
     assert (owner[1:] == owner[:-1]).sum() >= 68
 

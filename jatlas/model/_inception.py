@@ -42,7 +42,7 @@ class InceptionV1(nnx.Module):
         self.logits = nnx.Linear(channels, config.classes, rngs=rngs)
 
 
-@functools.cache  # Flax takes 0.6 s; the gradients of a variant and its shapes share the result
+@functools.cache  # Flax takes half a second; shapes and gradient rules share the result
 def _abstract(config: InceptionConfig) -> InceptionV1:
     # Shapes only: nothing is drawn or allocated.
     return nnx.eval_shape(lambda: InceptionV1(config, rngs=nnx.Rngs(0)))
