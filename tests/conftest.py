@@ -30,7 +30,9 @@ import jax.numpy as jnp
 import pytest
 from atlases import build, make_images
 from filelock import FileLock
+from helpers import tiny_network, tiny_params
 
+from jatlas.cli import _session as session
 from jatlas.model import GOOGLENET_BVLC, Network, inception_v1, read_weight_file
 from jatlas.types import Params
 
@@ -51,6 +53,17 @@ def optimized() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def tiny_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have commands know a network "tiny", which needs no weights, beside the real ones."""
+
+    def load_network(name: str) -> tuple[Network, Params]:
+        return (tiny_network(), tiny_params()) if name == "tiny" else known(name)
+
+    known = session.load_network
+    monkeypatch.setattr(session, "load_network", load_network)
 
 
 @pytest.fixture(scope="session")

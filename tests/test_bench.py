@@ -230,10 +230,10 @@ def test_bad_arguments_are_named(call: Any, message: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tiny_by_name")
 def test_the_commands_print_a_table_and_write_json(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "load_network", lambda name: (tiny_network(), tiny_params()))
     common: dict[str, Any] = {"network": "tiny", "repeat": 1}
     commands = {
         "render": command.BenchRender(

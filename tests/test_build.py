@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from atlases import CONFIG, DAMAGED, IMAGES, LAYERS, RUN, build, build_arrays, make_images, tree
+from faults import Killed, failing
 from helpers import CLASSES, tiny_network, tiny_params
 
 import jatlas
@@ -26,10 +26,6 @@ from jatlas.visualize import render
 
 ICONS = dataclasses.replace(CONFIG.icons, steps=2)
 ONE = {"layers": ("conv2",), "grids": (3,)}
-
-
-class Killed(BaseException):
-    """What the tests interrupt a build with."""
 
 
 class Watched:
@@ -264,37 +260,19 @@ def test_an_edited_stage_is_another_network(source: Watched, tmp_path: Path) -> 
 # Interruptions
 
 
-def failing_at(call: int, error: BaseException, function: Callable[..., None]) -> Any:
-    """Return the function, to raise the error at its n-th call instead."""
-    calls = 0
-
-    def wrapped(*args: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise error
-        function(*args)
-
-    return wrapped
-
-
-def test_an_interruption_anywhere_resumes(
-    source: Watched, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interruption_anywhere_resumes(source: Watched, whole: Path, tmp_path: Path) -> None:
     """Stop before the first file is written, the second, ...; each time resume and compare."""
-    write = files.write_arrays
     build(source, tmp_path / "whole", **ONE)
     expected = tree(tmp_path / "whole")
     for stop in range(1, 100):
         out = tmp_path / f"{stop}" / "atlas"
-        monkeypatch.setattr(files, "write_arrays", failing_at(stop, Killed(), write))
         try:
-            build(source, out, **ONE)
+            with failing(files, "write_arrays", Killed(), call=stop):
+                build(source, out, **ONE)
         except Killed:
             assert not (out / "atlas.json").exists()
         else:
             break
-        monkeypatch.setattr(files, "write_arrays", write)
         build(source, out, **ONE)
         assert tree(out) == expected
     # The images, the layout, chunks of 4 icons, exemplars, the cells of the atlas; then none.
@@ -325,13 +303,11 @@ def test_interrupted_before_the_page_the_page_is_made_up_for(
 
 @pytest.mark.parametrize("content", [b"", b"no archive", None])
 def test_a_damaged_result_is_computed_again_alone(
-    source: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+    source: Watched, tmp_path: Path, content: bytes | None
 ) -> None:
-    out, write = tmp_path / "atlas", files.write_arrays
-    monkeypatch.setattr(files, "write_arrays", failing_at(4, Killed(), write))
-    with pytest.raises(Killed):
+    out = tmp_path / "atlas"
+    with pytest.raises(Killed), failing(files, "write_arrays", Killed(), call=4):
         build(source, out, **ONE)
-    monkeypatch.setattr(files, "write_arrays", write)
     (layout,) = files_of(out, "conv2-points")
     layout.write_bytes(layout.read_bytes()[:-40] if content is None else content)
     assert len(files_of(out, "conv2-icons-3")) == 1

@@ -1,6 +1,7 @@
 """Maps of classes added to an atlas, and icons rendered again."""
 
 import dataclasses
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import jax
 import numpy as np
 import pytest
 from atlases import CONFIG, RUN, tree
+from faults import Killed, failing
 from helpers import tiny_network, tiny_params
-from test_build import Killed, failing_at
 
 import jatlas
 from jatlas import TSNE, Atlas, RandomViews
@@ -118,15 +119,14 @@ def test_what_is_added_is_loaded_and_the_rest_is_as_it_was(folder: Path, with_on
 
 
 def test_an_interrupted_map_resumes_from_its_cache(
-    atlas: Atlas, with_one: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    atlas: Atlas, with_one: Atlas, tmp_path: Path
 ) -> None:
     """Let each call keep one result more: the layout, chunks of icons, exemplars."""
     run = dataclasses.replace(RUN, cache=tmp_path, chunk=2)
-    write = files.write_arrays
     for kept in range(1, 20):
-        monkeypatch.setattr(files, "write_arrays", failing_at(2, Killed(), write))
         try:
-            resumed = one(atlas, run=run)
+            with failing(files, "write_arrays", Killed(), call=2):
+                resumed = one(atlas, run=run)
         except Killed:
             assert len(list(tmp_path.glob("*.npz"))) == kept
         else:
@@ -139,18 +139,11 @@ def test_an_interrupted_map_resumes_from_its_cache(
 
 
 @pytest.mark.parametrize("call", ["write_array", "write_image", "json_bytes"])
-def test_a_failure_on_the_way_leaves_the_atlas(
-    folder: Path, with_one: Atlas, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
+def test_a_failure_on_the_way_leaves_the_atlas(folder: Path, with_one: Atlas, call: str) -> None:
     before = tree(folder)
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files, call, fail)
-    with pytest.raises(OSError, match="No space left"):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="No space left"), failing(files, call, full):
         add_map(folder, with_one, with_one.maps[-1])
-    monkeypatch.undo()
     assert {x: y for x, y in tree(folder).items() if x in before} == before
     assert [each.path for each in load(folder).maps] == ["conv1", "conv2"]
 

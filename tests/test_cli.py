@@ -8,17 +8,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from helpers import tiny_network, tiny_params
+from faults import failing
 from PIL import Image
 
 from jatlas.cli import _main as cli
 from jatlas.cli import _session as session
 from jatlas.storage import FOLDER, files, load
 
+pytestmark = pytest.mark.usefixtures("tiny_by_name")
 BUILD = [
     "--layer", "conv1", "--layer", "conv2", "--grid", "2", "--grid", "3", "--steps", "2",
     "--icon-size", "12", "--per-image", "3", "--view-size", "10", "--layout.n-neighbors", "8",
@@ -29,17 +29,6 @@ BUILD = [
 def out(tmp_path: Path) -> Path:
     (tmp_path / "made").mkdir()
     return tmp_path / "made" / "atlas"
-
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a tiny network in the place of the real ones, which take weights that may not be here."""
-
-    def load_network(name: str) -> Any:
-        return (tiny_network(), tiny_params()) if name == "tiny" else known(name)
-
-    known = session.load_network
-    monkeypatch.setattr(session, "load_network", load_network)
 
 
 def run(*words: str | Path) -> int:
@@ -152,31 +141,23 @@ def test_missing_weights_are_said_with_the_command_that_gets_them(
 
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_same_command_resumes(
-    images: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    images: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["build", images, "--network", "tiny", "--out", out, *BUILD]
-    writes = files.write_image
-
-    def full(*_: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "icons-2.png")
-
-    monkeypatch.setattr(files, "write_image", full)
-    assert run(*arguments) == 2
+    full = OSError(errno.ENOSPC, "No space left on device", "icons-2.png")
+    with failing(files, "write_image", full):
+        assert run(*arguments) == 2
     assert_said(capfd, "no space left to write.*same command again: it resumes")
     assert os.listdir(out) == [FOLDER]
-    monkeypatch.setattr(files, "write_image", writes)
     assert run(*arguments) == 0
     assert os.listdir(out.parent) == ["atlas"]
 
 
 def test_control_c_is_said_to_be_no_loss(
-    images: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    images: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(session, "load_network", interrupt)
-    assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 130
+    with failing(session, "load_network", KeyboardInterrupt()):
+        assert run("build", images, "--network", "tiny", "--out", out, *BUILD) == 130
     assert_said(capfd, "interrupted; the same command resumes")
 
 

@@ -1,5 +1,6 @@
 """The folder of format jatlas/1, and that saving is whole or not at all."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from faults import failing
 from PIL import Image
 
 from jatlas import Atlas
@@ -147,20 +149,14 @@ def test_an_atlas_is_replaced_only_on_demand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["write_array", "write_arrays", "write_image", "write_json"])
-def test_a_failure_on_the_way_leaves_what_was_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
+def test_a_failure_on_the_way_leaves_what_was_there(tmp_path: Path, call: str) -> None:
     folder = save(make_atlas(), tmp_path / "atlas")
     before = tree(tmp_path)
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files, call, fail)
-    with pytest.raises(OSError, match="No space left"):
-        save(make_atlas(1), folder, overwrite=True)
-    with pytest.raises(OSError, match="No space left"):
-        save(make_atlas(1), tmp_path / "other")
+    with failing(files, call, OSError(errno.ENOSPC, "No space left on device")):
+        with pytest.raises(OSError, match="No space left"):
+            save(make_atlas(1), folder, overwrite=True)
+        with pytest.raises(OSError, match="No space left"):
+            save(make_atlas(1), tmp_path / "other")
     assert tree(tmp_path) == before
     assert os.listdir(tmp_path) == ["atlas"]
 

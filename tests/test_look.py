@@ -1,6 +1,5 @@
 """One image on an atlas, and a walk across it."""
 
-import dataclasses
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -10,7 +9,6 @@ from atlases import build, make_images
 from helpers import tiny_network, tiny_params
 from PIL import Image
 
-from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
 from jatlas.cli.look import Look
 from jatlas.cli.walk import Walk
@@ -23,9 +21,7 @@ ICONS = IconOptions(icon_size=PX, steps=2, view_size=10)
 
 
 @pytest.fixture
-def atlas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    network = dataclasses.replace(tiny_network(), input_size=SIDE)
-    monkeypatch.setattr(session, "load_network", lambda name: (network, tiny_params()))
+def atlas(tmp_path: Path, tiny_by_name: None) -> Path:
     build(make_images(tmp_path / "images"), tmp_path / "atlas", layers=("conv2",), grids=(3,))
     return tmp_path / "atlas"
 

@@ -1,7 +1,6 @@
 """Patches read off an atlas."""
 
 import dataclasses
-import functools
 import itertools
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from helpers import CLASSES, tiny_network, tiny_params
 from test_class_maps import TWO
 
 from jatlas import collect
-from jatlas.build import _patch_search as patching
 from jatlas.build import find_patches
-from jatlas.explain import classify, patch_candidates
+from jatlas.explain import classify
 
 
 def test_crops_are_of_images_that_show_neither_class(tmp_path: Path) -> None:
@@ -63,18 +61,14 @@ def test_more_images_than_the_atlas_has_are_refused_and_closed(images: Path) -> 
     assert closed == [0] and error.traceback  # which keeps the frames alive
 
 
-def test_what_counts_but_is_something_else_is_cut_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_counts_but_is_something_else_is_cut_out(tmp_path: Path) -> None:
     folder = make_images(tmp_path / "images")
     atlas = build(folder, None, layers=("conv2",), grids=(2,))
-    # Of five classes, an image is taken for neither if neither comes first.
-    monkeypatch.setattr(patching, "patch_candidates", functools.partial(patch_candidates, rank=1))
     selection = dataclasses.replace(TWO, min_count=1)
     for source, target in itertools.permutations(range(CLASSES), 2):
         read = find_patches(
             tiny_network(), tiny_params(), atlas, source=source, target=target,
-            key=jax.random.key(1), selection=selection, run=RUN, count=2,
+            key=jax.random.key(1), selection=selection, run=RUN, count=2, rank=1,
         )  # fmt: skip
         if read.patches:
             break

@@ -60,6 +60,7 @@ def find_patches(
     selection: ComparisonSelection | None = None,
     images: ImageSource | None = None,
     count: int = 5,
+    rank: int = 5,
     run: Run | None = None,
 ) -> PatchSearch:
     """Find patches on an atlas: what counts for the target but shows something else.
@@ -79,6 +80,8 @@ def find_patches(
       selection: which samples, and how many cells; None means `ComparisonSelection()`.
       images: where the atlas's images are; None means where they were, if it was a folder.
       count: crops, at most.
+      rank: an image shows the classes that are among its top `rank`; crops are of images that
+        show neither. With few classes, lower it.
       run: batch size and progress bars.
 
     Returns:
@@ -109,7 +112,7 @@ def find_patches(
     candidates = patch_candidates(
         chosen.points, owner.samples.evidence[chosen.rows], origin[:, 0], probabilities,
         left=source, right=target, size=selection.size, count=count,
-        min_count=selection.min_count,
+        rank=rank, min_count=selection.min_count,
     )  # fmt: skip
     share = receptive_share_of(network, params, images, owner.samples.source, layer=owner.layer)
     if share is None or not len(candidates.rows):

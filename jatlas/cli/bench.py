@@ -12,8 +12,7 @@ from tyro.conf import UseAppendAction, arg, subcommand
 
 from jatlas import bench
 from jatlas.arrange import UMAP
-from jatlas.cli._session import use_all_cores
-from jatlas.model import load_network
+from jatlas.cli._session import open_network, use_all_cores
 from jatlas.visualize import Precision, RenderConfig, paper
 
 
@@ -52,7 +51,7 @@ class BenchRender:
     def run(self) -> None:
         """Measure, print a table, and write JSON if asked to."""
         _prepare()
-        network, params = load_network(self.network)
+        network, params = open_network(self.network)
         config = self.config()
         speed = bench.bench_render(
             network,
@@ -107,7 +106,7 @@ class BenchExtract:
     def run(self) -> None:
         """Measure, print a table, and write JSON if asked to."""
         _prepare()
-        network, params = load_network(self.network)
+        network, params = open_network(self.network)
         speeds = [
             bench.bench_extract(
                 network,
