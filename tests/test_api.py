@@ -236,6 +236,7 @@ def test_importing_jatlas_leaves_slow_libraries_alone() -> None:
     assert found.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_python_m_jatlas_is_the_command_line() -> None:
     run = [sys.executable, "-m", "jatlas", "--help"]
     help_ = subprocess.run(run, capture_output=True, text=True, check=True).stdout

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,8 +16,11 @@ PATCH = jnp.asarray(RNG.random((13, 31, 3)), jnp.float32)
 SIZES = (0.3, 0.7)
 
 
+run = jax.jit(tiny_network().run)
+
+
 def probabilities(image: jnp.ndarray) -> np.ndarray:
-    logits = np.asarray(tiny_network().run(tiny_params(), image), np.float64)
+    logits = np.asarray(run(tiny_params(), image), np.float64)
     return np.exp(logits) / np.exp(logits).sum()
 
 

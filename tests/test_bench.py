@@ -77,6 +77,7 @@ def dense_network(inputs: int, outputs: int) -> tuple[Network, Any]:
     return network, {"kernel": jnp.ones((inputs, outputs))}
 
 
+@pytest.mark.slow
 def test_the_operations_of_an_icon_step_are_counted() -> None:
     """Only the size of the matrix differs, so the counts differ in its two products alone.
 
@@ -196,6 +197,7 @@ def test_peak_memory_covers_what_was_allocated() -> None:
     assert peak < 64 * 2**30
 
 
+@pytest.mark.slow
 def test_without_the_resource_module_peak_memory_is_unknown() -> None:
     """As on Windows: commands start, and the table leaves the number out."""
     code = """

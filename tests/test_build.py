@@ -114,6 +114,7 @@ def test_in_memory_and_on_disk_are_the_same(images: Path, whole: Path, tmp_path:
     assert tree(tmp_path / "atlas") == {x: expected[x] for x in expected.keys() - page}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"batch_size": 5}, {"chunk": 1}, {"chunk": 50, "workers": 5}], ids=str
 )
@@ -172,6 +173,7 @@ def test_a_complete_atlas_is_not_built_again(source: Watched, tmp_path: Path) ->
     assert source.loads == loads and tree(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_another_grid_and_layer_reuse_what_is_there(source: Watched, tmp_path: Path) -> None:
     out = tmp_path / "atlas"
     first = build(source, out, **ONE)
@@ -191,6 +193,7 @@ def test_another_grid_and_layer_reuse_what_is_there(source: Watched, tmp_path: P
     del first
 
 
+@pytest.mark.slow
 def test_other_icons_reuse_samples_and_points(source: Watched, tmp_path: Path) -> None:
     out = tmp_path / "atlas"
     build(source, out, **ONE)
@@ -208,6 +211,7 @@ def test_other_icons_reuse_samples_and_points(source: Watched, tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_a_shared_cache_serves_other_outputs(source: Watched, tmp_path: Path) -> None:
     run = dataclasses.replace(RUN, cache=tmp_path / "cache")
     build(source, tmp_path / "one", run=run, **ONE)
@@ -231,6 +235,7 @@ def test_other_images_are_never_taken_for_the_same(tmp_path: Path) -> None:
     assert (first.maps[0].samples.vectors != second.maps[0].samples.vectors).any()
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_told_apart_are_not_reused(tmp_path: Path) -> None:
     class Unknown(Watched):
         def fingerprint(self) -> None:
@@ -280,6 +285,7 @@ def test_an_interruption_anywhere_resumes(source: Watched, whole: Path, tmp_path
     assert stop == 1 + 1 + -(-cells // 4) + 1 + 1 + 1
 
 
+@pytest.mark.slow
 def test_a_build_cut_off_while_images_are_read_resumes(
     images: Path, whole: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,6 +17,12 @@ CHAINS = {"standard": LUCID_STANDARD, "notebook": ATLAS_NOTEBOOK, "recipe": ATLA
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def draws(chain: Chain, canvas: int, keys: jax.Array) -> View:
     return jax.vmap(lambda key: chain.draw(canvas, key=key))(keys)
+
+
+@functools.partial(jax.jit, static_argnums=0, static_argnames="size")
+def first_view(chain: Chain, image: jax.Array, *, size: int) -> jax.Array:
+    view = chain.draw(len(image), key=jax.random.key(0))
+    return resample(image, view, size=size, fill=chain.fill)
 
 
 def simulated(chain: Chain, canvas: int, count: int, seed: int = 0) -> dict[str, HostArray]:
@@ -96,8 +101,7 @@ def test_the_chain_of_the_notebooks_has_the_sizes_of_the_article() -> None:
 def test_one_scale_and_no_jitter_show_the_middle_pixel_by_pixel() -> None:
     chain = Chain(pad=2, jitter=(), scales=(1.0,), angles=(0,), jitter_after=0, fill=0.25, size=12)
     image = np.random.default_rng(0).uniform(0, 1, (8, 8, 3)).astype(np.float32)
-    view = chain.draw(8, key=jax.random.key(0))
-    found = resample(jnp.asarray(image), view, size=chain.fitted(8).size, fill=chain.fill)
+    found = first_view(chain, image, size=chain.fitted(8).size)
     right = np.pad(image, ((2, 2), (2, 2), (0, 0)), constant_values=0.25)
     np.testing.assert_allclose(found, right, rtol=0, atol=1e-5)
 
@@ -105,8 +109,7 @@ def test_one_scale_and_no_jitter_show_the_middle_pixel_by_pixel() -> None:
 def test_a_positive_angle_turns_the_picture_against_the_clock() -> None:
     chain = Chain(pad=0, jitter=(), scales=(1,), angles=(90,), jitter_after=0, fill=0, size=6)
     image = np.random.default_rng(0).uniform(0, 1, (6, 6, 3)).astype(np.float32)
-    view = chain.draw(6, key=jax.random.key(0))
-    found = resample(jnp.asarray(image), view, size=6, fill=0.0)
+    found = first_view(chain, image, size=6)
     np.testing.assert_allclose(found, np.rot90(image), rtol=0, atol=1e-5)
 
 
@@ -119,7 +122,8 @@ def test_crops_move_uniformly_by_whole_pixels() -> None:
 
 
 def test_views_depend_on_the_key_only() -> None:
-    first, again, other = (ATLAS_NOTEBOOK.draw(80, key=jax.random.key(n)) for n in (1, 1, 2))
+    draw = jax.jit(functools.partial(ATLAS_NOTEBOOK.draw, 80))
+    first, again, other = (draw(key=jax.random.key(n)) for n in (1, 1, 2))
     for one, same, different in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(one, same)
         assert not np.array_equal(one, different)

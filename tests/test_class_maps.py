@@ -58,6 +58,7 @@ def folder(atlas: Atlas, tmp_path: Path) -> Path:
     return save(atlas, tmp_path / "made" / "atlas")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("add", [one, two])
 def test_a_map_holds_the_samples_that_matter_each_once(atlas: Atlas, add: Any) -> None:
     after = add(atlas)
@@ -118,6 +119,7 @@ def test_what_is_added_is_loaded_and_the_rest_is_as_it_was(folder: Path, with_on
     assert entry["settings"]["max_samples"] == 30
 
 
+@pytest.mark.slow
 def test_an_interrupted_map_resumes_from_its_cache(
     atlas: Atlas, with_one: Atlas, tmp_path: Path
 ) -> None:
@@ -258,6 +260,7 @@ def test_exemplars_are_the_nearest_places_of_as_many_images(atlas: Atlas) -> Non
         assert len(set(layer.samples.source[rows, 0])) == 4
 
 
+@pytest.mark.slow
 def test_icons_are_rendered_again_with_other_settings(atlas: Atlas) -> None:
     before = atlas.find("conv2").grid(2)
 
@@ -283,6 +286,7 @@ def test_icons_are_rendered_again_with_other_settings(atlas: Atlas) -> None:
     np.testing.assert_array_equal(back.icons.cosines, before.icons.cosines)
 
 
+@pytest.mark.slow
 def test_a_cell_is_rendered_as_in_the_atlas(atlas: Atlas) -> None:
     grid = atlas.find("conv2").grid(2)
     row, column = divmod(int(grid.cells[-1]), 2)

@@ -302,6 +302,7 @@ def test_truncated_files(small: Any, name: str) -> None:
             assert_equal(params, small)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_random_bytes_and_flipped_bytes(small: Any, name: str) -> None:
     rng = np.random.default_rng(0)

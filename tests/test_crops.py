@@ -30,6 +30,7 @@ def test_the_folder_of_an_atlas_is_found_if_it_is_as_it_was(tmp_path: Path) -> N
     assert images_of({"source": {"root": None}}, ()) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "arrays", "synthetic"])
 def test_images_are_the_same_reread(tmp_path: Path, kind: str) -> None:
     batches = np.random.default_rng(1).random((2, 60, 8, 8, 3), np.float32)
@@ -48,6 +49,7 @@ def test_images_are_the_same_reread(tmp_path: Path, kind: str) -> None:
         np.testing.assert_array_equal(item.image, first[index].image)
 
 
+@pytest.mark.slow
 def test_images_that_may_not_come_again_have_no_crops(tmp_path: Path) -> None:
     class Shuffled:
         def __iter__(self) -> Iterator[np.ndarray]:

@@ -165,6 +165,7 @@ def test_without_tfds_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
         tfds("flowers", split="train")
 
 
+@pytest.mark.slow
 def test_a_map_dataset_of_grain_is_read() -> None:
     grain = pytest.importorskip("grain")
     content = (

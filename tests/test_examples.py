@@ -87,6 +87,7 @@ def test_a_baseline_is_measured_per_icon_and_step(directions: np.ndarray) -> Non
     assert 0 < seconds < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -427,6 +427,7 @@ def test_evidence_that_is_not_finite_counts_as_zero(copy: Path) -> None:
     assert part["scale"] == [0.0] * len(CLASSES)
 
 
+@pytest.mark.slow
 def test_the_bundle_is_built_from_the_source(tmp_path: Path) -> None:
     """Built again with the version of esbuild that package.json names."""
     if not (shutil.which("npm") and shutil.which("node")):

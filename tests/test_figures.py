@@ -9,6 +9,7 @@ from PIL import Image
 from jatlas.show import plot_sweep
 
 
+@pytest.mark.slow
 def test_a_sweep_has_one_named_curve_per_class(tmp_path: Path) -> None:
     table = np.linspace(0, 1, 6).reshape(3, 2)
     figure = plot_sweep(table, sizes=(0.1, 0.2, 0.4), indices=(1, 0), names=("a", "b"))

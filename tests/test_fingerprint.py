@@ -134,6 +134,7 @@ def test_a_stage_that_fails_is_not_passed_over() -> None:
         identity(network_of(stage))
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_fingerprint() -> None:
     code = (
         "from helpers import *; from jatlas.model import *; "

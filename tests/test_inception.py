@@ -164,6 +164,7 @@ def test_a_width_out_of_range_is_refused(width: float) -> None:
         dataclasses.replace(TEXTURES, width=width)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "classes"),
     [

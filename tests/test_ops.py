@@ -84,6 +84,7 @@ def test_the_gradient_differs_from_that_of_the_maximum_and_survives_jit_and_vmap
     np.testing.assert_allclose(together, relaxed, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_relaxed_network_is_cached_and_differs_from_the_plain_one() -> None:
     config = GOOGLENET_BVLC
     relaxed = inception_v1(config, relaxed=True)

@@ -17,6 +17,7 @@ from jatlas.build import find_patches
 from jatlas.explain import classify
 
 
+@pytest.mark.slow
 def test_crops_are_of_images_that_show_neither_class(tmp_path: Path) -> None:
     folder = make_images(tmp_path / "images")
     atlas = build(folder, None, layers=("conv2",), grids=(2,))

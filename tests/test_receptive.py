@@ -39,10 +39,10 @@ def test_the_field_is_where_a_changed_pixel_changes_the_activation(layer: str, s
 
 def test_the_energy_is_the_squared_gradient_with_equal_weight_of_images() -> None:
     right = np.zeros((18, 22))
+    run = functools.partial(tiny_network().run, tiny_params(), until="conv2")
+    gradient = jax.jit(jax.grad(lambda x: (run(x)[4, 5] ** 2).sum()))
     for image in IMAGES:
-        run = functools.partial(tiny_network().run, tiny_params(), until="conv2")
-        gradient = jax.grad(lambda x, run=run: (run(x)[4, 5] ** 2).sum())(image)
-        energy = np.square(np.asarray(gradient, np.float64)).sum(-1)
+        energy = np.square(np.asarray(gradient(image), np.float64)).sum(-1)
         right += energy / energy.sum() / 3
     np.testing.assert_allclose(measure(layer="conv2").energy, right, rtol=1e-3, atol=1e-7)
 

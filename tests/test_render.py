@@ -78,6 +78,7 @@ def test_icons_are_those_of_a_plain_loop_over_icons_and_steps(icons: Icons) -> N
     """One icon at a time, with Adam written out: gradients, views, centre and keys must agree."""
     for_init, for_views, _ = jax.random.split(KEY, 3)
 
+    @jax.jit
     def score(spectrum: jax.Array, number: int, view: View) -> jax.Array:
         canvas = parameterize.spectrum_to_image(spectrum, width=SIZE)
         seen = resample(canvas, view, size=12, fill=1.0)
@@ -144,6 +145,7 @@ def test_the_same_call_gives_the_same_bytes(icons: Icons) -> None:
     jax.tree.map(np.testing.assert_array_equal, tiny_render(DIRECTIONS, key=KEY), icons)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 4])
 def test_an_icon_does_not_depend_on_the_chunk(icons: Icons, chunk: int) -> None:
     assert_close(tiny_render(DIRECTIONS, key=KEY, run=chunks_of(chunk)), icons)
@@ -171,6 +173,7 @@ def test_the_key_changes_the_icons(icons: Icons) -> None:
     assert (differences.max((1, 2, 3)) > 0.01).all()
 
 
+@pytest.mark.slow
 def test_equal_configs_are_traced_once() -> None:
     network, traces = counting_network()
     for seed in (0, 1):

@@ -231,6 +231,7 @@ def test_a_view_writes_the_page_of_a_folder_and_takes_an_atlas_in_memory(tmp_pat
         assert has_page(folder)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_view(folder: Path) -> None:
     code = (
         # A process started in the background ignores Ctrl-C unless it asks for it.

@@ -126,6 +126,7 @@ def test_cosines_are_of_the_position_that_the_objective_looks_at() -> None:
         np.testing.assert_allclose(cosines, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_scores_are_means_over_the_fixed_views() -> None:
     """Of the opacity, which no view changes: a mean of five equal numbers."""
     config = dataclasses.replace(

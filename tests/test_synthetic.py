@@ -199,6 +199,7 @@ def test_wrong_arguments_are_named() -> None:
         synthetic.Synthetic(0, key=KEY)
 
 
+@pytest.mark.slow
 def test_a_source_resumes_to_the_same_images(few: synthetic.Batch) -> None:
     source = synthetic.Synthetic(70, key=KEY, size=SIZE, classes=FEW)
     whole = list(source.load())
@@ -228,6 +229,7 @@ def test_a_fingerprint_tells_sources_apart() -> None:
     assert all(other.fingerprint() != make().fingerprint() for other in others)
 
 
+@pytest.mark.slow
 def test_the_noise_of_the_background_is_transposed() -> None:
     values = jax.random.uniform(KEY, (canvas.lattice_count(),))
     noise = canvas.smooth_noise(values, SIZE)

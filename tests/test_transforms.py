@@ -120,10 +120,14 @@ def test_any_view_equals_a_plain_loop(seed: int) -> None:
 
 def test_values_stay_inside_the_range_of_the_canvas() -> None:
     config = RandomViews(size=8, pad=0.3)
-    views = jax.vmap(lambda key: config.draw(11, key=key))(jax.random.split(jax.random.key(0), 200))
     image = picture(11, 11)
-    show = functools.partial(resample, image, size=8, fill=0.5)
-    found = jax.jit(jax.vmap(lambda seen: show(seen)))(views)
+
+    @jax.jit
+    @jax.vmap
+    def show(key: jax.Array) -> jax.Array:
+        return resample(image, config.draw(11, key=key), size=8, fill=0.5)
+
+    found = np.asarray(show(jax.random.split(jax.random.key(0), 200)))
     assert image.min() - 1e-6 <= found.min() < found.max() <= image.max() + 1e-6
 
 
@@ -137,7 +141,7 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
     def plain(canvas: HostArray) -> float:
         return float((plain_resample(canvas, seen, 4, 1.0) ** 2 * weights).sum())
 
-    found = np.asarray(jax.grad(score)(image))
+    found = np.asarray(jax.jit(jax.grad(score))(image))
     right = np.empty_like(found)
     for place in np.ndindex(image.shape):
         step = np.zeros(image.shape)
@@ -147,6 +151,7 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
     np.testing.assert_allclose(found, right, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_jit_and_vmap_equal_a_loop() -> None:
     images = np.stack([picture(9, 9, seed) for seed in range(3)])
     seen = view(0.4, 0.55, 0.7, 10)

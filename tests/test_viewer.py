@@ -520,6 +520,7 @@ def _many_names(info: dict[str, Any]) -> None:
         cell["labels"][0] = [20 + i, f"class of things {20 + i}", 1.0]
 
 
+@pytest.mark.slow
 def test_a_phone_has_a_drawer_a_sheet_and_pinch_zoom(open_: Open, server: str) -> None:
     seen = open_(server, size=(390, 844), has_touch=True, is_mobile=True, device_scale_factor=2)
     rail = seen.page.locator(".j-rail")
@@ -591,6 +592,7 @@ def test_a_comparison_has_labelled_axes(open_: Open, folder: Path, tmp_path: Pat
     assert seen("v.model.companions(0)") == []
 
 
+@pytest.mark.slow
 def test_tiles_are_loaded_in_view_and_few_are_kept(open_: Open, tmp_path: Path) -> None:
     path = viewer_atlas.make(tmp_path / "atlas", sizes=(90,), layers=1)
     export_folder(path)
@@ -726,6 +728,7 @@ DRAWN = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_the_widget_reads_from_the_kernel_and_reports_the_pinned_cell(
     browser: Any, folder: Path
 ) -> None:
@@ -784,6 +787,7 @@ def test_the_widget_reads_from_the_kernel_and_reports_the_pinned_cell(
     page.close()
 
 
+@pytest.mark.slow
 def test_a_static_frame_is_a_page_of_its_own(browser: Any, folder: Path) -> None:
     page = browser.new_page()
     seen = Seen(page)

@@ -241,6 +241,7 @@ def test_shipped_weights_classify_images_they_never_saw() -> None:
     assert np.mean(right) >= 0.93
 
 
+@pytest.mark.slow
 def test_saved_weights_take_precedence_over_shipped_ones(home: Path) -> None:
     assert weights_status()[-1].folder != home / "textures"
     saved = jax.tree.map(np.zeros_like, load_network("textures")[1])
@@ -283,6 +284,7 @@ def test_convert(small: Any, home: Path, tmp_path: Path, name: str) -> None:
     assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_convert_the_published_archive(small: Any, tmp_path: Path) -> None:
     file = tmp_path / "inception5h.zip"
     member = PUBLISHED_WEIGHTS["inception5h"].member
@@ -492,6 +494,7 @@ def test_sources_with_wrong_digests_are_refused(changes: dict[str, str], told: s
         WeightsSource(**({"url": "http://x", "sha256": "0" * 64, "licence": ""} | changes))
 
 
+@pytest.mark.slow
 def test_importing_the_package_does_not_import_what_only_downloads_need() -> None:
     code = "import sys, jatlas.model; print({'pooch', 'requests'} & sys.modules.keys())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
