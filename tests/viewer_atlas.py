@@ -29,6 +29,7 @@ def make(
     layers: int = 2,
     count: int = 1200,
     px: int = PX,
+    classes: tuple[str, ...] = CLASSES,
     busy: bool = False,
 ) -> Path:
     """Save an atlas whose samples lie in a disc, mirrored in the second layer.
@@ -41,7 +42,7 @@ def make(
     maps = []
     for number in range(layers):
         placed = (points if number % 2 == 0 else 1 - points).astype(np.float32)
-        maps.append(_map(f"mixed4{'cdefg'[number]}", placed, sizes, px, busy))
+        maps.append(_map(f"mixed4{'cdefg'[number]}", placed, sizes, px, len(classes), busy))
     info = {
         "network": "tiny",
         "seed": [0, 0],
@@ -51,12 +52,14 @@ def make(
         "skipped": [],
     }
     images = tuple(f"holiday/{HOSTILE[0].replace('/', '')}-{i}.jpg" for i in range(600))
-    return save(Atlas(maps=tuple(maps), images=images, classes=CLASSES, info=Info(info)), path)
+    return save(Atlas(maps=tuple(maps), images=images, classes=classes, info=Info(info)), path)
 
 
-def _map(layer: str, points: np.ndarray, sizes: tuple[int, ...], px: int, busy: bool) -> Map:
+def _map(
+    layer: str, points: np.ndarray, sizes: tuple[int, ...], px: int, classes: int, busy: bool
+) -> Map:
     # Evidence for class i grows in direction i: the same samples have it in every layer.
-    angles = np.linspace(0, 2 * np.pi, len(CLASSES), endpoint=False)
+    angles = np.linspace(0, 2 * np.pi, classes, endpoint=False)
     directions = np.stack([np.cos(angles), np.sin(angles)])
     sign = 1 if layer == "mixed4c" else -1
     evidence = (sign * (points - 0.5) @ directions).astype(np.float32)
