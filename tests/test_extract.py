@@ -178,7 +178,8 @@ def test_damaged_images_are_named_and_shift_nothing(
         np.testing.assert_array_equal(got.source, right.source[good])
         np.testing.assert_array_equal(got.vectors, right.vectors[good])
         np.testing.assert_array_equal(got.evidence, right.evidence[good])
-        run = jax.jit(functools.partial(tiny_network().run, tiny_params(), until=layer))
+        run = functools.partial(tiny_network().run, tiny_params(), until=layer)
+        run = jax.jit(jax.vmap(run))
         inner = np.asarray(run(IMAGES[good] / np.float32(255)), np.float64)[:, 1:-1, 1:-1]
         moment = np.einsum("nhwa,nhwb->ab", inner, inner) / inner[..., 0].size
         np.testing.assert_allclose(got.moment, moment, rtol=1e-5)
