@@ -11,7 +11,7 @@ from typing import Any
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "XLA_FLAGS" not in os.environ:
     flags = "--xla_backend_optimization_level=1"
-    if version("jaxlib").startswith("0.10."):  # an unknown flag, as this is in 0.12, is fatal
+    if version("jaxlib").startswith("0.10."):  # 0.12 exits: unknown flag
         flags += " --xla_cpu_use_fusion_emitters=false"
     os.environ["XLA_FLAGS"] = flags
 # Compiled programs are kept, for all workers and for the next run; --cache-clear removes them.
@@ -56,7 +56,7 @@ def optimized() -> Iterator[None]:
 
 @pytest.fixture
 def tiny_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have commands know a network "tiny", which needs no weights, beside the real ones."""
+    """Let commands load the tiny network by the name "tiny"."""
 
     def load_network(name: str) -> tuple[Network, Params]:
         return (tiny_network(), tiny_params()) if name == "tiny" else known(name)

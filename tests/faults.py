@@ -1,4 +1,4 @@
-"""Faults that tests inject: a function that fails from some call on, and what kills a process."""
+"""Fault injection: functions that fail from a given call on."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ import pytest
 
 
 class Killed(BaseException):
-    """What tests interrupt a build with; nothing catches it."""
+    """Stands for a killed process: no handler catches it."""
 
 
 @contextlib.contextmanager
 def failing(owner: Any, name: str, error: BaseException, *, call: int = 1) -> Iterator[None]:
-    """Have a function of a module raise an error from its n-th call on."""
+    """Make a function of a module raise an error, from a given call on."""
     function, calls = getattr(owner, name), 0
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:

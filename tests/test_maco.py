@@ -18,7 +18,7 @@ def transform(maco: MACO, size: int, seed: int, scale: float = 1.0) -> HostArray
     return np.moveaxis(np.fft.rfft2(planes, axes=(0, 1)), -1, 0)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))  # one program; operations alone would be 20
+@functools.partial(jax.jit, static_argnums=(0, 1))  # one program instead of twenty
 def _planes(maco: MACO, size: int, key: jax.Array, scale: float = 1.0) -> jax.Array:
     return maco.planes(scale * maco.init(size, key=key), size=size)
 

@@ -93,11 +93,12 @@ def test_an_input_size_without_pixels_is_refused() -> None:
 
 def test_one_image_and_a_batch_agree(image: jax.Array) -> None:
     params = tiny_params()
-    batch = jnp.stack([image, image[::-1], image**2])
+    images = (image, image[::-1], image**2)
+    batch = jnp.stack(images)
     for layer in tiny_network().layers:
         together = tiny_network().run(params, batch, until=layer)
         run = jax.jit(functools.partial(tiny_network().run, params, until=layer))
-        apart = np.stack([run(x) for x in (image, image[::-1], image**2)])
+        apart = np.stack([run(x) for x in images])
         np.testing.assert_allclose(together, apart, rtol=1e-5, atol=1e-6, err_msg=layer)
         np.testing.assert_allclose(jax.vmap(run)(batch), apart, rtol=1e-5, atol=1e-6)
 

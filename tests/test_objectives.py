@@ -33,7 +33,7 @@ def given(activation: Any) -> ObjectiveInput:
     return ObjectiveInput(jnp.asarray(activation, jnp.float32), jnp.asarray(IMAGE))
 
 
-@functools.partial(jax.jit, static_argnums=0)  # one program; operations alone would be twenty
+@functools.partial(jax.jit, static_argnums=0)  # one program instead of twenty
 def score(objective: Objective, activation: Any, target: Any) -> jax.Array:
     return objective(given(activation), jnp.asarray(target))
 

@@ -27,7 +27,7 @@ def picture(height: int = 9, width: int = 7, seed: int = 0) -> HostArray:
     return np.random.default_rng(seed).uniform(0, 1, shape).astype(np.float32)
 
 
-@functools.partial(jax.jit, static_argnums=0)  # one program; operations alone would be ten
+@functools.partial(jax.jit, static_argnums=0)  # one program instead of ten
 def amount(penalty: Objective, image: Any, alpha: Any = None) -> jax.Array:
     return penalty(ObjectiveInput(jnp.zeros((1, 1, 2)), jnp.asarray(image), alpha), jnp.zeros(()))
 

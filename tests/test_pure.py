@@ -123,7 +123,7 @@ def test_jit_and_vmap_change_nothing(name: str) -> None:
     first, others = arguments[0], arguments[1:]
     expected = function(*arguments)
     assert_close(jax.jit(function)(*arguments), expected)
-    results = jax.jit(lambda x: jax.vmap(lambda x: function(x, *others))(jnp.stack([x, x])))(first)
+    results = jax.jit(jax.vmap(lambda x: function(x, *others)))(jnp.stack([first, first]))
     for i in range(2):
         assert_close(jax.tree.map(lambda x, i=i: np.asarray(x)[i], results), expected)
 

@@ -609,7 +609,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An atlas of 160 x 160 cells, exported to its folder and to one.html beside it."""
     path = tmp_path_factory.mktemp("large") / "atlas"
     sizes = (20, 40, 80, 160)
-    classes = CLASSES[: -len(HOSTILE)]  # one is 10,000 letters long, in every cell
+    classes = CLASSES[: -len(HOSTILE)]  # else every cell would hold a name of 10,000 letters
     viewer_atlas.make(path, sizes=sizes, layers=1, count=300_000, px=40, classes=classes, busy=True)
     export_folder(path)
     export_html(path, path.with_name("one.html"))
