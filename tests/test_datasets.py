@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from jatlas.collect import Preprocess, Rereadable, dataset, folder, tfds
+from jatlas.collect._decode import formats
 
 RNG = np.random.default_rng(0)
 SHAPES = [(40, 60, 3), (33, 20, 3), (25, 25, 1), (30, 31)]
@@ -47,19 +48,54 @@ def test_records_are_read_again() -> None:
 
 def test_what_is_no_image_is_passed_over_with_a_reason() -> None:
     records: list[Any] = [
-        {"image": np.zeros((4, 4, 2), np.uint8)},
+        {"image": np.zeros((4, 4, 5), np.uint8)},
         {"image": np.zeros((4, 4, 3))},
         None,
         CONTENT[0],
+        {"picture": CONTENT[0]["image"]},
+        b"serialized",
+        {"image": b"no picture"},
     ]
     loaded = list(dataset(records, size=8).load())
     assert [item.error for item in loaded] == [
-        "expected (h, w, 3) uint8, got uint8 (4, 4, 2)",
+        "expected (h, w, 3) uint8, got uint8 (4, 4, 5)",
         "expected (h, w, 3) uint8, got float64 (4, 4, 3)",
         "no record: filtered out",
         None,
+        "image: expected one of ['picture'], got 'image'",
+        "content: expected records by key, got bytes",
+        f"empty, damaged at its start, or not {', '.join(formats())}",
     ]
-    assert [item.image is None for item in loaded] == [True, True, True, False]
+    assert all((item.image is None) == (item.error is not None) for item in loaded)
+
+
+def test_a_record_that_raises_does_not_end_a_run() -> None:
+    class Broken(list[Any]):
+        def __getitem__(self, index: Any) -> Any:
+            if index in (0, 2):
+                raise OSError("the shard is damaged")
+            return super().__getitem__(index)
+
+    loaded = list(dataset(Broken(CONTENT), size=8).load())
+    damaged = "the shard is damaged"
+    assert [item.error for item in loaded] == [damaged, None, damaged, None]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA", "LA", "L", "CMYK", "1", "I;16"])
+def test_an_image_of_any_mode_is_the_same_as_a_record_and_as_a_file(
+    tmp_path: Path, mode: str
+) -> None:
+    picture = Image.fromarray(CONTENT[0]["image"]).convert("L" if mode == "I;16" else mode)
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 200)
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    picture.save(tmp_path / "picture.tif", kind)
+    (expected,) = folder(tmp_path, size=16).load()
+    content = (tmp_path / "picture.tif").read_bytes()
+    assert expected.image is not None
+    for image in (picture, content, {"bytes": content, "path": None}):
+        (item,) = dataset([{"image": image}], size=16).load()
+        np.testing.assert_array_equal(item.image, expected.image)
 
 
 def test_what_holds_no_images_is_refused() -> None:

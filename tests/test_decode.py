@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from jatlas.collect import ImageError, Preprocess, decode
-from jatlas.collect._decode import fit_image, reduce_jpeg
+from jatlas.collect import ImageError, Preprocess, decode, image_size, read_image
+from jatlas.collect._decode import fit_image, formats, reduce_jpeg
 
 SQUASH = Preprocess(size=64, fit="squash")
 
@@ -30,7 +31,9 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> io.BytesIO
     return stream
 
 
-def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> io.BytesIO:
+def png(
+    width: int, height: int, depth: int, colour: int, rows: bytes, *, transparent: bytes = b""
+) -> io.BytesIO:
     """A PNG written by hand, for what Pillow reads but does not write."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -42,6 +45,7 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> io.Byt
     return io.BytesIO(
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
+        + (chunk(b"tRNS", transparent) if transparent else b"")
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
@@ -104,15 +108,17 @@ def test_an_image_of_any_shape_becomes_a_square(
 # Kinds of file
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"])
 def test_every_format_is_read(kind: str) -> None:
+    if kind not in formats():
+        pytest.skip(f"this Pillow reads no {kind}")
     got = decode(encoded(Image.fromarray(gradient()), kind), preprocess=SQUASH)
     assert difference(got, gradient()) < (12 if kind == "GIF" else 4)
 
 
-@pytest.mark.parametrize("kind", ["TIFF", "PPM", "ICO"])
+@pytest.mark.parametrize("kind", ["PPM", "ICO", "EPS"])
 def test_other_formats_are_not_read(kind: str) -> None:
-    with pytest.raises(ImageError, match="not JPEG, PNG, WEBP, BMP, GIF"):
+    with pytest.raises(ImageError, match="not JPEG, PNG, WEBP, BMP, GIF, TIFF"):
         decode(encoded(Image.fromarray(gradient()), kind), preprocess=SQUASH)
 
 
@@ -216,6 +222,59 @@ def test_sixteen_bit_rgb_is_scaled_not_clipped() -> None:
     np.testing.assert_array_equal(got, gradient())
 
 
+def test_a_transparent_colour_of_sixteen_bits_is_no_other_colour() -> None:
+    """Pillow compares its low bytes, 0xff and 0 and 0, with the high bytes of the pixels."""
+    rows = (b"\x00" + struct.pack(">HHH", 0xFFFF, 0, 0) * 64) * 64
+    for colour, seen in (((0x01FF, 0x0100, 0), [255, 0, 0]), ((0xFFFF, 0, 0), [255, 255, 255])):
+        stream = png(64, 64, 16, 2, rows, transparent=struct.pack(">HHH", *colour))
+        assert decode(stream, preprocess=SQUASH)[0, 0].tolist() == seen
+        with Image.open(stream) as picture:
+            for _ in range(2):  # in memory, and not changed by being read
+                assert fit_image(picture, preprocess=SQUASH)[0, 0].tolist() == seen
+
+
+def test_a_bitmap_whose_opacity_is_unused_is_opaque() -> None:
+    """What Photoshop writes: 32 bits per pixel, the fourth byte declared as opacity, all 0."""
+    header = struct.pack("<IiiHHIIiiII4I", 124, 8, 8, 1, 32, 3, 256, 0, 0, 0, 0,
+                         0xFF0000, 0xFF00, 0xFF, 0xFF000000)  # fmt: skip
+    for opacity, seen in ((0, [255, 0, 0]), (255, [255, 0, 0])):
+        pixels = bytes([0, 0, 255, opacity]) * 64
+        start = b"BM" + struct.pack("<IHHI", 138 + 256, 0, 0, 138)
+        stream = io.BytesIO(start + header + b"BGRs" + bytes(64) + pixels)
+        assert decode(stream, preprocess=SQUASH)[0, 0].tolist() == seen
+
+
+def test_a_png_with_much_text_is_read() -> None:
+    info = PngInfo()
+    info.add_text("comment", "a" * 2_000_000, zip=True)
+    got = decode(encoded(Image.new("RGB", (8, 8), "red"), pnginfo=info), preprocess=SQUASH)
+    assert got[0, 0].tolist() == [255, 0, 0]
+
+
+def test_pixels_without_a_known_range_are_refused() -> None:
+    ramp = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    for wide, message in (
+        (Image.fromarray(ramp), "its pixels are floats, whose range is not known"),
+        (Image.fromarray((ramp * 2**30).astype(np.int32)), "its pixels are 32-bit integers"),
+    ):
+        with pytest.raises(ImageError, match=message):
+            decode(encoded(wide, "TIFF"), preprocess=SQUASH)
+
+
+def test_a_picture_is_read_at_its_own_size_with_its_opacity(tmp_path: Path) -> None:
+    clear = Image.new("RGBA", (5, 3), (10, 20, 30, 0))
+    clear.putpixel((1, 1), (1, 2, 3, 128))
+    clear.save(tmp_path / "clear.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "clear.png"), np.asarray(clear))
+    Image.fromarray(np.full((3, 5), 32768, np.uint16)).save(tmp_path / "grey16.png")
+    assert image_size(tmp_path / "grey16.png") == (5, 3)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "grey16.png"), np.full((3, 5, 3), 128, np.uint8)
+    )
+    with pytest.raises(ImageError, match="are more than max_pixels=14"):
+        read_image(tmp_path / "grey16.png", max_pixels=14)
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
 def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
     red, blue = (Image.new("RGB", (64, 64), colour) for colour in ("red", "blue"))
@@ -278,7 +337,7 @@ def test_an_image_in_memory_is_checked_as_a_file_is() -> None:
     stream = io.BytesIO(encoded(Image.fromarray(gradient()), "JPEG").getvalue()[:-200])
     with pytest.raises(ImageError, match="truncated"):
         fit_image(Image.open(stream), preprocess=SQUASH)
-    for wrong in (np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4), np.uint8)):
+    for wrong in (np.zeros((4, 4, 5), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4), np.uint8)):
         with pytest.raises(ImageError, match=r"expected \(h, w, 3\) uint8, got "):
             fit_image(wrong, preprocess=SQUASH)
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jatlas.collect import Loaded, Preprocess, arrays, folder
+from jatlas.collect import ImageError, Loaded, Preprocess, arrays, decode, folder
+from jatlas.collect._decode import suffixes
 from jatlas.collect._folder import AHEAD, load_ahead
 
 
@@ -35,7 +36,8 @@ def test_a_folder_is_walked_and_sorted(tmp_path: Path) -> None:
     )  # fmt: skip
     assert len(source) == source.count == 7
     assert source.name(3) == "b/2.PNG"
-    assert source.unusable == ()
+    reason = "1 file: not a suffix of images that are read here"
+    assert source.unusable == (("*.txt", reason), ("names without a suffix", reason))
     assert source.preprocess == Preprocess(size=16, fit="squash")
 
 
@@ -63,6 +65,72 @@ def test_names_that_break_a_listing_are_left_out_and_reported(tmp_path: Path) ->
     for name, _ in source.unusable:
         assert name.encode("utf-8")
         assert name.splitlines() == [name]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_is_named_and_passed_over(tmp_path: Path) -> None:
+    make_folder(tmp_path, ["good.png"])
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "nowhere.jpg").symlink_to("/nowhere/x.jpg")
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    (tmp_path / "null.jpg").symlink_to(os.devnull)
+    source = folder(tmp_path, size=4)
+    assert source.paths == ("good.png",)
+    assert source.fingerprint() == source.fingerprint()
+    assert [name for name, _ in source.unusable] == [
+        "'loop.jpg'", "'nowhere.jpg'", "'null.jpg'", "'pipe.jpg'",
+    ]  # fmt: skip
+    reasons = dict(source.unusable)
+    assert reasons["'pipe.jpg'"] == reasons["'null.jpg'"] == "not a file"
+    assert reasons["'nowhere.jpg'"] == "No such file or directory"
+    for name in ("pipe.jpg", "null.jpg", "nowhere.jpg"):
+        with pytest.raises(ImageError):
+            decode(tmp_path / name, preprocess=Preprocess(size=4))
+
+
+def test_files_with_other_suffixes_are_counted(tmp_path: Path) -> None:
+    make_folder(tmp_path, ["a.jfif", "b.TIF", "c.jpg", "d.psd", "e.PSD", "f.heic", "Thumbs.db"])
+    source = folder(tmp_path)
+    assert source.paths[:3] == ("a.jfif", "b.TIF", "c.jpg")
+    named = dict(source.unusable)
+    assert named["*.psd"] == "2 files: not a suffix of images that are read here"
+    assert named["*.db"] == "1 file: not a suffix of images that are read here"
+    heic = ".heic" in suffixes()
+    assert ("f.heic" in source.paths, "*.heic" in named) == (heic, not heic)
+    assert heic or named["*.heic"] == "1 file: install pillow-heif to read them"
+
+
+def test_what_jatlas_wrote_is_no_photograph(tmp_path: Path) -> None:
+    make_folder(tmp_path, ["a.png", "atlas/conv/icons-3.png", "page/viewer/tiles/t.jpg"])
+    make_folder(tmp_path, ["begun/conv/icons-3.png", "sprites/walk.png"])
+    (tmp_path / "atlas" / "atlas.json").write_text('{\n "format": "jatlas/1",\n "maps": []}')
+    (tmp_path / "sprites" / "atlas.json").write_text('{"frames": {}}')
+    (tmp_path / "begun" / ".jatlas").mkdir()
+    (tmp_path / "page" / "viewer" / "viewer.js").touch()
+    source = folder(tmp_path)
+    assert source.paths == ("a.png", "sprites/walk.png")
+    assert [name for name, _ in source.unusable] == ["'atlas'", "'begun'", "'page'", "*.json"]
+    with pytest.raises(ValueError, match=r"^path: expected a folder of images, .* is an atlas$"):
+        folder(tmp_path / "atlas")
+
+
+def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.new("RGB", (8, 8), "red").save(tmp_path / f"{name}.bmp")
+    first = folder(tmp_path, size=4).fingerprint()
+    assert folder(tmp_path, size=4).matches(first)
+    moved = tmp_path.with_name(f"{tmp_path.name}-moved")
+    tmp_path.rename(moved)
+    assert folder(moved, size=4).matches(first)
+    times = os.stat(moved / "b.bmp").st_mtime_ns
+    Image.new("RGB", (8, 8), "blue").save(moved / "b.bmp")
+    os.utime(moved / "b.bmp", ns=(times, times))
+    second = folder(moved, size=4).fingerprint()
+    assert second["listing_sha256"] == first["listing_sha256"]
+    assert second["content_sha256"] != first["content_sha256"]
+    assert not folder(moved, size=4).matches(first)
+    (moved / "b.bmp").unlink()
+    assert not folder(moved, size=4).matches(first)
 
 
 def test_limit_is_spread_over_the_classes(tmp_path: Path) -> None:
@@ -103,9 +171,8 @@ def test_a_wrong_folder_is_named(tmp_path: Path) -> None:
 def test_load_yields_every_image_in_order_for_any_number_of_threads(tmp_path: Path) -> None:
     make_folder(tmp_path, [f"{i:03}.png" for i in range(200)])
     (tmp_path / "050.png").write_bytes(b"damaged")
-    (tmp_path / "199.png").unlink()
-    (tmp_path / "199.png").symlink_to(tmp_path / "gone")
     source = folder(tmp_path, size=4)
+    (tmp_path / "199.png").unlink()
     for workers, start in itertools.product((1, 2, 5), (0, 49, 199, 200, 300)):
         loaded = list(source.load(start, workers=workers))
         assert [item.index for item in loaded] == list(range(start, 200))

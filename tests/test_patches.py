@@ -51,6 +51,27 @@ def test_a_composite_equals_pillow_to_one_level(size: float, corner: Any) -> Non
     assert np.mean(np.abs(levels - right) > 0.01) < 0.2
 
 
+def test_a_transparent_patch_is_pasted_as_pillow_does() -> None:
+    opacity = np.zeros((*PATCH.shape[:2], 1), np.uint8)
+    opacity[3:9, 8:20], opacity[5:7, 12:16] = 255, 100
+    patch = np.concatenate([PATCH, opacity], axis=-1)
+    small = Image.fromarray(patch).resize((14, 14), Image.Resampling.LANCZOS)
+    right = Image.fromarray(IMAGE)
+    right.paste(small, (0, 0), small)
+    found = np.asarray(composite(as_float(IMAGE), as_float(patch), size=0.7)) * 255
+    difference = np.abs(found - np.asarray(right))
+    assert difference.max() < 4 and difference.mean() < 0.5  # where colours are rounded differs
+    assert np.abs(np.asarray(right).astype(int) - IMAGE).max() > 100
+    opaque = np.concatenate([PATCH, np.full_like(opacity, 255)], axis=-1)
+    np.testing.assert_array_equal(
+        composite(as_float(IMAGE), as_float(opaque), size=0.7),
+        composite(as_float(IMAGE), as_float(PATCH), size=0.7),
+    )
+    clear = np.concatenate([PATCH, np.zeros_like(opacity)], axis=-1)
+    unseen = composite(as_float(IMAGE), as_float(clear), size=0.7)
+    np.testing.assert_array_equal(unseen, as_float(IMAGE))
+
+
 def test_another_size_compiles_nothing() -> None:
     traces = []
 

@@ -51,14 +51,13 @@ def images_of(info: dict[str, Any], names: tuple[str, ...]) -> Folder | None:
     if not source.get("root") or "listing_sha256" not in source or preprocess is None:
         return None
     images = Folder(root=Path(source["root"]), paths=names, preprocess=preprocess)
-    try:
-        same = images.fingerprint()["listing_sha256"] == source["listing_sha256"]
-    except OSError as error:
-        log.info("the images are not where they were: %s", error)
+    if not images.root.is_dir():
+        log.info("the images are not where they were: %s is gone", images.root)
         return None
-    if not same:
+    if not images.matches(source):
         log.info("%s holds other images than it did: no crops", images.root)
-    return images if same else None
+        return None
+    return images
 
 
 def reread(

@@ -9,24 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from jatlas.collect import ImageError, Preprocess, decode, folder, one_line
+from jatlas.collect import ImageError, Preprocess, decode, folder, image_size, read_image
 from jatlas.types import HostArray
 
 
 def read_picture(path: Path) -> HostArray:
-    """Read a picture at its own size: (h, w, 3) float32 in [0, 1].
+    """Read a picture at its own size: (h, w, 3) or, with opacity, (h, w, 4) float32 in [0, 1].
 
     Raises:
       ValueError: if it cannot be read.
     """
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except Exception as error:  # bad bytes make decoders raise nearly anything
-        raise ValueError(f"patches: {path}: {one_line(error)}") from error
-    return pixels / np.float32(255)
+        return read_image(path) / np.float32(255)
+    except ImageError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 class Pictures:
@@ -39,27 +36,40 @@ class Pictures:
 
     def __init__(self, given: tuple[Path, ...], preprocess: Preprocess) -> None:
         self.preprocess = preprocess
-        inside = (
-            [path / name for name in folder(path).paths] if path.is_dir() else [path]
-            for path in given
-        )
         self.paths: list[Path] = []
-        for path in itertools.chain.from_iterable(inside):
+        for path in itertools.chain.from_iterable(map(_files, given)):
             try:
                 self._read(path)
-            except (ImageError, OSError) as error:
-                print(f"skipped {path}: {one_line(error)}", file=sys.stderr)
+            except ImageError as error:
+                _skip(path, str(error))
             else:
                 self.paths.append(path)
 
     def __iter__(self) -> Iterator[HostArray]:
-        return (self._read(path) for path in self.paths)
+        for path in self.paths:
+            try:
+                yield self._read(path)
+            except ImageError as error:
+                raise ValueError(f"{path}: it was read before, and now: {error}") from error
 
     def _read(self, path: Path) -> HostArray:
         """Read an image: (size, size, 3) float32 in [0, 1]."""
         preprocess = self.preprocess
-        with Image.open(path) as image:
-            if image.size == (preprocess.size, preprocess.size):
-                # One that has the network's size already is not scaled and cropped again.
-                preprocess = dataclasses.replace(preprocess, fit="squash")
+        if image_size(path) == (preprocess.size, preprocess.size):
+            # One that has the network's size already is not scaled and cropped again.
+            preprocess = dataclasses.replace(preprocess, fit="squash")
         return decode(path, preprocess=preprocess) / np.float32(255)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return a file, or those of a folder; what of it cannot be used is named."""
+    if not path.is_dir():
+        return [path]
+    found = folder(path)
+    for name, reason in found.unusable:
+        _skip(path / name, reason)
+    return [path / name for name in found.paths]
+
+
+def _skip(path: Path, reason: str) -> None:
+    print(f"skipped {path}: {reason}", file=sys.stderr)

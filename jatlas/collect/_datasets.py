@@ -1,12 +1,17 @@
 """The images of data sets with random access: TensorFlow Datasets, Grain, Hugging Face."""
 
+import contextlib
 import dataclasses
+import io
 import os
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from jatlas.collect._decode import ImageError, Preprocess, fit_image
+from jatlas.collect._decode import Preprocess, decode, fit_image, one_line
 from jatlas.collect._source import Loaded, check_load, unlistable
+from jatlas.types import HostArray
+
+_TRIED = 16  # records that are looked at before a run starts
 
 
 class RandomAccess(Protocol):
@@ -88,10 +93,12 @@ class Dataset:
           be used.
 
         Raises:
-          ValueError: if `start` is negative, `workers` is less than 1 or the size is not known;
-            and, while loading, if a record has no such key.
+          ValueError: if `start` is negative, `workers` is less than 1, the size is not known, or
+            the first record has no such key.
         """
         check_load(start, workers)
+        _ = self.preprocess.side  # checked before the first image is asked for
+        self._check_first()
         return self.reload(range(start, len(self.content)))
 
     def reload(self, indices: Sequence[int], *, workers: int = 2) -> Generator[Loaded, None, None]:
@@ -100,20 +107,46 @@ class Dataset:
         _ = self.preprocess.side  # checked before the first image is asked for
         return (self._load_one(index) for index in indices)
 
+    def _check_first(self) -> None:
+        """Raise ValueError if the first of a few records that can be read has no image."""
+        for index in range(min(len(self.content), _TRIED)):
+            with contextlib.suppress(Exception):  # of any kind, as records are anything
+                if (record := self.content[index]) is not None:
+                    break
+        else:
+            return  # what is wrong with each is said as it is loaded
+        if problem := self._problem(record):
+            raise ValueError(problem)
+
+    def _problem(self, record: Any) -> str | None:
+        """Return why a record has no image, None if it has one."""
+        if record is None:  # Grain's `filter` keeps the numbers of the others
+            return "no record: filtered out"
+        if not isinstance(record, Mapping):
+            return f"content: expected records by key, got {type(record).__name__}"
+        if self.image not in record:
+            return f"image: expected one of {sorted(map(str, record))}, got {self.image!r}"
+        return None
+
     def _load_one(self, index: int) -> Loaded:
         """Read the image of one record."""
-        record = self.content[index]
-        if record is None:  # Grain's `filter` keeps the numbers of the others
-            return Loaded(index=index, image=None, error="no record: filtered out")
-        if not isinstance(record, Mapping):
-            raise ValueError(f"content: expected records by key, got {type(record).__name__}")
-        if self.image not in record:
-            raise ValueError(f"image: expected one of {sorted(record)}, got {self.image!r}")
         try:
-            pixels = fit_image(record[self.image], preprocess=self.preprocess)
-        except ImageError as error:
-            return Loaded(index=index, image=None, error=str(error))
+            record = self.content[index]
+            if problem := self._problem(record):
+                return Loaded(index=index, image=None, error=problem)
+            pixels = _fit(record[self.image], self.preprocess)
+        except Exception as error:  # a record may be anything, and one must not end a run
+            return Loaded(index=index, image=None, error=one_line(error))
         return Loaded(index=index, image=pixels)
+
+
+def _fit(image: Any, preprocess: Preprocess) -> HostArray:
+    """Fit the image of a record to the square, decoded if it is the content of a file."""
+    if isinstance(image, Mapping) and "bytes" in image:  # Hugging Face, with decode=False
+        image = image["bytes"]
+    if isinstance(image, bytes):
+        return decode(io.BytesIO(image), preprocess=preprocess)
+    return fit_image(image, preprocess=preprocess)
 
 
 def dataset(
@@ -130,7 +163,8 @@ def dataset(
     Args:
       content: has a length and returns a mapping for each number: a list of dicts, a Grain
         MapDataset, a Hugging Face Dataset. The image in a record is (h, w, 3) uint8 of any size,
-        or a Pillow image.
+        a Pillow image, or the bytes of an image file. A record that cannot be read is passed over
+        and named.
       size: side of the square that each image becomes, in pixels; None means that of the images
         of the network that they are used with.
       fit: how it becomes one; see `Preprocess`.

@@ -55,7 +55,7 @@ def attack(
       network: the network; its last stage gives the logits.
       params: its parameters.
       images: (h, w, 3) each, in [0, 1], of the class `source`, all of one size.
-      patch: (h', w', 3) in [0, 1].
+      patch: (h', w', 3) in [0, 1], or (h', w', 4) with opacity.
       source: index of the class of the images.
       target: index of the class they should become.
       sizes: sides of the patch as shares of the image's.

@@ -32,7 +32,8 @@ def composite(
 
     The square has int(size * side) pixels along each side; the patch is stretched to fill it. It
     is resampled as Pillow resamples 8-bit pictures, by a Lanczos filter along the rows, then the
-    columns, rounded to 8 bits each time. Size and corner may be traced: one compiled program
+    columns, rounded to 8 bits each time. The image shows through where the patch is transparent.
+    Size and corner may be traced: one compiled program
     serves all of them.
 
     A pure function: it works under `jit`, `vmap` and `grad` (with respect to the image; the
@@ -40,7 +41,7 @@ def composite(
 
     Args:
       image: (h, w, 3) in [0, 1].
-      patch: (h', w', 3) in [0, 1], of any size.
+      patch: (h', w', 3) in [0, 1], of any size; or (h', w', 4), the last channel its opacity.
       size: side of the square as a share of the image's shorter side, from 0 to 1.
       corner: (2,) of (y, x): 0 puts it at the top or left, 1 at the bottom or right.
 
@@ -60,14 +61,19 @@ def composite(
     side = jnp.floor(jnp.asarray(size, jnp.float32) * min(height, width) + 1e-3)
     room = jnp.array([height, width], jnp.float32) - side
     start = jnp.floor(jnp.asarray(corner, jnp.float32) * room + 1e-3)
-    pixels = patch
+    # Colours times opacity: what is not seen does not colour its surroundings.
+    opacity = patch[..., 3:] if patch.shape[-1] == 4 else jnp.ones_like(patch[..., :1])
+    pixels = jnp.concatenate([patch[..., :3] * opacity, opacity], axis=-1)
     inside = jnp.ones((height, width, 1), bool)
     for axis in (1, 0):
         pixels = _stretch(pixels, axis=axis, length=image.shape[axis], side=side, at=start[axis])
         place = jnp.arange(image.shape[axis])
         within = (place >= start[axis]) & (place < start[axis] + side)
         inside &= jnp.expand_dims(within, (1 - axis, 2))
-    return jnp.where(inside, pixels, image)
+    opacity = pixels[..., 3:]
+    # The filter overshoots at edges, differently for both: no colour is brighter than white.
+    colours = jnp.minimum(pixels[..., :3], opacity)
+    return jnp.where(inside, colours + (1 - opacity) * image, image)
 
 
 def _stretch(pixels: Array, *, axis: int, length: int, side: Array, at: Array) -> Array:
@@ -151,7 +157,7 @@ def sweep(
       network: the network; its last stage gives the logits.
       params: its parameters.
       image: (h, w, 3) in [0, 1].
-      patch: (h', w', 3) in [0, 1].
+      patch: (h', w', 3) in [0, 1], or (h', w', 4) with opacity.
       sizes: sides of the patch as shares of the image's, from 0 to 1.
       corners: places, see `composite`.
       batch_size: images that go through the network at once.
