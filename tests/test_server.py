@@ -1,22 +1,27 @@
 """The server serves the files of the folder, and nothing else, to this machine only."""
 
+import errno
 import http.client
+import io
 import os
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import viewer_atlas
 
-from jatlas.show import has_page, serving, view
-from jatlas.show._server import HOST, locate
+from jatlas.show import _server, _view, has_page, serving, view
+from jatlas.show._server import HOST, is_loopback, locate
 from jatlas.storage import load
 
 SECRET = b"not for you"
@@ -37,6 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (outside / "atlas-2" / "secret.txt").write_bytes(SECRET)
     (inside / "link.txt").symlink_to(outside / "secret.txt")
     (inside / "linked").symlink_to(outside)
+    (inside / "loop").symlink_to("loop")
     (inside / "within.js").symlink_to(inside / "viewer" / "data" / "atlas.js")
     if hasattr(os, "mkfifo"):
         os.mkfifo(inside / "pipe")
@@ -106,6 +112,7 @@ def test_files_of_the_folder_are_served(url: str, target: str, kind: str) -> Non
         "/../atlas-2/secret.txt",
         "/link.txt",
         "/linked/secret.txt",
+        "/loop",
         "//etc/passwd",
         "/%2fetc/passwd",
         "/etc/passwd",
@@ -134,13 +141,81 @@ def test_nothing_else_is_served(url: str, folder: Path, target: str) -> None:
         locate(folder.resolve(), target)
 
 
-@pytest.mark.parametrize("host", ["elsewhere.example", "127.0.0.1", "127.0.0.1:1", "", "[::1]"])
-def test_requests_for_another_host_are_refused(url: str, host: str) -> None:
-    assert get(url, "/", host=host)[0] == 421
+@pytest.mark.parametrize(
+    "host",
+    [
+        "elsewhere.example",
+        "elsewhere.example:{port}",
+        "192.168.0.5:{port}",
+        "0.0.0.0:{port}",
+        "[::]:{port}",
+        "[::2]",
+        "[::1",
+        "::1",
+        "127.1",
+        "127.0.0.256",
+        "127.0.0.1.",
+        "127.0.0.1.elsewhere.example",
+        "2130706433",
+        "atlas.localhost:{port}",
+        "localhost.elsewhere.example",
+        "elsewherelocalhost",
+        "localhost..",
+        "localhost:",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:+80",
+        "localhost:80:80",
+        "localhost, elsewhere.example",
+        "localhost@elsewhere.example",
+        "someone@localhost",
+        "http://localhost",
+        "",
+    ],
+)
+def test_requests_for_another_host_are_refused_and_told_why(url: str, host: str) -> None:
+    port = urlsplit(url).port
+    status, body, headers = get(url, "/", host=host.format(port=port))
+    assert status == 421
+    assert headers["Content-Type"].startswith("text/plain")
+    assert f"http://127.0.0.1:{port}/ and http://localhost:{port}/" in body.decode()
+    assert b"elsewhere" not in body
+    assert not is_loopback(host.format(port=port))
 
 
-def test_localhost_is_accepted_as_host(url: str) -> None:
-    assert get(url, "/", host=f"localhost:{urlsplit(url).port}")[0] == 200
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost:{port}",
+        "LocalHost:{port}",
+        "localhost.:{port}",
+        "127.0.0.1:{port}",
+        "[::1]:{port}",
+        # Behind a port that is forwarded under another number, or to that of http.
+        "localhost:9999",
+        "localhost:65535",
+        "localhost",
+        "127.0.0.1:1",
+        "127.0.0.1",
+        "127.1.2.3:80",
+        "[::1]:9999",
+        "[::1]",
+    ],
+)
+def test_any_name_of_the_loopback_interface_is_accepted_at_any_port(url: str, host: str) -> None:
+    assert get(url, "/", host=host.format(port=urlsplit(url).port))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "multipart/mixed; boundary=a",
+        "multipart/mixed; boundary*=a%00b''c",
+        f"multipart/mixed; boundary*{'1' * 5000}=a",
+    ],
+)
+def test_headers_are_not_parsed_as_a_mail(url: str, kind: str) -> None:
+    assert get(url, "/", Content_Type=kind)[0] == 200
 
 
 def test_other_methods_are_not_implemented(url: str) -> None:
@@ -160,12 +235,14 @@ def test_listens_on_loopback_only(url: str) -> None:
 
 
 def test_idle_connections_neither_block_nor_outlive_the_server(folder: Path) -> None:
+    before = set(threading.enumerate())
     with serving(folder) as url:
         place = urlsplit(url)
         idle = [socket.create_connection((place.hostname, place.port)) for _ in range(20)]
         assert get(url, "/")[0] == 200
         start = time.monotonic()
     assert time.monotonic() - start < 3
+    assert set(threading.enumerate()) <= before
     for connection in idle:
         connection.close()
     with pytest.raises(OSError):
@@ -191,6 +268,22 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection(url: str, fold
     assert get(url, "/")[0] == 200
 
 
+def test_a_file_that_grows_while_it_is_sent_is_sent_as_announced(url: str, folder: Path) -> None:
+    file = folder / "viewer" / "growing.png"
+    file.write_bytes(bytes(64_000_000))
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=5) as client:
+        client.sendall(f"GET /viewer/growing.png HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+        head, _, start = client.recv(1000).partition(b"\r\n\r\n")
+        with file.open("ab") as end:
+            end.write(b"x" * 1000)
+        received = len(start)
+        while piece := client.recv(1 << 20):
+            received += len(piece)
+    assert b"Content-Length: 64000000\r\n" in head
+    assert received == 64_000_000
+
+
 def test_a_tab_closed_during_an_answer_is_not_an_error(
     url: str, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,6 +304,66 @@ def test_a_tab_closed_during_an_answer_is_not_an_error(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("stderr", [None, "closed"])
+def test_an_error_that_cannot_be_reported_does_not_end_the_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, stderr: str | None
+) -> None:
+    def fail(*args: Any) -> None:
+        raise RuntimeError("a bug")
+
+    file = io.StringIO()
+    file.close()
+    monkeypatch.setattr(sys, "stderr", file if stderr == "closed" else None)
+    # An error in a thread that nothing catches fails a test.
+    with serving(folder) as url:
+        with monkeypatch.context() as patch:
+            patch.setattr(_server, "locate", fail)
+            with pytest.raises((http.client.HTTPException, ConnectionError)):
+                get(url, "/")
+        assert get(url, "/")[0] == 200
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 70_000])
+def test_a_port_that_does_not_exist_is_refused(folder: Path, port: int) -> None:
+    message = f"^port: expected 0 to 65535, got {port}$"
+    with pytest.raises(ValueError, match=message), serving(folder, port=port):
+        pass
+    with pytest.raises(ValueError, match=message):
+        view(folder, port=port, browser=False)
+
+
+def test_a_port_that_cannot_be_had_is_refused_with_advice(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = urlsplit(url).port or 0
+    advice = "choose another, or 0 for a free one"
+    with (
+        pytest.raises(OSError, match=f"^port {port} is in use: {advice}$"),
+        serving(folder, port=port),
+    ):
+        pass
+
+    def fail(server: Any) -> None:
+        raise OSError(reason, "no")
+
+    monkeypatch.setattr(_server._Server, "server_bind", fail)
+    reason = errno.EACCES
+    with pytest.raises(OSError, match=f"^port 80 is reserved: {advice}$"), serving(folder, port=80):
+        pass
+    reason = errno.EMFILE  # not of the port
+    with pytest.raises(OSError, match=r"\] no$"), serving(folder, port=80):
+        pass
+
+
+def test_the_name_of_the_machine_is_not_looked_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("getfqdn", "gethostbyaddr", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, None)
+    with serving(folder):
+        pass
+
+
 def test_a_folder_without_a_page_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no viewer"), serving(tmp_path):
         pass
@@ -229,6 +382,36 @@ def test_a_view_writes_the_page_of_a_folder_and_takes_an_atlas_in_memory(tmp_pat
         with pytest.raises(OSError, match="in use"):
             view(folder, port=port, browser=False)
         assert has_page(folder)
+
+
+@pytest.mark.parametrize("opens", [True, False, RuntimeError, KeyboardInterrupt])
+def test_a_browser_that_does_not_open_does_not_end_the_view(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    opens: bool | type[BaseException],
+) -> None:
+    folder = viewer_atlas.make(tmp_path / "atlas", sizes=(4,), layers=1)
+    answers, said = [], []
+
+    def open_browser(url: str) -> bool:
+        answers.append(get(url, "/")[0])
+        if isinstance(opens, bool):
+            return opens
+        raise opens
+
+    def sleep(seconds: float) -> None:
+        said.extend(capsys.readouterr().out.splitlines())
+        answers.append(get(said[0].split()[0], "/")[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_view.webbrowser, "open", open_browser)
+    monkeypatch.setattr(_view, "time", SimpleNamespace(sleep=sleep))
+    view(folder)
+    # Ctrl-C while a browser starts ends the view too.
+    assert answers == ([200] if opens is KeyboardInterrupt else [200, 200])
+    advice = ["no browser opens here: open the address in one yourself"]
+    assert said[1:] == (advice if opens in (False, RuntimeError) else [])
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import time
 import webbrowser
 from pathlib import Path
 
@@ -24,15 +24,22 @@ def view(atlas: Atlas | str | Path, *, port: int = 0, browser: bool = True) -> N
 
     Raises:
       FileNotFoundError: if the folder holds no atlas.
-      ValueError: if the atlas is damaged.
-      OSError: if the port is taken, or the page cannot be written.
+      ValueError: if the atlas is damaged, or there is no such port.
+      OSError: if the port is in use or reserved, or the page cannot be written.
     """
     with as_folder(atlas) as folder:
         if not has_page(folder):
             export_folder(folder)
-        with serving(folder, port=port) as url:
+        with serving(folder, port=port) as url, contextlib.suppress(KeyboardInterrupt):
             print(f"{url} (Ctrl-C stops)", flush=True)
-            if browser:
-                webbrowser.open(url)
-            with contextlib.suppress(KeyboardInterrupt):
-                threading.Event().wait()
+            if browser and not _open_browser(url):
+                print("no browser opens here: open the address in one yourself", flush=True)
+            while True:
+                time.sleep(60)  # Ctrl-C ends this on Windows too, unlike waiting for an event
+
+
+def _open_browser(url: str) -> bool:
+    try:
+        return webbrowser.open(url)
+    except Exception:  # whatever it is, the server is ready
+        return False
