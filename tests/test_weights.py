@@ -1,11 +1,15 @@
 """Weights on disk and from a server on this machine: complete and right, or an error."""
 
 import dataclasses
+import errno
 import hashlib
 import http.server
 import io
 import json
+import os
+import pwd
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,10 +20,14 @@ from typing import Any
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
+import pooch
 import pytest
+from faults import failing
 from weight_files import draw, small_config, weight_file
 
 from jatlas import synthetic
+from jatlas.cli.weights import WeightsList
 from jatlas.model import (
     CONFIGS,
     PUBLISHED_WEIGHTS,
@@ -86,7 +94,7 @@ def test_save_and_load(small: Any, home: Path) -> None:
     assert_equal(params, small)
     for leaf in jax.tree.leaves(params):
         assert isinstance(leaf, jax.Array) and leaf.dtype == np.float32
-        assert leaf.devices() == {jax.devices()[0]}
+        assert leaf.devices() == {jax.devices()[0]} and not leaf.committed
     record = json.loads((where / "provenance.json").read_text())
     assert record["file"] == "x.caffemodel"
     assert record["params_sha256"] == digest(small) == digest(params)
@@ -124,6 +132,30 @@ def test_saved_with_a_mesh_loads_on_one_device(small: Any) -> None:
     assert_equal(params, small)
     sharding = params["logits"]["kernel"].sharding
     assert isinstance(sharding, jax.sharding.SingleDeviceSharding)
+
+
+TWO_DEVICES = """
+import jax
+from jax.sharding import NamedSharding, PartitionSpec
+from jatlas.model import load_network
+network, params = load_network("textures")
+mesh = jax.make_mesh((2,), ("batch",))
+images = jax.device_put(jax.numpy.ones((2, 64, 64, 3)), NamedSharding(mesh, PartitionSpec("batch")))
+until = jax.jit(lambda params, x: network.run(params, x, until="maxpool0"))
+print(len(until(params, images).devices()))
+"""
+
+
+@pytest.mark.slow
+def test_loaded_weights_run_on_the_devices_of_the_batch() -> None:
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "2"}
+    ran = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert ran.stdout == "2\n", ran.stderr
 
 
 def test_params_that_do_not_fit_are_not_saved(small: Any, home: Path) -> None:
@@ -174,6 +206,99 @@ def test_damaged_checkpoints(small: Any) -> None:
     assert_equal(load_network(NAME)[1], small)
 
 
+def test_numbers_that_are_not_those_that_were_written(small: Any) -> None:
+    where = save_weights(small, name=NAME, provenance=PROVENANCE)
+    other = draw(CONFIGS[NAME], seed=1)
+    record = (where / "provenance.json").read_text()
+    (where / "provenance.json").write_text(record.replace(digest(small), digest(other)))
+    with pytest.raises(ValueError, match=r"is damaged: its numbers are not those.*weights fetch"):
+        load_network(NAME)
+
+
+@pytest.mark.parametrize("record", [b"", b"[]", b"{}", b"\xff", b"[" * 99_999], ids=len)
+def test_damaged_provenance(small: Any, record: bytes) -> None:
+    where = save_weights(small, name=NAME, provenance=PROVENANCE)
+    (where / "provenance.json").write_bytes(record)
+    with pytest.raises(ValueError, match=rf"{NAME} cannot be used: .*provenance.json is damaged: "):
+        load_network(NAME)
+
+
+def test_a_backend_that_does_not_start_is_not_called_damage(small: Any) -> None:
+    save_weights(small, name=NAME, provenance=PROVENANCE)
+    fault = RuntimeError("Unable to initialize backend 'gpuu'")
+    with failing(jax, "devices", fault), pytest.raises(RuntimeError) as caught:
+        load_network(NAME)
+    assert caught.value is fault
+    told = "JAX finds no device of the kind that JAX_PLATFORMS names"
+    with failing(jax, "devices", AssertionError()), pytest.raises(RuntimeError, match=told):
+        load_network(NAME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("platforms", "told"), [("gpuu", "Unable to initialize backend 'gpuu'"), ("cuda", "JAX")]
+)
+def test_the_fault_of_a_backend_is_told(platforms: str, told: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import jatlas.model as m; m.load_network('textures')"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"JAX_PLATFORMS": platforms},
+    )
+    if platforms == "cuda" and ran.returncode == 0:
+        pytest.skip("there is a GPU")
+    last = ran.stderr.splitlines()[-1]
+    assert last.startswith("RuntimeError") and told in last and "damaged" not in ran.stderr
+
+
+FULL = "RESOURCE_EXHAUSTED: Failed to write: No space left on device [os_error_code='28']"
+
+
+def test_faults_of_the_system_are_not_called_damage(small: Any, home: Path) -> None:
+    where = save_weights(small, name=NAME, provenance=PROVENANCE)
+    denied = PermissionError(errno.EACCES, "Permission denied", "a/provenance.json")
+    for owner, name, fault, expected, told in (
+        (Path, "read_bytes", denied, PermissionError, "Permission denied: 'a/provenance.json'"),
+        (hashlib, "file_digest", OSError(errno.EIO, "I/O error", "a/b"), OSError, "error: 'a/b'"),
+        (hashlib, "sha256", MemoryError("all used"), MemoryError, "^all used$"),
+        (ocp.StandardCheckpointer, "restore", MemoryError("all used"), MemoryError, "^all used$"),
+        (ocp.StandardCheckpointer, "restore", ValueError(FULL), OSError, f"No space .*{where}"),
+        (ocp.StandardCheckpointer, "metadata", denied, PermissionError, "Permission denied"),
+    ):
+        with failing(owner, name, fault), pytest.raises(expected, match=told) as caught:
+            load_network(NAME)
+        assert "damaged" not in str(caught.value)
+    for name in ("metadata", "restore"):
+        fault = RuntimeError("can't start new thread")
+        told = r"params cannot be read by Orbax: RuntimeError\(\"can't start new thread\"\)\. Get"
+        with failing(ocp.StandardCheckpointer, name, fault), pytest.raises(ValueError, match=told):
+            load_network(NAME)
+
+
+def test_a_full_disk_while_saving_is_an_error_of_the_system(small: Any, home: Path) -> None:
+    with (
+        failing(ocp.StandardCheckpointer, "save", ValueError(FULL)),
+        pytest.raises(OSError, match=f"No space left on device: '{home / NAME}'") as caught,
+    ):
+        save_weights(small, name=NAME, provenance=PROVENANCE)
+    assert caught.value.errno == errno.ENOSPC
+    assert content(home) == []
+
+
+def test_no_space_is_noticed_before_orbax_fills_the_screen(
+    small: Any, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    free = 4 * sum(leaf.size for leaf in jax.tree.leaves(small))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: (2 * free, free + 1, free - 1))
+    with pytest.raises(OSError, match=f"No space left on device: '{home / NAME}'") as caught:
+        save_weights(small, name=NAME, provenance=PROVENANCE)
+    assert caught.value.errno == errno.ENOSPC
+    assert not caplog.records and content(home) == []
+    for usage in ((2 * free, free, free), (0, 0, 0)):  # enough, and unknown
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, usage=usage: usage)
+        save_weights(small, name=NAME, provenance=PROVENANCE)
+
+
 def test_a_checkpoint_of_another_network(
     small: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +332,69 @@ def test_status_and_directory(
     monkeypatch.delenv("JATLAS_WEIGHTS_DIR")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert weights_directory().name == "weights"
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder for weights: neither variables nor a user that the system knows."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for variable in ("JATLAS_WEIGHTS_DIR", "HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("homeless", "small")
+@pytest.mark.parametrize("old", [False, True])
+def test_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool) -> None:
+    if old:  # what platformdirs returned until it raised an error
+        monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: "~/.local/share/jatlas")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(file_of(NAME, draw(CONFIGS[NAME])))
+    assert [line.installed for line in weights_status()] == [False, False, True]
+    assert [line.folder is None for line in weights_status()] == [True, True, False]
+    assert load_network("textures")[0] is inception_v1(TEXTURES)
+    for call in (
+        weights_directory,
+        lambda: load_network(NAME),
+        lambda: fetch_weights(NAME),
+        lambda: convert_weights("file", name=NAME),
+    ):
+        with pytest.raises(ValueError, match="no home folder to keep weights in: set JATLAS_WEI"):
+            call()
+    with pytest.raises(ValueError, match="~/x: there is no such home folder"):
+        load_network(NAME, directory="~/x")
+    monkeypatch.setenv("JATLAS_WEIGHTS_DIR", "~/x")  # asked for: not passed over
+    for call in (weights_directory, weights_status, lambda: load_network("textures")):
+        with pytest.raises(ValueError, match="~/x: there is no such home folder"):
+            call()
+    assert content(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/within"])
+def test_a_folder_for_weights_that_cannot_be_made(
+    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(file_of(NAME, small))
+    monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(tmp_path / place))
+    assert [line.installed for line in weights_status()] == [False, False, True]
+    told = rf"cannot make the folder for weights \(.*\); set JATLAS_WEI.*: '{tmp_path / place}'"
+    for call in (lambda: fetch_weights(NAME), lambda: convert_weights(file, name=NAME)):
+        with pytest.raises(OSError, match=told):
+            call()
+    assert content(tmp_path) == ["file"]
+
+
+def test_the_table_says_what_a_publisher_leaves_open(capsys: pytest.CaptureFixture[str]) -> None:
+    WeightsList().run()
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.endswith("(plain http and a SHA-1 are all that its publisher gives)")
+    assert PUBLISHED_WEIGHTS[NAME].url in first
+    assert not any("SHA-1" in line for line in others)
 
 
 # Shipped
@@ -270,6 +458,14 @@ def test_shipped_weights_are_not_fetched_or_converted(home: Path) -> None:
         load_network("textures", directory=home)
 
 
+def test_ones_own_weights_that_are_damaged_can_be_removed(home: Path) -> None:
+    (home / "textures").mkdir(parents=True)
+    (home / "textures" / "provenance.json").write_text("{")
+    told = rf"of textures cannot be used: .*come with jatlas: remove {home / 'textures'}$"
+    with pytest.raises(ValueError, match=told):
+        load_network("textures")
+
+
 # Convert
 
 
@@ -298,7 +494,8 @@ def test_convert_bad_archives(small: Any, home: Path, tmp_path: Path) -> None:
     member, file = str(PUBLISHED_WEIGHTS["inception5h"].member), tmp_path / "file.zip"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("other.txt", "hello")
-    with pytest.raises(ValueError, match="cannot read tensorflow_inception_graph"):
+    told = r"cannot read tensorflow_inception_graph.* no such file, but other\.txt$"
+    with pytest.raises(ValueError, match=told):
         convert_weights(file, name="inception5h")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(member, bytes(100_000))
@@ -313,6 +510,90 @@ def test_convert_bad_archives(small: Any, home: Path, tmp_path: Path) -> None:
             data = read_content(file, member=member)
             convert_bytes(data, origin=str(file), config=CONFIGS[NAME])
     assert content(home) == []
+
+
+GRAPH = "tensorflow_inception_graph.pb"
+
+
+@pytest.mark.parametrize(
+    ("name", "members"),
+    [
+        ("inception5h", [f"inception5h/{GRAPH}"]),
+        ("inception5h", [f"inception5h/{GRAPH}", f"__MACOSX/inception5h/._{GRAPH}"]),
+        ("inception5h", [f"inception5h\\{GRAPH}", "inception5h\\LICENSE"]),
+        ("inception5h", [GRAPH, f"copy/{GRAPH}"]),
+        (NAME, ["bvlc_googlenet.caffemodel"]),
+        (NAME, ["model/iter_9.caffemodel", "model/deploy.prototxt", "model/", "._x.caffemodel"]),
+    ],
+)
+def test_archives_made_again(small: Any, tmp_path: Path, name: str, members: list[str]) -> None:
+    file = tmp_path / "again.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in reversed(members[1:]):
+            archive.writestr(member, b"")
+        archive.writestr(members[0], file_of(name, small))
+    convert_weights(file, name=name)
+    assert_equal(load_network(name)[1], small)
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "told"),
+    [
+        ("inception5h", [f"a/{GRAPH}", f"b/{GRAPH}"], f"it has several, but a/{GRAPH}, b/{GRAPH}$"),
+        (NAME, ["a.caffemodel", "b.pb"], r"read a \.caffemodel or \.pb file in .*, b\.pb$"),
+        (NAME, ["deploy.prototxt", "x.h5"], r"has no such file, but deploy\.prototxt, x\.h5$"),
+        (NAME, ["folder/"], "has no such file, but nothing$"),
+        (NAME, ["net/data.pkl", "net/data/0"], r"again\.zip: this is a PyTorch file"),
+        ("inception5h", ["conv2d0_w.npy"], r"again\.zip: this is a NumPy file"),
+    ],
+)
+@pytest.mark.usefixtures("small")
+def test_archives_without_the_weight_file(
+    home: Path, tmp_path: Path, name: str, members: list[str], told: str
+) -> None:
+    file = tmp_path / "again.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for member in members:
+            archive.writestr(member, b"x")
+    with pytest.raises(ValueError, match=told) as caught:
+        convert_weights(file, name=name)
+    assert "again.zip" in str(caught.value) and "\n" not in str(caught.value)
+    assert content(home) == []
+
+
+def test_no_memory_is_not_a_damaged_archive(tmp_path: Path) -> None:
+    file = tmp_path / "again.zip"
+    file.write_bytes(zipped(b"x", GRAPH))
+    for owner, name in ((zipfile, "ZipFile"), (zipfile.ZipFile, "open")):
+        with failing(owner, name, MemoryError()), pytest.raises(MemoryError):
+            read_content(file, member=GRAPH)
+
+
+def test_what_is_not_a_file_is_not_converted(home: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for file, told in ((tmp_path, "is a folder"), (tmp_path / "pipe", "pipe is a pipe or")):
+        with pytest.raises(ValueError, match=told):
+            convert_weights(file, name=NAME)
+    assert content(home) == []
+
+
+def test_the_published_file_is_compared_with_its_parameters(
+    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(file_of(NAME, small))
+    known = PUBLISHED_WEIGHTS[NAME]
+    monkeypatch.setitem(
+        PUBLISHED_WEIGHTS, NAME, dataclasses.replace(known, sha256=sha256(file.read_bytes()))
+    )
+    convert_weights(file, name=NAME)
+    (warning,) = caplog.messages
+    told = rf"{known.url} is the expected file, but .*{known.params_sha256}.*report this$"
+    assert re.match(told, warning) and digest(small) in warning
+    caplog.clear()
+    file.write_bytes(file_of(NAME, draw(CONFIGS[NAME], seed=1)))  # such as fine-tuned weights
+    convert_weights(file, name=NAME)
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>no</html>", b"\x12\x80junk" * 9, bytes(99)])
@@ -451,6 +732,39 @@ def test_no_network(home: Path, server: Server) -> None:
     assert content(home) == []
 
 
+def test_other_parameters_than_expected_are_named(
+    small: Any, home: Path, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.data = file_of(NAME, small)
+    fetch(source_of(server, params_sha256="0" * 64))
+    (warning,) = caplog.messages
+    told = f"but the parameters .*expected sha256 {'0' * 64}, got {digest(small)}"
+    assert re.search(told, warning)
+    caplog.clear()
+    fetch(source_of(server, params_sha256=digest(small)))
+    assert not caplog.messages
+    assert_equal(load_network(NAME)[1], small)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device: '.*home'$"),
+        (PermissionError("Pooch could not write to x"), "^Pooch could not write to x$"),
+    ],
+)
+def test_faults_of_this_machine_are_not_those_of_the_server(
+    home: Path, server: Server, fault: OSError, told: str
+) -> None:
+    with (
+        failing(pooch.HTTPDownloader, "__call__", fault),
+        pytest.raises(type(fault), match=told) as caught,
+    ):
+        fetch(source_of(server))
+    assert caught.value.errno == fault.errno
+    assert content(home) == []
+
+
 def zipped(data: bytes, member: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -487,6 +801,7 @@ def test_a_wrong_archive_is_refused(
         ({"sha256": "md5:0"}, "sha256: expected 64 lower-case hex digits, got 'md5:0'"),
         ({"member": "x", "member_sha256": "0" * 63}, "member_sha256: expected 64"),
         ({"member": "x"}, "member, member_sha256: expected both or neither"),
+        ({"params_sha256": "A" * 64}, "params_sha256: expected 64 lower-case hex digits"),
     ],
 )
 def test_sources_with_wrong_digests_are_refused(changes: dict[str, str], told: str) -> None:

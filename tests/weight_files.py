@@ -1,6 +1,7 @@
-"""Small weight files, written with our own messages, for the tests of reading them."""
+"""Small weight files for the tests of reading them: of our own messages, and byte by byte."""
 
 import dataclasses
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,3 +84,31 @@ def add_constant(graph: Any, name: str, *, shape: tuple[int, ...], **tensor: Any
             getattr(proto, field).extend(value)
         else:
             setattr(proto, field, value)
+
+
+def field(number: int, value: int | bytes | str) -> bytes:
+    """Encode a protobuf field by hand: an integer as a varint, bytes and text with their length."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    content = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def constant(name: str, *, shape: tuple[int, ...], dtype: int, values: bytes = b"") -> bytes:
+    """Encode a graph of one constant by hand; `values` are encoded fields of its `TensorProto`."""
+    dims = b"".join(field(2, field(1, size)) for size in shape)
+    tensor = field(1, dtype) + field(2, dims) + values
+    attribute = field(1, "value") + field(2, field(8, tensor))
+    return field(1, field(1, name) + field(2, "Const") + field(5, attribute))
+
+
+def packed(form: str, *values: float) -> bytes:
+    """Encode numbers as a packed field holds them; "v" is for varints, the others of `struct`."""
+    if form == "v":
+        return b"".join(_varint(int(value)) for value in values)
+    return struct.pack(f"<{len(values)}{form}", *values)
+
+
+def _varint(value: int) -> bytes:
+    low, rest = value & 127, value >> 7
+    return bytes([low | 128]) + _varint(rest) if rest else bytes([low])

@@ -19,7 +19,8 @@ class WeightsList:
         """Print a line for each network."""
         for line in weights_status():
             state = "here" if line.installed else "not here"
-            print(f"{line.name:16} {state:9} {line.licence:14} {line.url}")
+            note = f"  ({line.note})" if line.note else ""
+            print(f"{line.name:16} {state:9} {line.licence:14} {line.url}{note}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class WeightsFetch:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WeightsConvert:
-    """Convert a weight file that is here already (.caffemodel, .pb, or the published .zip).
+    """Convert a weight file that is here already (.caffemodel, .pb, or a .zip that holds it).
 
     Attributes:
       file: the file.

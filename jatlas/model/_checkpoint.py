@@ -4,9 +4,14 @@ FOLDER/params/          the checkpoint
 FOLDER/provenance.json  where it comes from, and the digest of each of its files
 """
 
+import contextlib
+import errno
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,9 @@ from jatlas.storage import files
 from jatlas.types import Params
 
 PROVENANCE = "provenance.json"
+
+# How TensorStore ends the text of an error of the system.
+_SYSTEM_ERROR = re.compile(r"\[os_error_code='(\d+)'|OS error (\d+)")
 
 
 def write_params(folder: Path, params: Params, *, provenance: Mapping[str, Any]) -> None:
@@ -40,17 +48,26 @@ def write_params(folder: Path, params: Params, *, provenance: Mapping[str, Any])
     # As NumPy arrays they do not name the device they were on, so any machine can read them.
     params = jax.tree.map(np.asarray, params)
     with files.replacing_folder(folder) as new:
-        with ocp.StandardCheckpointer() as checkpointer:
+        _check_space(new, params, folder)
+        with _system_errors(folder), ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save((new / "params").absolute(), params)
         marker = new / "params" / "commit_success.txt"
         if marker.exists():  # some versions of Orbax write this machine's path into it
-            marker.write_text("complete\n")
+            marker.write_text("complete\n", encoding="utf-8")
         record = dict(provenance) | {
             "jatlas": jatlas.__version__,
             "params_sha256": digest(params),
             "files": _file_digests(new / "params"),
         }
         files.write_json(new / PROVENANCE, record)
+
+
+def _check_space(place: Path, params: Params, folder: Path) -> None:
+    """Raise OSError on a full disk: Orbax would say so too, in hundreds of lines."""
+    total, _, free = shutil.disk_usage(place)
+    needed = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+    if total and free < needed:  # some network folders state no size at all
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def read_params(folder: Path, *, expected: Params) -> Params:
@@ -61,18 +78,22 @@ def read_params(folder: Path, *, expected: Params) -> Params:
       expected: their names, shapes and dtypes, as nested dicts of `jax.ShapeDtypeStruct`.
 
     Returns:
-      Nested dicts of arrays on the default device.
+      Nested dicts of arrays on the default device, not committed to it: a computation on other
+      devices takes them.
 
     Raises:
-      ValueError: if the folder is missing, damaged or has other parameters.
+      OSError: if a file is missing or cannot be read.
+      RuntimeError: if none of the devices that JAX is to use is there.
+      ValueError: if the folder is damaged or has other parameters.
     """
-    try:
-        record = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-        if record["files"] != _file_digests(folder / "params"):
-            raise ValueError("its files have changed since they were written")
-        return _restore((folder / "params").absolute(), expected)
-    except Exception as error:  # Orbax and TensorStore raise nearly anything on what they read
-        raise ValueError(f"{folder} is damaged: {error!r}") from error
+    _start_backend()
+    file_digests, params_digest = _recorded_digests(folder / PROVENANCE)
+    if file_digests != _file_digests(folder / "params"):
+        raise ValueError(f"{folder} is damaged: its files have changed since they were written")
+    params = _restore((folder / "params").absolute(), expected)
+    if params_digest != digest(params):
+        raise ValueError(f"{folder} is damaged: its numbers are not those that were written")
+    return jax.device_put(params)
 
 
 def digest(params: Params) -> str:
@@ -84,13 +105,16 @@ def digest(params: Params) -> str:
       params: a PyTree of arrays.
 
     Example:
-      >>> digest({"a": jnp.zeros(2), "b": jnp.ones(())})[:16]
+      >>> digest({"a": np.zeros(2, np.float32), "b": np.ones((), np.float32)})[:16]
       '34d9daecd40e9970'
     """
     sha = hashlib.sha256()
     for path, leaf in sorted(_leaves(params).items()):
-        array = np.asarray(leaf)
-        sha.update(f"{path} {array.shape} {array.dtype}\n".encode())
+        dtype = jnp.result_type(leaf)
+        # The state of a model with dropout holds a random key.
+        is_key = jnp.issubdtype(dtype, jax.dtypes.prng_key)
+        array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+        sha.update(f"{path} {array.shape} {dtype if is_key else array.dtype}\n".encode())
         sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()
 
@@ -119,21 +143,65 @@ def _leaves(params: Params) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
+def _start_backend() -> None:
+    """Start JAX's backend, so that its errors are not taken for those of the files."""
+    try:
+        jax.devices()
+    except AssertionError as error:  # JAX says nothing if there is no GPU for JAX_PLATFORMS=cuda
+        raise RuntimeError("JAX finds no device of the kind that JAX_PLATFORMS names") from error
+
+
+def _recorded_digests(path: Path) -> tuple[dict[str, str], str]:
+    """Return the digests of the files and of the parameters that a provenance states."""
+    content = path.read_bytes()
+    try:
+        record = json.loads(content)
+        return record["files"], record["params_sha256"]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
+
+
 def _restore(path: Path, expected: Params) -> Params:
+    """Return the parameters of a checkpoint as NumPy arrays."""
     import orbax.checkpoint as ocp
 
-    # Without a sharding Orbax would ask for the device that the parameters were saved from.
-    (device,) = jnp.zeros(()).devices()
-    sharding = jax.sharding.SingleDeviceSharding(device)
+    # NumPy arrays as targets: those of JAX would be committed to a device.
     target = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), expected
+        lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), expected
     )
     with ocp.StandardCheckpointer() as checkpointer:
-        stored = checkpointer.metadata(path).item_metadata.tree
+        with _unreadable(path):
+            stored = checkpointer.metadata(path).item_metadata.tree
         problems = mismatches(stored, expected=expected)
         if problems:
-            raise ValueError("\n  ".join(["it does not fit:", *problems]))
-        return checkpointer.restore(path, target)
+            raise ValueError(f"{path} does not fit: {'; '.join(problems)}")
+        with _unreadable(path):
+            return checkpointer.restore(path, target)
+
+
+@contextlib.contextmanager
+def _unreadable(path: Path) -> Iterator[None]:
+    """Say that Orbax cannot read a checkpoint, unless the system cannot."""
+    try:
+        with _system_errors(path):
+            yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # Orbax and TensorStore raise nearly anything on what they read
+        raise ValueError(f"{path} cannot be read by Orbax: {error!r}") from error
+
+
+@contextlib.contextmanager
+def _system_errors(path: Path) -> Iterator[None]:
+    """Raise errors of the system as OSError: TensorStore raises a full disk as ValueError."""
+    try:
+        yield
+    except Exception as error:
+        found = None if isinstance(error, OSError) else _SYSTEM_ERROR.search(str(error))
+        if found is None:
+            raise
+        number = int(found[1] or found[2])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _file_digests(folder: Path) -> dict[str, str]:

@@ -2,23 +2,31 @@
 
 A reader lists the arrays of a file by the names they have there, and a table maps our parameters to
 these names. Nothing is reshaped or ignored on a guess: one error lists everything that does not
-fit.
+fit. Only a scope that all names are in, as TensorFlow's `import/`, is dropped.
 
 Reference:
   The deploy definition of BVLC GoogLeNet and the graph of inception5h, for the names.
 """
 
+import contextlib
 import dataclasses
+import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from flax import traverse_util
 
 from jatlas.model._inception import abstract_params
-from jatlas.model._inception_config import GOOGLENET_BVLC, INCEPTION5H, InceptionConfig
-from jatlas.model._weight_files import Tensor, read_caffemodel, read_graphdef
+from jatlas.model._inception_config import CONFIGS, GOOGLENET_BVLC, INCEPTION5H, InceptionConfig
+from jatlas.model._weight_files import (
+    Tensor,
+    listed,
+    read_caffemodel,
+    read_graphdef,
+    read_whole,
+)
 from jatlas.types import HostArray, Params
 
 MAX_BYTES = 2**29
@@ -75,11 +83,8 @@ def read_weight_file(
       ValueError: if it is not such a file, or if names, shapes or numbers do not fit the
         network; the message lists every mismatch.
     """
-    path = Path(path)
-    size = path.stat().st_size
-    if size > max_bytes:
-        raise ValueError(f"{path}: {size} bytes are too many for the weights of {config.name}")
-    return convert_bytes(path.read_bytes(), origin=str(path), config=config)
+    data = read_whole(Path(path), max_bytes=max_bytes)
+    return convert_bytes(data, origin=str(path), config=config)
 
 
 def convert_bytes(data: bytes, *, origin: str, config: InceptionConfig) -> Params:
@@ -97,22 +102,28 @@ def convert_bytes(data: bytes, *, origin: str, config: InceptionConfig) -> Param
       ValueError: as `read_weight_file` does.
     """
     form = _format(config)
-    expected = f"Expected {form.kind} with the weights of {config.name}"
+    names = _names(config)
     try:
-        tensors = form.read(data)
+        tensors = _read(data, config)
+        if not names & tensors.keys():
+            raise ValueError(
+                f"none of the {len(names)} arrays of {config.name} is in it, but {listed(tensors)}"
+            )
     except ValueError as error:
-        raise ValueError(f"{origin}: {error}. {expected}") from error
-    rows = {entry.foreign: entry for entry in name_table(config)}
-    if not rows.keys() & tensors.keys():
-        raise ValueError(
-            f"{origin}: none of the {len(rows)} arrays of {config.name} is in it. {expected}"
-        )
-    flat, problems = _fit_all(rows, tensors)
-    unknown = [name for name in tensors if name not in rows and not form.ignored(name)]
-    problems += [f"{name}: unknown, not part of {config.name}" for name in unknown]
+        reason = _other_network(data, config) or str(error)
+        expected = f"Expected {form.kind} with the weights of {config.name}"
+        raise ValueError(f"{origin}: {reason}. {expected}") from error
+    flat, problems = _fit_all(name_table(config), tensors)
+    problems += [
+        f"{name}: unknown, not part of {config.name}"
+        for name, tensor in tensors.items()
+        if name not in names and not form.ignored(name) and not tensor.unread
+    ]
     if problems:
         count = f"{len(problems)} mismatch{'es' if len(problems) > 1 else ''}"
         raise ValueError("\n  ".join([f"{origin} does not fit {config.name}, {count}:", *problems]))
+    if not any(array.any() for array in flat.values()):  # a graph that was stripped reads so
+        raise ValueError(f"{origin}: every number in it is zero: its weights have been left out")
     params: Params = traverse_util.unflatten_dict(flat)
     return params
 
@@ -138,11 +149,40 @@ def _format(config: InceptionConfig) -> "_Format":
     return _FORMATS[config.name]
 
 
+def _read(data: bytes, config: InceptionConfig) -> dict[str, Tensor]:
+    """List the arrays of a file; without the scope that ours are in, if they are in one."""
+    tensors = _format(config).read(data)
+    ours = _names(config)
+    if ours & tensors.keys():
+        return tensors
+    scopes = {name.removesuffix(x) for x in ours for name in tensors if name.endswith(f"/{x}")}
+    if len(scopes) != 1:
+        return tensors
+    (scope,) = scopes
+    return {name.removeprefix(scope): tensor for name, tensor in tensors.items()}
+
+
+def _other_network(data: bytes, config: InceptionConfig) -> str:
+    """Say which other network the weights in a file are of; empty if none is known."""
+    for name in _FORMATS.keys() - {config.name}:
+        other = CONFIGS[name]
+        with contextlib.suppress(ValueError):
+            if _names(other) & _read(data, other).keys():
+                return f"it holds the weights of {name}"
+    return ""
+
+
+@functools.cache
+def _names(config: InceptionConfig) -> frozenset[str]:
+    return frozenset(entry.foreign for entry in name_table(config))
+
+
 def _fit_all(
-    rows: Mapping[str, Entry], tensors: Mapping[str, Tensor]
+    rows: Iterable[Entry], tensors: Mapping[str, Tensor]
 ) -> tuple[dict[_Path, HostArray], list[str]]:
     flat, problems = {}, []
-    for name, entry in rows.items():
+    for entry in rows:
+        name = entry.foreign
         if name not in tensors:
             problems.append(f"{name}: missing (our {'/'.join(entry.path)})")
             continue
@@ -154,17 +194,20 @@ def _fit_all(
 
 
 def _fit(tensor: Tensor, entry: Entry) -> HostArray:
+    if tensor.unread:
+        raise ValueError(tensor.unread)
     expected, stated = entry.foreign_shape, tensor.shape
     while len(stated) > len(expected) and stated[0] == 1:  # caffe's old blobs have four axes
         stated = stated[1:]
     if stated != expected:
         raise ValueError(f"expected shape {expected}, got {tensor.shape}")
     count = math.prod(expected)
-    if tensor.values.size != count:
-        raise ValueError(f"shape {expected} needs {count} numbers, got {tensor.values.size}")
-    if not np.isfinite(tensor.values).all():
+    values = tensor.numbers(count)
+    if values.size != count:
+        raise ValueError(f"shape {expected} needs {count} numbers, got {values.size}")
+    if not np.isfinite(values).all():
         raise ValueError("some of its numbers are not finite")
-    array = tensor.values.reshape(expected).transpose(entry.axes)
+    array = values.reshape(expected).transpose(entry.axes)
     return np.ascontiguousarray(array, dtype=np.float32)
 
 

@@ -1,17 +1,26 @@
 """Weights from elsewhere: download or take a file, verify, convert, save."""
 
+import contextlib
 import hashlib
+import io
+import logging
 import zipfile
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
+from jatlas.model._checkpoint import digest
 from jatlas.model._convert import MAX_BYTES, convert_bytes
 from jatlas.model._inception_config import CONFIGS
 from jatlas.model._sources import PUBLISHED_WEIGHTS, WeightsSource, check_published
-from jatlas.model._weight_files import is_web_page
-from jatlas.model._weights import save_weights, weights_directory
+from jatlas.model._weight_files import is_archive, is_web_page, listed, read_whole
+from jatlas.model._weights import make_weights_directory, save_weights
+from jatlas.types import Params
+
+log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 2**18
 _TIMEOUT_S = 30
+_SUFFIXES = (".caffemodel", ".pb")
 
 
 def fetch_weights(name: str, *, source: WeightsSource | None = None, progress: bool = True) -> Path:
@@ -32,14 +41,12 @@ def fetch_weights(name: str, *, source: WeightsSource | None = None, progress: b
     """
     check_published(name)
     source = source or PUBLISHED_WEIGHTS[name]
+    folder = make_weights_directory()
     try:
-        file = _download(name, source, progress=progress)
-    except (OSError, ValueError) as error:
+        file = _download(name, source, folder, progress=progress)
+    except (ConnectionError, ValueError) as error:
         kind = ValueError if isinstance(error, ValueError) else OSError
-        raise kind(
-            f"{name}: {error}. Or download the file by hand and run: "
-            f"jatlas weights convert FILE --network {name}"
-        ) from error
+        raise kind(f"{name}: {error}. Or {_by_hand(name)}") from error
     try:
         data = read_content(file, member=source.member)
         sha256 = hashlib.sha256(data).hexdigest()
@@ -49,6 +56,7 @@ def fetch_weights(name: str, *, source: WeightsSource | None = None, progress: b
                 f"expected sha256 {source.member_sha256}, got {sha256}"
             )
         params = convert_bytes(data, origin=source.url, config=CONFIGS[name])
+        _check_params(params, source)
         provenance = {
             "file": source.member or source.url.rpartition("/")[2],
             "sha256": sha256,
@@ -64,7 +72,7 @@ def convert_weights(file: str | Path, *, name: str) -> Path:
     """Convert a weight file that is already here, and save it.
 
     Args:
-      file: what `read_weight_file` takes, or the zip archive that it is published in.
+      file: what `read_weight_file` takes, or a zip archive that holds it.
       name: a network whose weights are published: "googlenet_bvlc" or "inception5h".
 
     Returns:
@@ -79,12 +87,11 @@ def convert_weights(file: str | Path, *, name: str) -> Path:
     file = Path(file)
     source = PUBLISHED_WEIGHTS[name]
     data = read_content(file, member=source.member)
+    sha256 = hashlib.sha256(data).hexdigest()
     params = convert_bytes(data, origin=str(file), config=CONFIGS[name])
-    provenance = {
-        "file": file.name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "licence": source.licence,
-    }
+    if sha256 == (source.member_sha256 or source.sha256):  # not fine-tuned, for example
+        _check_params(params, source)
+    provenance = {"file": file.name, "sha256": sha256, "licence": source.licence}
     return save_weights(params, name=name, provenance=provenance)
 
 
@@ -93,30 +100,78 @@ def read_content(file: Path, *, member: str | None, max_bytes: int = MAX_BYTES) 
 
     Args:
       file: the weight file, or the archive.
-      member: the weight file's name in the archive; None for a file that is no archive.
+      member: the weight file's name in the archive, in whatever folder; None takes the only
+        .caffemodel or .pb file.
       max_bytes: larger files and members are refused.
 
     Raises:
       OSError: if the file cannot be read.
-      ValueError: if it is too large, or the archive is damaged or has no such member.
+      ValueError: if it is too large, a folder, a pipe or a device, or if the archive is damaged or
+        has none or several such members.
     """
-    size = file.stat().st_size
-    if size > max_bytes:
-        raise ValueError(f"{file}: {size} bytes are too many for a weight file")
-    if member is None or not zipfile.is_zipfile(file):
-        return file.read_bytes()
+    data = read_whole(file, max_bytes=max_bytes)
+    if not is_archive(data):
+        return data
+    wanted = member or "a .caffemodel or .pb file"
+    failed = f"{file}: cannot read {wanted} in this archive"
+    with _decoding(failed):
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    found = [name for name in names if name == member]
+    found = found or [name for name in names if _is_wanted(name, member)]
+    if len(found) != 1:
+        count = "several" if found else "no such file"
+        raise ValueError(f"{failed}: it has {count}, but {listed(found or names)}")
+    with _decoding(failed), archive.open(found[0]) as stream:
+        content = stream.read(max_bytes + 1)  # the size that the archive states may be wrong
+    if len(content) > max_bytes:
+        raise ValueError(f"{file}: {listed(found)} in it is too large for a weight file")
+    return content
+
+
+@contextlib.contextmanager
+def _decoding(failed: str) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(file) as archive, archive.open(member) as stream:
-            data = stream.read(max_bytes + 1)  # the size that the archive states may be wrong
+        yield
+    except MemoryError:
+        raise
     except Exception as error:  # zipfile raises nearly anything on a damaged archive
-        raise ValueError(f"{file}: cannot read {member} in this archive: {error}") from error
-    if len(data) > max_bytes:
-        raise ValueError(f"{file}: {member} in it is too large for a weight file")
-    return data
+        raise ValueError(f"{failed}: {error}") from error
 
 
-def _download(name: str, source: WeightsSource, *, progress: bool) -> Path:
-    """Download a file, or take what an interrupted call has downloaded completely."""
+def _is_wanted(name: str, member: str | None) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))  # as some programs on Windows write it
+    if path.name.startswith("._"):  # what macOS adds for each file
+        return False
+    return path.suffix in _SUFFIXES if member is None else path.name == PurePosixPath(member).name
+
+
+def _check_params(params: Params, source: WeightsSource) -> None:
+    """Warn if the expected file was converted to other parameters than expected.
+
+    A warning, as the digest of the file is the stronger check.
+    """
+    got = digest(params)
+    if source.params_sha256 not in (None, got):
+        log.warning(
+            "%s is the expected file, but the parameters converted from it are not: expected "
+            "sha256 %s, got %s. Please report this",
+            source.url, source.params_sha256, got,
+        )  # fmt: skip
+
+
+def _by_hand(name: str) -> str:
+    return f"download the file by hand and run: jatlas weights convert FILE --network {name}"
+
+
+def _download(name: str, source: WeightsSource, folder: Path, *, progress: bool) -> Path:
+    """Download a file, or take what an interrupted call has downloaded completely.
+
+    Raises:
+      ConnectionError: if the server cannot be reached or refuses.
+      OSError: if the file cannot be written.
+      ValueError: if it is not the expected file.
+    """
     import pooch
 
     def download(url: str, output_file: str, pooch_: object) -> None:
@@ -133,14 +188,20 @@ def _download(name: str, source: WeightsSource, *, progress: bool) -> Path:
             source.url,
             known_hash=f"sha256:{source.sha256}",
             fname=f"{name}.download",
-            path=weights_directory(),
+            path=folder,
             downloader=download,
         )
     except OSError as error:
-        response = getattr(error, "response", None)  # of what the requests library raises
-        if response is None:
-            raise OSError(f"cannot download {source.url}: {_reason(error)}") from error
-        raise OSError(f"{source.url} answered {response.status_code} {response.reason}") from error
+        # What the requests library raises has no number. Pooch's refusal of a folder has none too.
+        if error.errno is not None:
+            raise OSError(error.errno, error.strerror, error.filename or str(folder)) from error
+        if isinstance(error, PermissionError):
+            raise
+        response = getattr(error, "response", None)
+        reason = f"cannot download {source.url}: {_reason(error)}"
+        if response is not None:
+            reason = f"{source.url} answered {response.status_code} {response.reason}"
+        raise ConnectionError(reason) from error
     except ValueError as error:
         raise ValueError(f"{source.url} is not the expected file: {error}") from error
     return Path(file)

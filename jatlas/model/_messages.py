@@ -5,8 +5,8 @@ definitions; the runtime skips the others. So neither caffe, TensorFlow nor gene
 needed. They are in a pool of their own, and do not clash with the real ones in one process.
 
 Reference:
-  BVLC caffe, src/caffe/proto/caffe.proto; TensorFlow, tensorflow/core/framework/{graph,node_def,
-  attr_value,tensor,tensor_shape}.proto.
+  src/caffe/proto/caffe.proto of BVLC caffe and, for the raw data, of NVIDIA's branch caffe-0.17;
+  TensorFlow, tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape}.proto.
 """
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -26,6 +26,8 @@ _MESSAGES: dict[str, tuple[_Field, ...]] = {
         ("data", 5, "float[]"),
         ("shape", 7, "BlobShape"),
         ("double_data", 8, "double[]"),
+        ("raw_data_type", 10, "int32"),  # an enum in the original, with the same encoding
+        ("raw_data", 12, "bytes"),
     ),
     "V1LayerParameter": (("name", 4, "string"), ("blobs", 6, "BlobProto[]")),
     "LayerParameter": (("name", 1, "string"), ("blobs", 7, "BlobProto[]")),
@@ -42,6 +44,7 @@ _MESSAGES: dict[str, tuple[_Field, ...]] = {
         ("tensor_shape", 2, "TensorShapeProto"),
         ("tensor_content", 4, "bytes"),
         ("float_val", 5, "float[]"),
+        ("double_val", 6, "double[]"),
         ("half_val", 13, "int32[]"),
     ),
     "AttrValue": (("tensor", 8, "TensorProto"),),

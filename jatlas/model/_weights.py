@@ -30,27 +30,49 @@ class WeightsStatus:
       installed: whether `load_network` finds its weights.
       licence: of the weights.
       url: where `fetch_weights` downloads them from; "comes with jatlas" if it need not.
-      folder: the folder they are in, or would be in.
+      folder: the folder they are in, or would be in; None if there is no home folder for it.
+      note: what their publisher leaves open; often empty.
     """
 
     name: str
     installed: bool
     licence: str
     url: str
-    folder: Path
+    folder: Path | None
+    note: str = ""
 
 
 def weights_directory() -> Path:
     """Return the folder that weights are kept in.
 
     It is that of the environment variable JATLAS_WEIGHTS_DIR, else one in the user's data folder.
-    """
-    path = os.environ.get("JATLAS_WEIGHTS_DIR")
-    if path:
-        return Path(path).expanduser()
-    import platformdirs
 
-    return Path(platformdirs.user_data_dir("jatlas", appauthor=False)) / "weights"
+    Raises:
+      ValueError: if the variable is not set and the user has no home folder.
+    """
+    folder = _directory()
+    if folder is None:
+        raise ValueError(
+            "there is no home folder to keep weights in: set JATLAS_WEIGHTS_DIR to the folder "
+            "that they are to be in"
+        )
+    return folder
+
+
+def make_weights_directory() -> Path:
+    """Make the folder that weights are kept in, if it is not there, and return it.
+
+    Raises:
+      OSError: if it cannot be made.
+      ValueError: as `weights_directory` does.
+    """
+    folder = weights_directory()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot make the folder for weights ({error.strerror}); set JATLAS_WEIGHTS_DIR"
+        raise OSError(error.errno, f"{reason} to another", str(folder)) from error
+    return folder
 
 
 def weights_status() -> list[WeightsStatus]:
@@ -60,14 +82,22 @@ def weights_status() -> list[WeightsStatus]:
       >>> [(line.name, line.licence) for line in weights_status()][-1]
       ('textures', 'Apache-2.0')
     """
-    published = {name: (source.licence, source.url) for name, source in PUBLISHED_WEIGHTS.items()}
-    shipped = {name: (licence, "comes with jatlas") for name, licence in SHIPPED_WEIGHTS.items()}
+    published = [(name, x.licence, x.url, x.note) for name, x in PUBLISHED_WEIGHTS.items()]
+    shipped = [
+        (name, licence, "comes with jatlas", "") for name, licence in SHIPPED_WEIGHTS.items()
+    ]
     lines = []
-    for name, (licence, url) in (published | shipped).items():
+    for name, licence, url, note in (*published, *shipped):
         folder = _folder(name)
-        installed = (folder / checkpoint.PROVENANCE).is_file()
         lines.append(
-            WeightsStatus(name=name, installed=installed, licence=licence, url=url, folder=folder)
+            WeightsStatus(
+                name=name,
+                installed=folder is not None and _is_checkpoint(folder),
+                licence=licence,
+                url=url,
+                folder=folder,
+                note=note,
+            )
         )
     return lines
 
@@ -93,7 +123,7 @@ def save_weights(params: Params, *, name: str, provenance: Mapping[str, Any]) ->
     problems = checkpoint.mismatches(params, expected=abstract_params(CONFIGS[name]))
     if problems:
         raise ValueError("\n  ".join([f"params do not fit {name}:", *problems]))
-    folder = weights_directory() / name
+    folder = make_weights_directory() / name
     checkpoint.write_params(folder, params, provenance=provenance)
     return folder
 
@@ -107,11 +137,15 @@ def load_network(name: str, *, directory: str | Path | None = None) -> tuple[Net
         place of those that come with jatlas.
 
     Returns:
-      The network, and its parameters as nested dicts of float32 arrays on the default device.
+      The network, and its parameters as nested dicts of float32 arrays on the default device, not
+      committed to it: a computation on other devices takes them.
 
     Raises:
       FileNotFoundError: if its weights are not here; the message says how to get them.
-      ValueError: for an unknown network, or if its weights are damaged or of another network.
+      OSError: if they cannot be read.
+      RuntimeError: if none of the devices that JAX is to use is there.
+      ValueError: for an unknown network, if its weights are damaged or of another network, or
+        without a home folder that they could be in.
 
     Example:
       >>> network, params = load_network("textures")
@@ -119,13 +153,16 @@ def load_network(name: str, *, directory: str | Path | None = None) -> tuple[Net
       (64, (512, 64))
     """
     check_known(name)
-    folder = _folder(name) if directory is None else Path(directory).expanduser() / name
-    if not (folder / checkpoint.PROVENANCE).is_file():
+    if directory is not None:
+        folder = _expanded(directory) / name
+    else:
+        folder = _folder(name) or weights_directory() / name  # which says that there is none
+    if not _is_checkpoint(folder):
         raise FileNotFoundError(f"no weights of {name} in {folder}. {_advice(name)}")
     try:
         params = checkpoint.read_params(folder, expected=abstract_params(CONFIGS[name]))
     except ValueError as error:
-        advice = _advice(name, again=" again")
+        advice = _advice(name, unusable=folder)
         raise ValueError(f"the weights of {name} cannot be used: {error}. {advice}") from error
     return inception_v1(CONFIGS[name]), params
 
@@ -141,18 +178,46 @@ def shipped_folder(name: str, *, package: Path = _PACKAGE) -> Path:
     return packed if packed.is_dir() else package.parents[1] / "weights" / name
 
 
-def _folder(name: str) -> Path:
-    """Return where the weights of a network are, or would be."""
-    own = weights_directory() / name
-    if name not in SHIPPED_WEIGHTS or (own / checkpoint.PROVENANCE).is_file():
+def _directory() -> Path | None:
+    """Return the folder that weights are kept in; None if that would be a missing home folder."""
+    path = os.environ.get("JATLAS_WEIGHTS_DIR")
+    if path:
+        return _expanded(path)
+    import platformdirs
+
+    try:
+        data = platformdirs.user_data_dir("jatlas", appauthor=False)
+    except RuntimeError:
+        return None
+    return None if data.startswith("~") else Path(data) / "weights"  # as older versions return it
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: there is no such home folder: give the whole path") from error
+
+
+def _folder(name: str) -> Path | None:
+    """Return where the weights of a network are, or would be; None without a home folder."""
+    directory = _directory()
+    own = None if directory is None else directory / name
+    if name not in SHIPPED_WEIGHTS or (own is not None and _is_checkpoint(own)):
         return own
     return shipped_folder(name)
 
 
-def _advice(name: str, *, again: str = "") -> str:
+def _is_checkpoint(folder: Path) -> bool:
+    return (folder / checkpoint.PROVENANCE).is_file()
+
+
+def _advice(name: str, *, unusable: Path | None = None) -> str:
+    """Say how to get weights that are missing, or that are there but unusable."""
+    again = "" if unusable is None else " again"
     if name in SHIPPED_WEIGHTS:
-        own = weights_directory()
-        return f"They come with jatlas: install it again, or remove your own from {own}"
+        own = unusable not in (None, shipped_folder(name))
+        return "They come with jatlas: " + (f"remove {unusable}" if own else "install it again")
     return (
         f"Get them{again} with `jatlas weights fetch {name}`, or convert a file you have with "
         f"`jatlas weights convert FILE --network {name}`"
