@@ -67,6 +67,14 @@ def test_jax_arrays_and_half_precision_are_accepted() -> None:
         assert (item.image == 0.5).all()
 
 
+def test_a_rounding_error_beyond_the_range_is_clipped() -> None:
+    (item,) = arrays([np.array([[[-1e-7, 0.5, 1.0000001]]], np.float32)]).load()
+    assert item.image is not None
+    assert (item.image.min(), item.image.max()) == (0, 1)
+    with pytest.raises(ValueError, match=r"got values from 0.5 to 1.001"):
+        list(arrays([np.array([[[0.5, 0.5, 1.001]]], np.float32)]).load())
+
+
 def test_an_object_that_restarts_can_be_loaded_twice() -> None:
     source = arrays(Restarting())
     assert source.count is None

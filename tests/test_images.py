@@ -97,7 +97,7 @@ def test_files_with_other_suffixes_are_counted(tmp_path: Path) -> None:
     assert named["*.db"] == "1 file: not a suffix of images that are read here"
     heic = ".heic" in suffixes()
     assert ("f.heic" in source.paths, "*.heic" in named) == (heic, not heic)
-    assert heic or named["*.heic"] == "1 file: install pillow-heif to read them"
+    assert heic or named["*.heic"] == "1 file: install 'jatlas[heic]' to read them"
 
 
 def test_what_jatlas_wrote_is_no_photograph(tmp_path: Path) -> None:

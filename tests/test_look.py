@@ -1,5 +1,6 @@
 """One image on an atlas, and a walk across it."""
 
+import dataclasses
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -57,3 +58,8 @@ def test_a_walk_is_a_row_of_icons(
     with Image.open(out) as picture:
         assert picture.size == (5 * PX, PX)
     assert capsys.readouterr().out.count("0.") >= 5
+    out.unlink()
+    for wrong in ((float("nan"), 0.5), (0.5, float("inf")), (0.5, -0.1)):
+        with pytest.raises(ValueError, match=r"^start: expected x and y from 0 to 1, got \["):
+            dataclasses.replace(walk, start=wrong).run()
+    assert not out.exists()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import STAGES, counting_network, tiny_network, tiny_params
 
-from jatlas.model import Network, Stage
+from jatlas.model import Network, Stage, abstract, digest
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +138,98 @@ def test_jit_agrees_and_equal_networks_are_traced_once(image: jax.Array) -> None
     for result in results:
         np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
     assert Network(stages=STAGES) != Network(stages=STAGES, classes=("cat",))
+
+
+# What would fail later is said at once
+
+
+def mean(params: Any, x: jax.Array) -> jax.Array:
+    return x.mean((-3, -2))
+
+
+@dataclasses.dataclass
+class Unhashable:
+    scale: float
+
+    def __call__(self, params: Any, x: jax.Array) -> jax.Array:
+        return self.scale * x
+
+
+def test_stages_may_be_lists() -> None:
+    network = Network(stages=[["copy", mean]], classes=["a", "b", "c"])  # type: ignore[arg-type]
+    assert hash(network) == hash(dataclasses.replace(network))
+    assert network.classes == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ((("scale", Unhashable(2.0)),), "stages: 'scale' is a Unhashable, which cannot be hashed"),
+        ({"mean": mean}, "stages: expected a tuple, got dict"),
+        (("mean", mean), r"stages: expected \(name, function\) pairs, got 'mean'"),
+        ((("mean", 3),), r"stages: expected \(name, function\) pairs"),
+    ],
+)
+def test_what_is_no_stage_is_named(stages: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Network(stages=stages)
+
+
+def batches_only(params: Any, x: jax.Array) -> jax.Array:
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height * width, channels).mean(1)
+
+
+def one_channel(params: Any, x: jax.Array) -> jax.Array:
+    return x * jnp.ones((1, 1, 1)) if x.shape[-1] == 1 else jnp.ones((3, 3)) @ x[0, 0, :2]
+
+
+def fixed_size(params: Any, x: jax.Array) -> jax.Array:
+    return x + jnp.zeros((16, 16, 3))
+
+
+def broken(params: Any, x: jax.Array) -> jax.Array:
+    raise RuntimeError("the weights have gone")
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        (batches_only, "it takes only batches: let each stage take one image too"),
+        (one_channel, "it takes one channel, and images are RGB: begin with their mean"),
+        (fixed_size, "it takes images of 16 px: set the size of the views to that"),
+        (broken, "the weights have gone"),
+    ],
+)
+def test_what_cannot_be_run_says_which_stage_and_why(stage: Stage, message: str) -> None:
+    copy: Stage = lambda params, x: x  # noqa: E731
+    network = Network(stages=(("copy", copy), ("odd", stage), ("more", copy)), input_size=16)
+    start = "^network: 'odd' cannot be run on one image of 12 x 8 px: "
+    with pytest.raises(ValueError, match=start + message):
+        network.activation_shape(None, (12, 8), layer="more")
+
+
+def test_logits_are_counted_and_fit_their_names() -> None:
+    network = Network(stages=(("logits", mean),), input_size=4)
+    assert network.class_count(None) == 3
+    assert dataclasses.replace(network, classes=("a", "b", "c")).class_count(None) == 3
+    with pytest.raises(ValueError, match=r"^classes: expected a name for each of the 3 "):
+        dataclasses.replace(network, classes=("a", "b")).class_count(None)
+    with pytest.raises(
+        ValueError, match=r"^stages: expected logits \(classes,\) of the last, 'map'"
+    ):
+        Network(stages=(("map", lambda params, x: x),)).class_count(None)
+
+
+def test_parameters_are_arrays_of_any_kind() -> None:
+    params = {"a": np.zeros(2), "b": 3, "c": jax.random.key(0), "d": None}
+    _, leaves = abstract(params)
+    assert [leaf.shape for leaf in leaves] == [(2,), (), ()]
+    with pytest.raises(ValueError, match=r"^params: expected arrays, got str at params\['e'\]"):
+        abstract({"e": "relu"})
+
+
+def test_random_keys_among_the_parameters_have_a_digest() -> None:
+    """As in the state of a model of Flax NNX with dropout."""
+    one, other = ({"dropout": jax.random.key(seed), "kernel": jnp.ones(3)} for seed in (0, 1))
+    assert digest(one) == digest(dict(one)) != digest(other)

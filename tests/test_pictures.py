@@ -29,7 +29,7 @@ def test_one_bad_picture_does_not_end_a_run(
     (pixels,) = pictures
     np.testing.assert_array_equal(pixels, np.broadcast_to(np.float32([1, 0, 0]), (8, 8, 3)))
     (tmp_path / "fine.png").unlink()
-    with pytest.raises(ValueError, match="fine.png: it was read before, and now: No such file"):
+    with pytest.raises(ValueError, match=r"fine\.png: it was read before, and now: No such file"):
         list(pictures)
 
 
@@ -38,5 +38,5 @@ def test_a_patch_is_read_as_an_image_is(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "clear.png").shape == (4, 4, 4)
     Image.fromarray(np.full((4, 4), 32768, np.uint16)).save(tmp_path / "grey.png")
     np.testing.assert_allclose(read_picture(tmp_path / "grey.png"), np.float32(128 / 255))
-    with pytest.raises(ValueError, match="gone.png: No such file"):
+    with pytest.raises(ValueError, match=r"gone\.png: No such file"):
         read_picture(tmp_path / "gone.png")

@@ -227,11 +227,11 @@ def test_other_methods_are_not_implemented(url: str) -> None:
 def test_listens_on_loopback_only(url: str) -> None:
     port = urlsplit(url).port
     # Linux: address and port in hexadecimal, state 0A is listening.
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    lines = Path("/proc/net/tcp").read_text(encoding="utf-8").splitlines()[1:]
     listening = [line.split()[1] for line in lines if line.split()[3] == "0A"]
     ours = [address for address in listening if address.endswith(f":{port:04X}")]
     assert ours == [f"0100007F:{port:04X}"]
-    assert f":{port:04X} " not in Path("/proc/net/tcp6").read_text()
+    assert f":{port:04X} " not in Path("/proc/net/tcp6").read_text(encoding="utf-8")
 
 
 def test_idle_connections_neither_block_nor_outlive_the_server(folder: Path) -> None:

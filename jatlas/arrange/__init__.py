@@ -10,6 +10,7 @@ from jatlas.arrange._grid import Cells as Cells
 from jatlas.arrange._grid import average as average
 from jatlas.arrange._grid import cell_index as cell_index
 from jatlas.arrange._layout import layout as layout
+from jatlas.arrange._layout import prepare_layout as prepare_layout
 from jatlas.arrange._layout import to_unit_square as to_unit_square
 from jatlas.arrange._neighbors import Neighbors as Neighbors
 from jatlas.arrange._neighbors import nearest_neighbors as nearest_neighbors

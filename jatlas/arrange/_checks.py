@@ -1,12 +1,12 @@
 """What the layouts and the neighbour search expect of their arguments."""
 
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.types import Array, HostArray, Key
+from jatlas.types import Array, HostArray, Key, as_key, checks
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 """How far two vectors are apart."""
@@ -14,11 +14,13 @@ Metric: TypeAlias = Literal["cosine", "euclidean"]
 MIN_SAMPLES = 10
 """Samples that a layout needs."""
 
+MAX_DIMENSIONS = 3
+"""Of a layout: t-SNE's approximation is for no more."""
 
-def check_metric(metric: str) -> None:
-    """Raise ValueError for an unknown metric."""
-    if metric not in get_args(Metric):
-        raise ValueError(f"metric: expected 'cosine' or 'euclidean', got {metric!r}")
+
+def check_dimensions(dimensions: int) -> int:
+    """Return how many dimensions a layout has, or raise ValueError."""
+    return checks.whole("dimensions", dimensions, maximum=MAX_DIMENSIONS)
 
 
 def check_table(vectors: Array | HostArray) -> Array | HostArray:
@@ -48,4 +50,4 @@ def check_layout_input(vectors: Array | HostArray) -> HostArray:
 
 def seed_from(key: Key) -> int:
     """Draw a seed for a library that has random states of its own."""
-    return int(jax.random.randint(key, (), 0, np.iinfo(np.int32).max))
+    return int(jax.random.randint(as_key(key), (), 0, np.iinfo(np.int32).max, jnp.int32))

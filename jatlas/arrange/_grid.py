@@ -6,7 +6,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array
+from jatlas.types import Array, checks
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["mean", "count"], meta_fields=[])
@@ -34,15 +34,19 @@ def cell_index(points: Array, *, size: int) -> Array:
 
     Args:
       points: (n, 2) of x to the right and y down, in [0, 1].
-      size: cells along each side.
+      size: cells along each side, at most 4096; static under `jit`.
 
     Returns:
       (n,) int32 in 0..size * size - 1.
+
+    Raises:
+      ValueError: if the size is out of range.
 
     Example:
       >>> cell_index(jnp.array([[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [1.0, 1.0]]), size=2)
       Array([0, 1, 3, 3], dtype=int32)
     """
+    size = _check_size(size)
     place = jnp.clip(jnp.floor(points * size).astype(jnp.int32), 0, size - 1)
     return place[:, 1] * size + place[:, 0]
 
@@ -60,13 +64,13 @@ def average(values: Array, points: Array, *, size: int) -> Cells:
     Args:
       values: (n, channels), one row per point: activation vectors, class evidence, ...
       points: (n, 2) of x to the right and y down, in [0, 1].
-      size: cells along each side.
+      size: cells along each side, at most 4096; static under `jit`.
 
     Returns:
       Cells; the counts add up to n.
 
     Raises:
-      ValueError: if the numbers of values and points differ.
+      ValueError: if the numbers of values and points differ, or the size is out of range.
 
     Example:
       >>> points = jnp.array([[0.1, 0.1], [0.2, 0.4], [0.9, 0.1]])
@@ -76,9 +80,14 @@ def average(values: Array, points: Array, *, size: int) -> Cells:
     """
     if len(values) != len(points):
         raise ValueError(f"values: expected one row per point, got {len(values)} for {len(points)}")
+    size = _check_size(size)
     index = cell_index(points, size=size)
     count = jnp.zeros(size * size, jnp.int32).at[index].add(1)
     total = jnp.zeros((size * size, values.shape[1]), jnp.float32)
     total = total.at[index].add(values.astype(jnp.float32))
-    mean = total / jnp.maximum(count, 1)[:, None]
+    mean = total / jnp.maximum(count, 1).astype(jnp.float32)[:, None]
     return Cells(mean.reshape(size, size, -1), count.reshape(size, size))
+
+
+def _check_size(size: int) -> int:
+    return checks.whole("size", size, maximum=checks.MAX_SIDE)

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jatlas.arrange._tsne import TSNE, tsne
-from jatlas.arrange._umap import UMAP, umap
-from jatlas.types import Array, HostArray, Key
+from jatlas.arrange._umap import UMAP, import_umap, umap
+from jatlas.types import Array, HostArray, Key, checks
 
 
 def layout(
@@ -26,18 +26,37 @@ def layout(
       vectors: (n, channels) float32, at least `MIN_SAMPLES`.
       key: seeds the layout: equal keys and vectors give equal points.
       config: settings of UMAP or of t-SNE.
-      dimensions: 2 for the plane, 1 for a line.
+      dimensions: 2 for the plane, 1 for a line, at most 3.
       progress: whether to show progress bars; t-SNE has none.
 
     Returns:
       (n, dimensions) float32 points, in no particular range.
 
     Raises:
-      ValueError: if there are too few vectors, or they are not a finite (n, channels) table.
+      ValueError: if there are too few vectors, they are not a finite (n, channels) table, the
+        config is of another kind, or the dimensions are out of range.
     """
+    checks.instance("config", config, kinds=(UMAP, TSNE))
     if isinstance(config, TSNE):
         return tsne(vectors, key=key, config=config, dimensions=dimensions)
     return umap(vectors, key=key, config=config, dimensions=dimensions, progress=progress)
+
+
+def prepare_layout(config: UMAP | TSNE) -> None:
+    """Import what a layout needs, which takes seconds.
+
+    What cannot work is then known before the work that comes before the layout.
+
+    A host function: it runs outside `jit`.
+
+    Args:
+      config: settings of UMAP or of t-SNE.
+
+    Raises:
+      ImportError: if it cannot be imported.
+    """
+    if isinstance(config, UMAP):
+        import_umap()
 
 
 def to_unit_square(
@@ -57,14 +76,14 @@ def to_unit_square(
     Args:
       points: (n, axes), usually two axes.
       percentiles: lower and upper, in percent; static under `jit`.
-      margin: share of the range that is added on each side; static under `jit`.
+      margin: share of the range that is added on each side, at most 100; static under `jit`.
 
     Returns:
       (n, axes) float32 in [0, 1]. An axis whose two percentiles agree becomes 0.5.
 
     Raises:
-      ValueError: for percentiles that are not 0 <= lower < upper <= 100, a negative margin, or
-        points that are not finite (under `jit` the axis becomes NaN instead).
+      ValueError: for percentiles that are not 0 <= lower < upper <= 100, a margin out of range,
+        or points that are not finite (under `jit` the axis becomes NaN instead).
 
     Reference:
       `normalize_layout` of lucid's atlas recipe.
@@ -74,11 +93,13 @@ def to_unit_square(
       >>> square.round(3).tolist()
       [[0.0, 0.5], [0.5, 0.5], [1.0, 0.5]]
     """
-    low, high = percentiles
-    if not 0 <= low < high <= 100:
-        raise ValueError(f"percentiles: expected 0 <= lower < upper <= 100, got {percentiles}")
-    if not margin >= 0:
-        raise ValueError(f"margin: expected at least 0, got {margin}")
+    ordered = "0 <= lower < upper <= 100"
+    low, high = checks.numbers(
+        "percentiles", percentiles, length=2, minimum=0, maximum=100, expected=ordered
+    )
+    if not low < high:
+        raise ValueError(f"percentiles: expected {ordered}, got {percentiles}")
+    margin = checks.number("margin", margin, minimum=0, limit=100)
     scaled, finite = _scaled(jnp.asarray(points, jnp.float32), low, high, margin)
     if not isinstance(finite, jax.core.Tracer) and not finite:
         raise ValueError("points: some are not finite (NaN or infinity)")

@@ -1,15 +1,14 @@
 """Exact nearest neighbours in JAX, in blocks: n x n distances are never in memory."""
 
 import functools
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from jatlas.arrange._checks import Metric, check_metric, check_table
-from jatlas.types import Array, HostArray
+from jatlas.arrange._checks import Metric, check_table
+from jatlas.types import Array, HostArray, checks, progress_bar
 
 
 class Neighbors(NamedTuple):
@@ -64,11 +63,10 @@ def nearest_neighbors(
       >>> near.indices.tolist(), near.distances.tolist()
       ([[0, 1], [1, 0], [2, 1]], [[0.0, 1.0], [0.0, 1.0], [0.0, 2.0]])
     """
-    check_metric(metric)
+    checks.choice("metric", metric, options=get_args(Metric))
     table = jnp.asarray(check_table(vectors))
     count = len(table)
-    if not 1 <= k <= count:
-        raise ValueError(f"k: expected 1 to {count} (the number of vectors), got {k}")
+    k = checks.whole("k", k, maximum=count, expected=f"1 to {count} (the number of vectors)")
     queries, candidates = block_shape(count, query_block, candidate_block)
     table = _unit(table) if metric == "cosine" else _centred(table)
 
@@ -81,8 +79,8 @@ def nearest_neighbors(
             best = merge_block(best, table, rows, first, width=candidates, metric=metric)
         return best
 
-    with tqdm(
-        range(0, count, queries), desc="neighbours", unit="block", disable=not progress
+    with progress_bar(
+        range(0, count, queries), shown=progress, desc="neighbours", unit="block"
     ) as starts:
         # Fetched block by block: JAX runs asynchronously, and the bar is to show finished blocks.
         blocks = [jax.device_get(find(start)) for start in starts]
@@ -99,9 +97,8 @@ def block_shape(count: int, query_block: int, candidate_block: int) -> tuple[int
       >>> block_shape(300, query_block=1024, candidate_block=200)
       (300, 150)
     """
-    for name, value in (("query_block", query_block), ("candidate_block", candidate_block)):
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
+    query_block = checks.whole("query_block", query_block)
+    candidate_block = checks.whole("candidate_block", candidate_block)
     blocks = -(-count // candidate_block)
     # Candidate blocks of equal width: the last one overlaps the one before it by little.
     return min(query_block, count), -(-count // blocks)

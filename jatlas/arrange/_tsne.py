@@ -2,12 +2,14 @@
 
 import dataclasses
 import warnings
+from typing import get_args
 
 import numpy as np
 
-from jatlas.arrange._checks import Metric, check_layout_input, check_metric, seed_from
-from jatlas.types import Array, HostArray, Key
+from jatlas.arrange._checks import Metric, check_dimensions, check_layout_input, seed_from
+from jatlas.types import Array, HostArray, Key, checks
 
+_MAX_RATE = 1e6  # scikit-learn chooses a 48th of the number of samples
 _NEIGHBORS_PER_PERPLEXITY = 3  # neighbours that t-SNE weighs, in perplexities
 
 
@@ -18,7 +20,8 @@ class TSNE:
     Attributes:
       perplexity: effective number of neighbours; less where there are not three times as many
         samples.
-      learning_rate: of the gradient descent; None chooses it by the number of samples.
+      learning_rate: of the gradient descent, at most a million; None chooses it by the number of
+        samples.
       metric: "cosine" or "euclidean".
 
     Reference:
@@ -31,11 +34,9 @@ class TSNE:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not self.perplexity >= 1:
-            raise ValueError(f"perplexity: expected at least 1, got {self.perplexity}")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"learning_rate: expected above 0, got {self.learning_rate}")
-        check_metric(self.metric)
+        checks.field(self, "perplexity", checks.number, minimum=1)
+        checks.field(self, "learning_rate", checks.number, optional=True, above=0, limit=_MAX_RATE)
+        checks.field(self, "metric", checks.choice, options=get_args(Metric))
 
 
 def tsne(
@@ -57,18 +58,20 @@ def tsne(
       vectors: (n, channels) float32, at least `MIN_SAMPLES`.
       key: seeds the layout: equal keys and vectors give equal points.
       config: settings; None means `TSNE()`.
-      dimensions: 2 for the plane, 1 for a line.
+      dimensions: 2 for the plane, 1 for a line, at most 3.
 
     Returns:
       (n, dimensions) float32 points, in no particular range.
 
     Raises:
-      ValueError: if there are too few vectors, or they are not a finite (n, channels) table.
+      ValueError: if there are too few vectors, they are not a finite (n, channels) table, or the
+        dimensions are out of range.
 
     Reference:
       van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008.
     """
-    config = TSNE() if config is None else config
+    config = checks.instance("config", TSNE() if config is None else config, kinds=(TSNE,))
+    dimensions = check_dimensions(dimensions)
     table = check_layout_input(vectors)
     import threadpoolctl
     from sklearn import manifold  # type: ignore[import-untyped]  # takes seconds to import

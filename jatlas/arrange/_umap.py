@@ -1,14 +1,22 @@
 """UMAP: many vectors to points, near ones near."""
 
+import atexit
+import contextlib
 import dataclasses
+import importlib.util
+import shutil
+import sys
+import tempfile
 import warnings
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
+import platformdirs
 
-from jatlas.arrange._checks import Metric, check_layout_input, check_metric, seed_from
+from jatlas.arrange._checks import Metric, check_dimensions, check_layout_input, seed_from
 from jatlas.arrange._neighbors import nearest_neighbors
-from jatlas.types import Array, HostArray, Key
+from jatlas.types import Array, HostArray, Key, checks
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,11 +39,9 @@ class UMAP:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.n_neighbors < 2:
-            raise ValueError(f"n_neighbors: expected at least 2, got {self.n_neighbors}")
-        if not 0 <= self.min_dist <= 1:
-            raise ValueError(f"min_dist: expected 0 to 1, got {self.min_dist}")
-        check_metric(self.metric)
+        checks.field(self, "n_neighbors", checks.whole, minimum=2)
+        checks.field(self, "min_dist", checks.number, minimum=0, maximum=1)
+        checks.field(self, "metric", checks.choice, options=get_args(Metric))
 
 
 def umap(
@@ -57,23 +63,25 @@ def umap(
       vectors: (n, channels) float32, at least `MIN_SAMPLES`.
       key: seeds the layout: equal keys and vectors give equal points.
       config: settings; None means `UMAP()`.
-      dimensions: 2 for the plane, 1 for a line.
+      dimensions: 2 for the plane, 1 for a line, at most 3.
       progress: whether to show progress bars.
 
     Returns:
       (n, dimensions) float32 points, in no particular range.
 
     Raises:
-      ValueError: if there are too few vectors, or they are not a finite (n, channels) table.
+      ValueError: if there are too few vectors, they are not a finite (n, channels) table, or the
+        dimensions are out of range.
 
     Reference:
       McInnes, Healy and Melville, "UMAP", 2018.
     """
-    config = UMAP() if config is None else config
+    config = checks.instance("config", UMAP() if config is None else config, kinds=(UMAP,))
+    dimensions = check_dimensions(dimensions)
     table = check_layout_input(vectors)
     k = min(config.n_neighbors, len(table) - 1)
     near = nearest_neighbors(table, k=k, metric=config.metric, progress=progress)
-    umap = _import_umap()
+    umap = import_umap()
     reducer = umap.UMAP(
         n_components=dimensions,
         n_neighbors=k,
@@ -82,7 +90,11 @@ def umap(
         random_state=seed_from(key),
         n_jobs=1,
         precomputed_knn=(near.indices, near.distances),
-        tqdm_kwds={"desc": "layout", "unit": "epoch", "disable": not progress},
+        tqdm_kwds={
+            "desc": "layout",
+            "unit": "epoch",
+            "disable": not progress or sys.stderr is None,
+        },
         verbose=False,
     )
     with warnings.catch_warnings():
@@ -93,10 +105,53 @@ def umap(
     return np.asarray(points, np.float32)
 
 
-def _import_umap() -> Any:
-    """Import umap-learn, which takes seconds."""
+def import_umap() -> Any:
+    """Import umap-learn, which takes seconds: numba compiles what its cache does not hold.
+
+    Raises:
+      ImportError: if it cannot be imported.
+    """
+    _keep_compiled()
     with warnings.catch_warnings():
         # It says that TensorFlow is missing, which only its parametric variant needs.
         warnings.filterwarnings("ignore", category=ImportWarning)
         import umap
     return umap
+
+
+def _keep_compiled() -> None:
+    """Give numba a folder for what it compiles, if umap-learn's own cannot be written.
+
+    Without one, umap-learn cannot be imported: in a container whose files are read-only, or that
+    runs as a user without a home.
+    """
+    import numba
+
+    config: Any = numba.config
+    found = importlib.util.find_spec("umap")
+    if config.CACHE_DIR or found is None or found.origin is None:
+        return
+    if not _can_write(Path(found.origin).parent / "__pycache__"):
+        config.CACHE_DIR = str(_cache_folder())
+
+
+def _cache_folder() -> Path:
+    """Return the user's cache of numba's programs; without one, a folder of this process."""
+    with contextlib.suppress(RuntimeError, OSError):  # there is no home, or none to write to
+        folder = platformdirs.user_cache_path("jatlas", appauthor=False) / "numba"
+        folder.mkdir(parents=True, exist_ok=True)
+        if _can_write(folder):
+            return folder
+    # Not a known name: numba runs what it finds there.
+    folder = Path(tempfile.mkdtemp(prefix="jatlas-numba-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

@@ -8,7 +8,9 @@ Reference:
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array
+from jatlas.types import Array, checks
+
+_MAX_RIDGE = 1e6  # beside it, hardly anything is left of the moment in float32
 
 
 def second_moment(vectors: Array) -> Array:
@@ -22,11 +24,16 @@ def second_moment(vectors: Array) -> Array:
     Returns:
       (channels, channels) float32, symmetric.
 
+    Raises:
+      ValueError: for anything but at least one vector.
+
     Example:
       >>> second_moment(jnp.array([[1.0, 0.0], [1.0, 2.0]])).tolist()
       [[1.0, 1.0], [1.0, 2.0]]
     """
     table = jnp.asarray(vectors, jnp.float32)
+    if table.ndim != 2 or not len(table):
+        raise ValueError(f"vectors: expected (n, channels), at least one, got {table.shape}")
     return jnp.matmul(table.T, table, precision=jax.lax.Precision.HIGHEST) / len(table)
 
 
@@ -38,22 +45,26 @@ def inverse(moment: Array, *, ridge: float) -> Array:
     Args:
       moment: (channels, channels) symmetric, as `second_moment` gives it; may be singular (fewer
         samples than channels, channels that never fire).
-      ridge: share of the mean of the diagonal that is added to it; above 0. A singular moment
-        needs about 1e-4 or more: with 512 channels a smaller one is lost to float32 rounding.
+      ridge: share of the mean of the diagonal that is added to it; above 0, at most a million. A
+        singular moment needs about 1e-4 or more: with 512 channels a smaller one is lost to float32
+        rounding.
 
     Returns:
       (channels, channels) float32, symmetric.
 
     Raises:
-      ValueError: if the ridge is not above 0, or too small to make the moment invertible (under
-        `jit` the result is NaN instead).
+      ValueError: if the moment is not square, or the ridge is out of range or too small to make the
+        moment invertible (under `jit` the result is NaN instead).
 
     Example:
       >>> inverse(jnp.diag(jnp.array([3.0, 1.0])), ridge=0.5).round(3).tolist()
       [[0.25, 0.0], [0.0, 0.5]]
     """
-    if not ridge > 0:
-        raise ValueError(f"ridge: expected a share above 0, got {ridge}")
+    if not checks.is_traced(ridge):
+        ridge = checks.number("ridge", ridge, above=0, expected="a share above 0", limit=_MAX_RIDGE)
+    moment = jnp.asarray(moment)
+    if moment.ndim != 2 or moment.shape[0] != moment.shape[1]:
+        raise ValueError(f"moment: expected (channels, channels), got {moment.shape}")
     inverted, finite = _inverse(moment, ridge)
     if not isinstance(finite, jax.core.Tracer) and not finite:
         raise ValueError(

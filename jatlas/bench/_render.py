@@ -162,7 +162,7 @@ def bench_render(
     # After the runs, the first of which is to count compiling.
     step = lower_step(network, params, targets, config=config, **common)
     flop = on.flops(step.program) * len(step.devices) / step.icons
-    rate = on.matmul_rate(step.devices, precision=config.precision)
+    rate = on.matmul_rate(step.devices, precision=config.precision or "float32")
     per_second = icons / cost.step
     return RenderSpeed(
         ms_per_icon_step=1e3 / per_second,

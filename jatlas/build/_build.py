@@ -14,17 +14,26 @@ from typing import Any
 import jax
 import numpy as np
 
-from jatlas.arrange import layout, to_unit_square
+from jatlas.arrange import layout, prepare_layout, to_unit_square
 from jatlas.build import _identity as identity
 from jatlas.build._cells import draw_grid
 from jatlas.build._config import BuildConfig
-from jatlas.build._plan import Plan, Request, check, check_cells, describe, is_incomplete
+from jatlas.build._plan import (
+    Plan,
+    Request,
+    check,
+    check_cells,
+    describe,
+    grid_sizes,
+    is_incomplete,
+    layer_names,
+)
 from jatlas.collect import Collected, Folder, ImageSource, as_source, collect
 from jatlas.model import Network
 from jatlas.records import Atlas, Info, Map, Samples
 from jatlas.show import export_folder, has_page
 from jatlas.storage import Arrays, check_output, load, update, working_folder
-from jatlas.types import HostArray, Key, Params, Run
+from jatlas.types import HostArray, Key, Params, Run, as_key, checks
 
 log = logging.getLogger(__name__)
 
@@ -75,15 +84,16 @@ def build(
     Reference:
       Carter et al., "Activation Atlas", Distill 2019.
     """
+    checks.instance("network", network, kinds=(Network,))
     request = Request(
         network=network,
         params=params,
         source=as_source(images, size=network.input_size),
-        layers=tuple(layers),
-        grids=tuple(grids),
-        keys=tuple(jax.random.split(identity.typed(key), 3)),
-        config=BuildConfig() if config is None else config,
-        run=Run() if run is None else run,
+        layers=layer_names(layers),
+        grids=grid_sizes(grids),
+        keys=tuple(jax.random.split(as_key(key), 3)),
+        config=checks.instance("config", config or BuildConfig(), kinds=(BuildConfig,)),
+        run=checks.instance("run", run or Run(), kinds=(Run,)),
     )
     check(request)
     info = describe(request, key)
@@ -122,6 +132,8 @@ def _stored(target: Path, *, overwrite: bool) -> Atlas | None:
 
 def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas | None) -> Atlas:
     """Run the stages, or take what is known of them."""
+    if any(stage.get() is None for stage in plan.points.values()):
+        prepare_layout(request.config.layout)
     with timed("images"):
         samples, images, skipped = _samples(request, plan, stored)
     # Only now is it known how many images were damaged.

@@ -10,7 +10,7 @@ import numpy as np
 from jatlas.build import _identity as identity
 from jatlas.build._build import timed
 from jatlas.build._cells import draw_grid, grid_stages
-from jatlas.build._config import CellConfig, cells_like
+from jatlas.build._config import CellConfig, cells_like, check_opaque
 from jatlas.build._crops import images_of
 from jatlas.collect import ImageSource
 from jatlas.explain import (
@@ -23,7 +23,7 @@ from jatlas.explain import (
 from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas, Info, Map
 from jatlas.storage import Arrays, CachedStage
-from jatlas.types import Key, Params, Run
+from jatlas.types import Key, Params, Run, as_key
 
 
 def class_map(
@@ -133,12 +133,13 @@ def _with_map(
     known = class_names(network, params, known=atlas.classes)
     classes = tuple(find_class(name, known) for name in names)
     cells = cells_like(network, params, atlas, layer=owner.layer) if cells is None else cells
+    check_opaque(cells)
     selection = selection.fitted(len(owner.samples))
     blank = _blank(owner, classes, known, selection, cells, key)
     replaced = [each for each in atlas.maps if each.path == blank.path]
     if replaced and not overwrite:
         raise ValueError(f"the atlas has the map {blank.path} already: ask to overwrite it")
-    _, for_layout, for_icons = jax.random.split(identity.typed(key), 3)
+    _, for_layout, for_icons = jax.random.split(as_key(key), 3)
     points, grid = _stages(atlas, blank, selection, cells, (for_layout, for_icons), run)
 
     def select() -> Arrays:
@@ -186,7 +187,7 @@ def _blank(
     key: Key,
 ) -> Map:
     """Return what a map is to be, with the samples of its whole layer."""
-    seed = np.asarray(jax.random.key_data(identity.typed(key))).tolist()
+    seed = np.asarray(jax.random.key_data(as_key(key))).tolist()
     chosen = identity.settings(selection) | identity.settings(cells)
     return dataclasses.replace(
         owner,

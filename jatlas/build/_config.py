@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from jatlas.arrange import TSNE, UMAP
 from jatlas.model import Network
 from jatlas.records import Atlas
-from jatlas.types import Params
-from jatlas.visualize import RandomViews, RenderConfig
+from jatlas.types import Params, checks
+from jatlas.visualize import Alpha, RandomViews, RenderConfig
 
 _RIDGE = 0.1
+_MAX_RIDGE = 1e6  # as `jatlas.arrange.inverse`
+_MAX_EXEMPLARS = 1000  # a row of them, 48 px each, is one JPEG of at most 65,535 px
+_MAX_PER_IMAGE = 10_000  # of the 12,544 positions that the largest layer of GoogLeNet has
 _CELLS_IN_VIEW = 3  # of the layer, along each side
 
 
@@ -22,10 +24,10 @@ class CellConfig:
     Attributes:
       whiten: whether icons follow whitened directions, as the article's do.
       ridge: what is added to the layer's second moment before it is inverted, as a share of the
-        mean of its diagonal.
+        mean of its diagonal; at most a million.
       exemplars: real places kept with each cell, the nearest ones, each of another image; 0 for
-        none. Crops of them are kept if the images can be read again.
-      icons: settings of the icons.
+        none, at most 1000. Crops of them are kept if the images can be read again.
+      icons: settings of the icons. Their objective must be one of directions.
     """
 
     whiten: bool = True
@@ -34,11 +36,17 @@ class CellConfig:
     icons: RenderConfig = RenderConfig()
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not 0 < self.ridge < math.inf:
-            raise ValueError(f"ridge: expected a finite number above 0, got {self.ridge}")
-        if self.exemplars < 0:
-            raise ValueError(f"exemplars: expected at least 0, got {self.exemplars}")
+        """Check the settings."""
+        checks.field(self, "whiten", checks.flag)
+        checks.field(self, "ridge", checks.number, above=0, limit=_MAX_RIDGE)
+        checks.field(self, "exemplars", checks.whole, minimum=0, maximum=_MAX_EXEMPLARS)
+        checks.field(self, "icons", checks.instance, kinds=(RenderConfig,))
+        kind = self.icons.objective.kind
+        if kind != "directions":
+            raise ValueError(
+                "icons: expected an objective whose targets are directions, as those of cells are, "
+                f"got {self.icons.objective}: its targets are {kind}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,13 +54,14 @@ class BuildConfig(CellConfig):
     """Settings of an atlas that are the same for all its layers and grids.
 
     Attributes:
-      per_image: random positions kept of each image; the article keeps one of a million images.
+      per_image: random positions kept of each image, at most 10,000; the article keeps one of a
+        million images.
       min_count: samples a cell must hold to get an icon.
       layout: settings of UMAP, or of t-SNE for few samples.
       whiten: as in `CellConfig`.
       ridge: as in `CellConfig`.
       exemplars: as in `CellConfig`.
-      icons: settings of the icons.
+      icons: as in `CellConfig`, without opacity: an atlas has none.
     """
 
     per_image: int = 1
@@ -60,11 +69,18 @@ class BuildConfig(CellConfig):
     layout: UMAP | TSNE = UMAP()
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the settings."""
         super().__post_init__()
-        for name in ("per_image", "min_count"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        checks.field(self, "per_image", checks.whole, maximum=_MAX_PER_IMAGE)
+        checks.field(self, "min_count", checks.whole)
+        checks.field(self, "layout", checks.instance, kinds=(UMAP, TSNE))
+        check_opaque(self)
+
+
+def check_opaque(cells: CellConfig) -> None:
+    """Raise ValueError for icons with opacity, which an atlas has no place for."""
+    if isinstance(cells.icons.parameterization, Alpha):
+        raise ValueError("icons: expected a parameterization without opacity, got Alpha")
 
 
 def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) -> CellConfig:
@@ -91,7 +107,7 @@ def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) ->
     made = atlas.info.get("settings", {})
     return CellConfig(
         whiten=made.get("whiten", CellConfig.whiten),
-        ridge=max(made.get("ridge", CellConfig.ridge), _RIDGE),
+        ridge=max(checks.number("ridge", made.get("ridge", CellConfig.ridge), above=0), _RIDGE),
         exemplars=made.get("exemplars", CellConfig.exemplars),
         icons=RenderConfig(views=views),
     )

@@ -51,21 +51,13 @@ def versions() -> dict[str, str]:
 def deciding_versions(*names: str) -> dict[str, Any]:
     """Return the versions of packages that decide a stage, and JAX's settings that do."""
     packages = {name: importlib.metadata.version(name) for name in ("jatlas", *names)}
+    return packages | jax_settings()
+
+
+def jax_settings() -> dict[str, Any]:
+    """Return JAX's settings that change random numbers or rounding."""
     switches = ("jax_enable_x64", "jax_threefry_partitionable", "jax_default_matmul_precision")
-    return packages | {name: getattr(jax.config, name) for name in switches}
-
-
-def typed(key: Key) -> Key:
-    """Return a typed random key; a legacy uint32 one is wrapped.
-
-    Raises:
-      ValueError: if it is neither.
-    """
-    if jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
-        return key
-    if key.dtype == np.uint32:
-        return jax.random.wrap_key_data(key)
-    raise ValueError(f"key: expected a key as jax.random.key makes it, got {key.dtype} {key.shape}")
+    return {name: getattr(jax.config, name) for name in switches}
 
 
 def key_data(key: Key) -> list[Any]:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from jatlas.build import _identity as identity
 from jatlas.build._crops import crops, images_of, receptive_share_of
@@ -15,7 +14,7 @@ from jatlas.collect import ImageSource, batches, to_float
 from jatlas.explain import ComparisonSelection, classify, patch_candidates, select_comparison
 from jatlas.model import Network
 from jatlas.records import Atlas
-from jatlas.types import HostArray, Key, Params, Run
+from jatlas.types import HostArray, Key, Params, Run, checks, progress_bar
 
 
 class PatchCrop(NamedTuple):
@@ -94,6 +93,8 @@ def find_patches(
     Reference:
       Carter et al., "Activation Atlas", Distill 2019, "Using Atlases to Find Adversarial Patches".
     """
+    checks.whole("count", count)
+    checks.whole("rank", rank)
     identity.check_network(atlas, network, params)
     selection, run = selection or ComparisonSelection(), run or Run()
     owner = atlas.layer(layer)
@@ -142,8 +143,8 @@ def _classify_all(
     table = np.zeros((len(atlas.images), classes), np.float32)
     size = run.batch_size
     with contextlib.closing(images.load()) as stream:
-        loaded = tqdm(
-            stream, desc="images", unit="image", total=len(table), disable=not run.progress
+        loaded = progress_bar(
+            stream, shown=run.progress, desc="images", unit="image", total=len(table)
         )
         for pixels, index, valid in batches(loaded, size, skipped=[]):
             if index.max() >= len(table):

@@ -17,7 +17,7 @@ from jatlas.collect import SEGMENT, ImageSource
 from jatlas.model import Network
 from jatlas.records import Atlas
 from jatlas.storage import CachedStage
-from jatlas.types import Key, Params, Run
+from jatlas.types import GENERATOR, Key, Params, Run, as_key, checks
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,6 +129,22 @@ def is_incomplete(
     )
 
 
+def layer_names(layers: Any) -> tuple[str, ...]:
+    """Return the names of layers, or raise ValueError."""
+    names = checks.as_tuple(layers)
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"layers: expected a list of names, got {checks.shown(layers)}")
+    return names
+
+
+def grid_sizes(grids: Any) -> tuple[int, ...]:
+    """Return cells along each side of grids, or raise ValueError."""
+    sizes = checks.as_tuple(grids)
+    if sizes is None:
+        raise ValueError(f"grids: expected a list of whole numbers, got {checks.shown(grids)}")
+    return tuple(checks.whole("grids", size, maximum=checks.MAX_SIDE) for size in sizes)
+
+
 def check(request: Request) -> None:
     """Raise ValueError for what can be known to be wrong before anything is computed."""
     layers, grids, config = request.layers, request.grids, request.config
@@ -137,11 +153,10 @@ def check(request: Request) -> None:
             raise ValueError(f"{name}: expected at least one")
         if len(set(values)) < len(values):
             raise ValueError(f"{name}: expected each once, got {list(values)}")
-    if min(grids) < 1:
-        raise ValueError(f"grids: expected at least 1, got {min(grids)}")
-    side = config.icons.views.size
-    for layer in layers:
-        request.network.activation_shape(request.params, (side, side), layer=layer)
+    request.network.class_count(request.params)
+    for side in (request.network.input_size, config.icons.views.size):
+        for layer in layers:
+            request.network.activation_shape(request.params, (side, side), layer=layer)
     if request.source.count is not None:
         check_cells(request.source.count * config.per_image, grids, config)
 
@@ -167,8 +182,10 @@ def describe(request: Request, key: Key) -> dict[str, Any]:
     chosen = {"layers": list(request.layers), "grids": list(request.grids)}
     return {
         **identity.network_identity(request.network, request.params),
-        "seed": np.asarray(jax.random.key_data(identity.typed(key))).tolist(),
+        "seed": np.asarray(jax.random.key_data(as_key(key))).tolist(),
         "settings": chosen | identity.settings(request.config),
+        "generator": GENERATOR,
+        "jax": identity.jax_settings(),
         "versions": identity.versions(),
         "source": {"root": None, "images": source.count} | (source.fingerprint() or {}),
     }

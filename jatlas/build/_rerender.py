@@ -10,11 +10,11 @@ import numpy as np
 from jatlas.build import _identity as identity
 from jatlas.build._cells import directions, draw_icons
 from jatlas.build._class_maps import with_map
-from jatlas.build._config import CellConfig
+from jatlas.build._config import CellConfig, check_opaque
 from jatlas.model import Network
 from jatlas.records import Atlas, Icons, Info
 from jatlas.storage import CachedStage
-from jatlas.types import Key, Params, Run
+from jatlas.types import Key, Params, Run, as_key
 from jatlas.visualize import render
 
 
@@ -50,11 +50,12 @@ def rerender(
       ValueError: if the atlas is of another network, or has no such map or grid.
     """
     cells, run = cells or CellConfig(), run or Run()
+    check_opaque(cells)
     identity.check_network(atlas, network, params)
     owner = atlas.find(path)
     grid = owner.grid(size)
-    for_icons = jax.random.split(identity.typed(key), 3)[2]
-    seed = np.asarray(jax.random.key_data(identity.typed(key))).tolist()
+    for_icons = jax.random.split(as_key(key), 3)[2]
+    seed = np.asarray(jax.random.key_data(as_key(key))).tolist()
     chosen = {"seed": seed} | identity.settings(cells)
     del chosen["exemplars"]
     stages = atlas.info.get("stages", {})
@@ -121,6 +122,6 @@ def render_cell(
     target = directions(grid.mean[row, column][None], owner.samples.moment, config=cells)
     return render(
         network, params, target,
-        layer=owner.layer, key=jax.random.split(identity.typed(key), 3)[2], config=cells.icons,
+        layer=owner.layer, key=jax.random.split(as_key(key), 3)[2], config=cells.icons,
         ids=np.array([row * size + column], np.int32), run=run,
     )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import jax
 from tyro.conf import OmitArgPrefixes
 
 from jatlas.build import CellConfig, cells_like, directions
@@ -66,7 +65,7 @@ class OpenLayer:
             self.params,
             directions(vectors, self.map.samples.moment, config=self.cells),
             layer=self.map.layer,
-            key=jax.random.key(seed),
+            key=session.make_key(seed),
             config=self.cells.icons,
         )
         return to_uint8(rendered.images)

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
+import jax
 import tyro
 from tyro.conf import subcommand
 
-from jatlas.cli._session import keep_compiled
+from jatlas.cli._session import discard_output, flush_output, keep_compiled, prepare_streams
 from jatlas.cli.bench import Bench
 from jatlas.cli.build import Build
 from jatlas.cli.class_map import Class
@@ -28,6 +29,7 @@ from jatlas.cli.weights import Weights
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141  # what the shell reports of a process that SIGPIPE ended
 
 _Command = (
     Annotated[Demo, subcommand("demo")]
@@ -51,16 +53,23 @@ def main(args: Sequence[str] | None = None) -> int:
     Errors that the user can do something about are printed in one line, with exit code 2; set
     JATLAS_DEBUG to see the traceback.
     """
+    prepare_streams()
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("jatlas").setLevel(logging.INFO)
-    command = tyro.cli(_Command, prog="jatlas", description=__doc__, args=args)
-    keep_compiled()
     try:
-        command.run()
+        try:
+            command = tyro.cli(_Command, prog="jatlas", description=__doc__, args=args)
+            keep_compiled()
+            command.run()
+        finally:
+            flush_output()
     except KeyboardInterrupt:
         print("jatlas: interrupted; the same command resumes", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (ValueError, OSError) as error:
+    except BrokenPipeError:  # such as that of `| head`: nobody is left to tell
+        discard_output()
+        return EXIT_PIPE
+    except (ValueError, OSError, jax.errors.JaxRuntimeError) as error:
         if os.environ.get("JATLAS_DEBUG"):
             raise
         print(f"jatlas: {_one_line(error)}", file=sys.stderr)
@@ -68,10 +77,16 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _one_line(error: ValueError | OSError) -> str:
+def _one_line(error: Exception) -> str:
+    text = str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
             f"no space left to write ({error}): free some, or choose another place, and run the "
             "same command again: it resumes"
         )
-    return str(error)
+    if isinstance(error, jax.errors.JaxRuntimeError):
+        first = (text.strip().splitlines() or [type(error).__name__])[0]
+        if "RESOURCE_EXHAUSTED" in text:
+            return f"the device has no memory left ({first}): use a smaller --chunk or --batch-size"
+        return f"the device failed ({first}): JATLAS_DEBUG=1 shows where"
+    return text

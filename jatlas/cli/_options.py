@@ -35,7 +35,7 @@ class IconOptions:
       window: smallest and largest share of the canvas' side that it sees.
       rotate: largest rotation of a view to either side, in degrees.
       restarts: initial images of each icon, the best result is kept.
-      precision: of the network.
+      precision: that the network is run in. Without it, that of its parameters.
     """
 
     preset: Literal["fast", "paper"] = "fast"
@@ -48,7 +48,7 @@ class IconOptions:
     window: tuple[float, float] | None = None
     rotate: float | None = None
     restarts: int = 1
-    precision: Precision = "float32"
+    precision: Precision | None = None
 
     def config(self) -> RenderConfig:
         """Return the settings.

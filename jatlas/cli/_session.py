@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import jax
 import platformdirs
 
 from jatlas.model import Network, load_network
-from jatlas.types import Params
+from jatlas.types import GENERATOR, Key, Params, checks
 
 # One arena, nothing from mmap, nothing back to the system below 2 GB, growth by 256 MB: the
 # numbers of M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD in malloc.h.
 _MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28))
+
+
+_LARGEST_SEED = 2**32 - 1
 
 
 def use_all_cores() -> None:
@@ -57,22 +62,75 @@ def keep_compiled() -> None:
     """Keep compiled programs on disk, unless JAX was told where.
 
     A second run of a command then starts at once. JAX_COMPILATION_CACHE_DIR names another folder,
-    JAX_ENABLE_COMPILATION_CACHE=false turns it off.
+    JAX_ENABLE_COMPILATION_CACHE=false turns it off. Where no cache can be written there is none.
     """
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
+        return
+    with contextlib.suppress(RuntimeError, OSError):  # there is no home, or none to write to
         folder = Path(platformdirs.user_cache_dir("jatlas")) / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def open_network(name: str) -> tuple[Network, Params]:
     """Load a network by name, once the process is set up to run it.
 
     Raises:
-      ValueError: if there is no network of that name.
+      ValueError: if there is no network of that name, or JAX finds no device.
       FileNotFoundError: if its weights are not here; the message says how to get them.
     """
-    use_all_cores()
+    start_jax()
     return load_network(name)
+
+
+def start_jax() -> None:
+    """Start JAX on all cores of a CPU, or on the accelerator that there is.
+
+    Raises:
+      ValueError: if it cannot start.
+    """
+    use_all_cores()
+    try:
+        jax.devices()
+    # JAX raises RuntimeError for a platform that is not there, AssertionError for no device at all.
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split()) or "there is no device"
+        chosen = os.environ.get("JAX_PLATFORMS")
+        advice = f"JAX_PLATFORMS is {chosen!r}: unset it" if chosen else "try JAX_PLATFORMS=cpu"
+        raise ValueError(f"JAX cannot start: {reason}; {advice}") from error
+
+
+def prepare_streams() -> None:
+    """Make stdout and stderr take any text, whatever their encoding, and be there."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, or a Windows program without a console
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif name == "stdout" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def flush_output() -> None:
+    """Write what is printed; an error here is one of the command, not of Python's exit."""
+    sys.stdout.flush()
+
+
+def discard_output() -> None:
+    """Have Python's exit write to nowhere what is still to be printed."""
+    with contextlib.suppress(OSError, ValueError):  # not a file, as under pytest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def make_key(seed: int) -> Key:
+    """Return the key of a seed, whatever JAX's default generator is.
+
+    Raises:
+      ValueError: for a seed that JAX takes for another one, or for another one with x64.
+    """
+    limits = f"0 to {_LARGEST_SEED}"
+    number = checks.whole("seed", seed, minimum=0, maximum=_LARGEST_SEED, expected=limits)
+    return jax.random.key(number, impl=GENERATOR)
 
 
 def report_skipped(skipped: list[list[str]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json as jsons
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,9 @@ from tyro.conf import UseAppendAction, arg, subcommand
 
 from jatlas import bench
 from jatlas.arrange import UMAP
-from jatlas.cli._session import open_network, use_all_cores
+from jatlas.cli._outputs import check_file
+from jatlas.cli._session import open_network, start_jax
+from jatlas.storage import files
 from jatlas.visualize import Precision, RenderConfig, paper
 
 
@@ -30,7 +31,7 @@ class BenchRender:
       steps: steps of the longer of the two runs whose difference is measured.
       preset: "fast" is the default settings of an icon; "paper" those of the article's notebooks,
         except for the views.
-      precision: of the network.
+      precision: that the network is run in. Without it, that of its parameters.
       chunk: icons in one program. Without it, as many as fit.
       repeat: repetitions; the table shows the median.
       json: file to write the result to.
@@ -43,14 +44,14 @@ class BenchRender:
     icons: int = 64
     steps: int = 64
     preset: Literal["fast", "paper"] = "fast"
-    precision: Precision = "float32"
+    precision: Precision | None = None
     chunk: int | None = None
     repeat: int = 3
     json: Path | None = None
 
     def run(self) -> None:
         """Measure, print a table, and write JSON if asked to."""
-        _compile_anew()
+        _prepare(self.json)
         network, params = open_network(self.network)
         config = self.config()
         speed = bench.bench_render(
@@ -65,7 +66,7 @@ class BenchRender:
         )
         sides = f"{config.views.size} px of a canvas of {config.icon_size} px"
         title = f"render: {self.icons} icons of {self.layer}, {self.network}, {sides}"
-        _show(self, f"{title}, {self.precision}", speed, devices=speed.devices)
+        _show(self, f"{title}, {self.precision or 'float32'}", speed, devices=speed.devices)
 
     def config(self) -> RenderConfig:
         """Return the settings of the icons.
@@ -105,7 +106,7 @@ class BenchExtract:
 
     def run(self) -> None:
         """Measure, print a table, and write JSON if asked to."""
-        _compile_anew()
+        _prepare(self.json)
         network, params = open_network(self.network)
         speeds = [
             bench.bench_extract(
@@ -145,8 +146,8 @@ class BenchLayout:
 
     def run(self) -> None:
         """Measure, print a table, and write JSON if asked to."""
-        use_all_cores()
-        _compile_anew()
+        start_jax()
+        _prepare(self.json)
         speeds = [
             bench.bench_layout(
                 key=jax.random.key(0),
@@ -178,8 +179,9 @@ class Bench:
         self.action.run()
 
 
-def _compile_anew() -> None:
-    """Have JAX compile whatever is timed, whatever an earlier run has kept."""
+def _prepare(json: Path | None) -> None:
+    """Have JAX compile whatever is timed, whatever an earlier run has kept; check the output."""
+    check_file(json)
     jax.config.update("jax_enable_compilation_cache", False)
 
 
@@ -197,4 +199,4 @@ def _show(command: Any, title: str, *speeds: Any, devices: int = 1) -> None:
         "machine": machine._asdict(),
         "results": [dataclasses.asdict(speed) for speed in speeds],
     }
-    command.json.write_text(f"{jsons.dumps(content, indent=1)}\n", encoding="utf-8")
+    files.write_json(command.json, content)

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-import jax
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
 from jatlas.arrange import UMAP
@@ -27,7 +26,8 @@ class Build:
     further layers and grids.
 
     Attributes:
-      images: folder of JPEG, PNG, WebP, BMP or GIF images, at any depth.
+      images: folder of images, at any depth: JPEG, PNG, WebP, BMP, GIF, TIFF, where Pillow can AVIF
+        and HEIC.
       out: folder to write.
       network: network to look into; `jatlas weights list` shows the known ones.
       layer: layer to map; may be given several times. Without it, mixed4c.
@@ -94,7 +94,7 @@ class Build:
             folder(self.images, fit=self.fit, limit=self.limit),
             layers=self.layer or ("mixed4c",),
             grids=self.grid or (20,),
-            key=jax.random.key(self.seed),
+            key=session.make_key(self.seed),
             config=config,
             out=self.out,
             overwrite=self.overwrite,

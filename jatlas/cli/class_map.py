@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import jax
 from tyro.conf import Positional
 
 from jatlas.build import class_map
 from jatlas.cli._maps import MapOptions, add
+from jatlas.cli._session import make_key
 from jatlas.explain import ClassSelection
 
 
@@ -37,7 +37,7 @@ class Class(MapOptions):
             self,
             lambda network, params, atlas, cells, run: class_map(
                 network, params, atlas, self.name,
-                key=jax.random.key(self.seed), layer=self.layer, selection=selection, cells=cells,
+                key=make_key(self.seed), layer=self.layer, selection=selection, cells=cells,
                 overwrite=self.overwrite, run=run,
             ),
         )  # fmt: skip

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import jax
 from tyro.conf import Positional
 
 from jatlas.build import comparison_map
 from jatlas.cli._maps import MapOptions, add
+from jatlas.cli._session import make_key
 from jatlas.explain import ComparisonSelection
 
 
@@ -44,7 +44,7 @@ class Compare(MapOptions):
             self,
             lambda network, params, atlas, cells, run: comparison_map(
                 network, params, atlas, self.left, self.right,
-                key=jax.random.key(self.seed), layer=self.layer, selection=selection, cells=cells,
+                key=make_key(self.seed), layer=self.layer, selection=selection, cells=cells,
                 overwrite=self.overwrite, run=run,
             ),
         )  # fmt: skip

@@ -102,7 +102,7 @@ def make_atlas(
       seed: decides the images and all else that is random.
     """
     network, params = session.open_network(NETWORK)
-    for_images, for_atlas = jax.random.split(jax.random.key(seed))
+    for_images, for_atlas = jax.random.split(session.make_key(seed))
     source = Synthetic(images, key=for_images, size=network.input_size)
     return build(
         network, params, source,

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 from jatlas.arrange import cell_index
 from jatlas.build import preprocess_of
 from jatlas.cli._look import LookOptions, OpenLayer
+from jatlas.cli._outputs import check_folder
 from jatlas.collect import ImageError, Preprocess, decode
 from jatlas.explain import activation_grid, find_on_map
 from jatlas.pixels import WHITE, contact_sheet, sprite
@@ -41,6 +42,7 @@ class Look(LookOptions):
 
     def run(self) -> None:
         """Draw both and say where they are."""
+        check_folder(self.out)
         opened = OpenLayer.of(self.atlas, self)
         # The image is made a square as the atlas's own were.
         preprocess = preprocess_of(opened.atlas.info) or Preprocess(size=opened.network.input_size)

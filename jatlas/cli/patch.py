@@ -6,11 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import jax
 import numpy as np
 
 from jatlas.build import find_patches, preprocess_of
 from jatlas.cli import _session as session
+from jatlas.cli._outputs import check_figure, check_file, check_folder, figure_format
 from jatlas.cli._pictures import Pictures, read_picture
 from jatlas.collect import Preprocess
 from jatlas.explain import (
@@ -101,6 +101,9 @@ class Patch:
 
     def run(self) -> None:
         """Test the patches and print a line for each."""
+        check_figure(self.plot)
+        check_file(self.json)
+        check_folder(self.save)
         if not self.patches and self.atlas is None:
             raise ValueError("patches: expected pictures, or an atlas to find them on")
         if not self.images and self.atlas is None:
@@ -112,7 +115,7 @@ class Patch:
             case, found = self._find(case, atlas)
             patches += found
         if self.control:
-            patches.append((_NOISE, np.asarray(noise_patch(key=jax.random.key(self.seed)))))
+            patches.append((_NOISE, np.asarray(noise_patch(key=session.make_key(self.seed)))))
         if not case.images.paths:
             raise ValueError(f"images: expected some of {case.names[case.source]}, found none")
         if not patches:
@@ -134,7 +137,7 @@ class Patch:
         """Find patches on the atlas, and images of the source class if none were given."""
         search = find_patches(
             case.network, case.params, atlas,
-            source=case.source, target=case.target, key=jax.random.key(self.seed),
+            source=case.source, target=case.target, key=session.make_key(self.seed),
             layer=self.layer, count=self.count,
             selection=ComparisonSelection(max_samples=self.max_samples),
         )  # fmt: skip
@@ -241,5 +244,5 @@ class Patch:
             names=case.names,
             title=f"{Path(result.name).name} on {case.names[case.source]}",
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        with files.replacing(path) as file:
+            figure.savefig(file, dpi=150, format=figure_format(path))

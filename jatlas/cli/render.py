@@ -6,13 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import jax
 from tyro.conf import OmitArgPrefixes, Positional
 
 from jatlas.build import CellConfig, render_cell, rerender
 from jatlas.cli import _session as session
 from jatlas.cli._maps import store_map
 from jatlas.cli._options import IconOptions
+from jatlas.cli._outputs import check_file
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Map
 from jatlas.storage import files, load, map_folder, working_folder
@@ -56,6 +56,7 @@ class Render:
         """Render and say where the picture is."""
         if (self.cell is None) != (self.out is None):
             raise ValueError("cell, out: expected both or none")
+        check_file(self.out)
         if self.cell is not None:
             self._render_cell(load(self.atlas), *self.cell)
             return
@@ -65,7 +66,7 @@ class Render:
             network, params = session.open_network(atlas.info["network"])
             result = rerender(
                 network, params, atlas, owner.path,
-                size=size, key=jax.random.key(self.seed), cells=self._cells(atlas, owner),
+                size=size, key=session.make_key(self.seed), cells=self._cells(atlas, owner),
                 run=Run(chunk=self.chunk, cache=cache),
             )  # fmt: skip
             store_map(self.atlas, result, result.find(owner.path))
@@ -76,7 +77,7 @@ class Render:
         network, params = session.open_network(atlas.info["network"])
         icon = render_cell(
             network, params, atlas, owner.path,
-            size=size, row=row, column=column, key=jax.random.key(self.seed),
+            size=size, row=row, column=column, key=session.make_key(self.seed),
             cells=self._cells(atlas, owner),
         )  # fmt: skip
         assert self.out is not None

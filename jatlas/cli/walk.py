@@ -10,6 +10,7 @@ import numpy as np
 from tyro.conf import Positional
 
 from jatlas.cli._look import LookOptions, OpenLayer
+from jatlas.cli._outputs import check_file
 from jatlas.explain import path_through_map
 from jatlas.pixels import contact_sheet
 from jatlas.storage import files
@@ -37,6 +38,7 @@ class Walk(LookOptions):
 
     def run(self) -> None:
         """Draw it, and say how far the samples lie from the line."""
+        check_file(self.out)
         opened = OpenLayer.of(self.atlas, self)
         line = path_through_map(
             jnp.asarray(opened.map.points),

@@ -10,6 +10,7 @@ from jatlas.collect._source import Loaded, check_load, select
 from jatlas.types import HostArray
 
 _FORM = "uint8 or float in [0, 1]"
+_ROUNDING = 1e-4  # how far a resize in floats overshoots: less than a step of 8 bits
 
 
 class Arrays:
@@ -174,10 +175,10 @@ def _checked(member: Any, number: int) -> HostArray:
     if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise ValueError(f"content[{number}]: expected {_FORM}, got type {array.dtype.name}")
     array = array.astype(np.float32)
+    lowest, highest = (array.min(), array.max()) if array.size else (0, 1)
     # "Not inside" rather than "outside", which would let NaN pass.
-    if array.size and not (array.min() >= 0 and array.max() <= 1):
+    if not (lowest >= -_ROUNDING and highest <= 1 + _ROUNDING):
         raise ValueError(
-            f"content[{number}]: expected {_FORM}, got values from {array.min():.6g} to "
-            f"{array.max():.6g}"
+            f"content[{number}]: expected {_FORM}, got values from {lowest:.6g} to {highest:.6g}"
         )
-    return array
+    return np.clip(array, 0, 1) if lowest < 0 or highest > 1 else array

@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError, features
 
-from jatlas.types import HostArray
+from jatlas.types import HostArray, checks
 
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
@@ -69,12 +69,10 @@ class Preprocess:
     max_pixels: int = 89_478_485  # where Pillow starts to warn of a decompression bomb
 
     def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise ValueError(f"size: expected at least 1 pixel, got {self.size}")
-        if self.fit not in ("crop", "squash"):
-            raise ValueError(f'fit: expected "crop" or "squash", got {self.fit!r}')
-        if self.max_pixels < 1:
-            raise ValueError(f"max_pixels: expected at least 1, got {self.max_pixels}")
+        largest = checks.MAX_SIDE
+        checks.field(self, "size", checks.whole, optional=True, maximum=largest, unit="pixel")
+        checks.field(self, "fit", checks.choice, options=("crop", "squash"))
+        checks.field(self, "max_pixels", checks.whole)
 
     @property
     def side(self) -> int:

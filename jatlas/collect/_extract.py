@@ -10,12 +10,11 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from jatlas.collect import _sample as sample
 from jatlas.collect._source import ImageSource, Loaded, batches
@@ -23,7 +22,7 @@ from jatlas.explain import evidence
 from jatlas.model import Network
 from jatlas.records import Samples
 from jatlas.storage import Arrays, CachedStage
-from jatlas.types import Array, HostArray, Key, Params, Run
+from jatlas.types import Array, HostArray, Key, Params, Run, checks, progress_bar
 
 SEGMENT = 256
 """Images whose results are kept together: what an interruption costs at most."""
@@ -106,9 +105,10 @@ def extract(
             # Clipped: what is beyond float16, which no known network comes near, stays finite.
             return jnp.clip(jax.vmap(one)(positions), -_FLOAT16_MAX, _FLOAT16_MAX)
 
-        moments = jax.vmap(sample.interior_moment)(activation)
+        wide = activation.astype(jnp.float32)  # whatever the network computes in
+        moments = jax.vmap(sample.interior_moment)(wide)
         return Extract(
-            vectors=jax.vmap(sample.pick)(activation, positions),
+            vectors=jax.vmap(sample.pick)(wide, positions),
             positions=positions,
             evidence=jax.vmap(explain)(activation, positions).astype(jnp.float16),
             moment=(weights[:, None, None] * moments).sum(0),
@@ -151,15 +151,20 @@ def collect(
       ValueError: for a layer that is unknown or has no positions, and if no image could be
         used; the first reasons are given.
     """
-    if per_image < 1:
-        raise ValueError(f"per_image: expected at least 1, got {per_image}")
+    checks.whole("per_image", per_image)
+    checks.whole("segment", segment)
     side = network.input_size
     for layer in stages:
         network.activation_shape(params, (side, side), layer=layer)
     kept = {layer: _kept(stage) for layer, stage in stages.items()}
     last = None if source.count is None else -(-source.count // segment)
     if not _complete(kept, last):
-        step = functools.partial(extract, network, params, per_image=per_image, key=key)
+
+        def step(images: HostArray, index: HostArray, **options: Any) -> dict[str, Extract]:
+            for layer in options["layers"]:  # says clearly which size of images does not fit
+                network.activation_shape(params, images.shape[1:3], layer=layer)
+            return extract(network, params, images, index, per_image=per_image, key=key, **options)
+
         size = max(1, min(run.batch_size // per_image, segment))
         _fill_gaps(step, source, kept, last, stages, batch_size=size, segment=segment, run=run)
     return _joined({layer: [x[n] for n in sorted(x)] for layer, x in kept.items()})
@@ -184,13 +189,13 @@ def _fill_gaps(
     """Compute the segments that are missing, and keep them."""
     first = min(_first_gap(segments) for segments in kept.values())
     with contextlib.closing(source.load(first * segment, workers=run.workers)) as stream:
-        bar = tqdm(
+        bar = progress_bar(
             stream,
+            shown=run.progress,
             desc="images",
             unit="image",
             total=source.count,
             initial=first * segment,
-            disable=not run.progress,
         )
         for number, items in itertools.groupby(bar, key=lambda item: item.index // segment):
             missing = tuple(layer for layer in kept if number not in kept[layer])

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from jatlas.collect._decode import ImageError, Preprocess, decode, one_line, suffixes
 from jatlas.collect._source import Loaded, check_load, unlistable
+from jatlas.types import checks
 
 log = logging.getLogger(__name__)
 
@@ -166,8 +167,8 @@ def folder(
       ...     print(images.paths, [item.image.shape for item in images.load()])
       ('red.png',) [(16, 16, 3)]
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit: expected at least 1, or None for all images, got {limit}")
+    if limit is not None:
+        checks.whole("limit", limit, expected="at least 1, or None for all images")
     preprocess = Preprocess(size=size, fit=fit)
     root = Path(path)
     if not root.is_dir():
@@ -269,7 +270,7 @@ def _passed_over(suffix: str, count: int) -> tuple[str, str]:
     """Say how many files have a suffix that is not read, and what would help."""
     helps = {
         ".avif": "reading them needs Pillow 11.3 or newer",
-        **dict.fromkeys((".heic", ".heif", ".hif"), "install pillow-heif to read them"),
+        **dict.fromkeys((".heic", ".heif", ".hif"), "install 'jatlas[heic]' to read them"),
     }
     what = helps.get(suffix, "not a suffix of images that are read here")
     name = repr(f"*{suffix}")[1:-1] if suffix else "names without a suffix"

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jatlas.model import Network
-from jatlas.types import Array, Key, Params
+from jatlas.types import Array, Key, Params, as_key
 
 
 def to_float(image: Array) -> Array:
@@ -69,7 +69,8 @@ def draw_places(*, key: Key, image: Array, per_image: int) -> Array:
       >>> draw_places(key=jax.random.key(0), image=jnp.array(7), per_image=3).shape
       (3, 2)
     """
-    return jax.random.uniform(jax.random.fold_in(key, image), (per_image, 2))
+    own = jax.random.fold_in(as_key(key), image)
+    return jax.random.uniform(own, (per_image, 2), jnp.float32)
 
 
 def grid_positions(places: Array, *, height: int, width: int) -> Array:

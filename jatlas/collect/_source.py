@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from jatlas.types import HostArray
+from jatlas.types import HostArray, checks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,10 +117,8 @@ def check_load(start: int, workers: int) -> None:
     Raises:
       ValueError: if `start` is negative or `workers` is less than 1.
     """
-    if start < 0:
-        raise ValueError(f"start: expected the index of an image, 0 or more, got {start}")
-    if workers < 1:
-        raise ValueError(f"workers: expected at least 1 thread, got {workers}")
+    checks.whole("start", start, minimum=0, expected="the index of an image, 0 or more")
+    checks.whole("workers", workers, unit="thread")
 
 
 def unlistable(name: str) -> str | None:
@@ -167,8 +165,7 @@ def batches(
       (2, 8, 8, 3) [0, 1] 2
       (2, 8, 8, 3) [2, 2] 1
     """
-    if size < 1:
-        raise ValueError(f"size: expected at least 1 image, got {size}")
+    checks.whole("size", size, unit="image")
     images: list[HostArray] = []
     index: list[int] = []
     for item in loaded:

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from jatlas.explain._patches import CORNERS, SIZES, Corner, check_places, classify, sweep
 from jatlas.model import Network
-from jatlas.types import Array, HostArray, Params
+from jatlas.types import Array, HostArray, Params, checks, progress_bar
 
 
 class Attack(NamedTuple):
@@ -67,13 +66,18 @@ def attack(
       Attack.
 
     Raises:
-      ValueError: if there are no images, sizes or corners, or a size or corner is out of range.
+      ValueError: if there are no images, sizes or corners, or a size, a corner, a class or the
+        batch size is out of range.
     """
-    check_places(sizes, corners)
+    sizes, corners = check_places(sizes, corners)
+    batch_size = checks.whole("batch_size", batch_size)
+    last = network.class_count(params) - 1
+    source = checks.whole("source", source, minimum=0, maximum=last)
+    target = checks.whole("target", target, minimum=0, maximum=last)
     correct, before = [], []
     places = (0, len(sizes), len(corners))
     targets, flips = [np.zeros(places, np.float32)], [np.zeros(places, bool)]
-    for image in tqdm(images, desc="patches", unit="image", disable=not progress):
+    for image in progress_bar(images, shown=progress, desc="patches", unit="image"):
         pixels = jnp.asarray(image, jnp.float32)
         plain = np.asarray(classify(network, params, pixels[None]))[0]
         correct.append(int(plain.argmax()) == source)

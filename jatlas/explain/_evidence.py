@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jatlas.model import Network
-from jatlas.types import Array, Params
+from jatlas.types import Array, Params, checks
 
 
 def evidence(
@@ -41,7 +41,8 @@ def evidence(
       (classes,) float32.
 
     Raises:
-      ValueError: if the network has no such layer.
+      ValueError: if the network has no such layer, the position is not of whole numbers, or it is
+        not in the activation (a traced one is not checked).
 
     Reference:
       Carter et al., "Activation Atlas", Distill 2019, section on class attribution.
@@ -56,9 +57,9 @@ def evidence(
     def rest(x: Array) -> Array:
         return network.run(params, x, after=layer)
 
-    row, column = position[0], position[1]
+    row, column = _row_and_column(position, activation)
     tangent = jnp.zeros_like(activation).at[row, column].set(activation[row, column])
-    return jax.jvp(rest, (activation,), (tangent,))[1]
+    return jax.jvp(rest, (activation,), (tangent,))[1].astype(jnp.float32)
 
 
 def ablation(
@@ -81,10 +82,25 @@ def ablation(
       (classes,) float32: logits with the vector minus logits without it.
 
     Raises:
-      ValueError: if the network has no such layer.
+      ValueError: as `evidence`.
     """
-    ablated = activation.at[position[0], position[1]].set(0.0)
-    return network.run(params, activation, after=layer) - network.run(params, ablated, after=layer)
+    ablated = activation.at[_row_and_column(position, activation)].set(0.0)
+    kept, lost = (network.run(params, x, after=layer) for x in (activation, ablated))
+    return (kept - lost).astype(jnp.float32)
+
+
+def _row_and_column(position: Array, activation: Array) -> tuple[Array, Array]:
+    """Return a position as an index; JAX would ignore one that is outside."""
+    place = jnp.asarray(position)
+    height, width = activation.shape[:2]
+    expected = f"(row, column) of {height} x {width}"
+    if place.shape != (2,) or not jnp.issubdtype(place.dtype, jnp.integer):
+        raise ValueError(f"position: expected {expected}, got {place.dtype} {place.shape}")
+    if not checks.is_traced(place):
+        row, column = place.tolist()
+        if not (0 <= row < height and 0 <= column < width):
+            raise ValueError(f"position: expected {expected}, got {(row, column)}")
+    return place[0], place[1]
 
 
 class Heat(NamedTuple):
@@ -125,8 +141,8 @@ def class_heat(evidence: Array, *, index: int) -> Heat:
       >>> heat.positive.tolist(), heat.negative.tolist()
       ([1.0, 0.0], [0.0, 0.5])
     """
-    if not 0 <= index < evidence.shape[-1]:
-        raise ValueError(f"index: expected 0 to {evidence.shape[-1] - 1}, got {index}")
+    last = evidence.shape[-1] - 1
+    index = checks.whole("index", index, minimum=0, maximum=last, expected=f"0 to {last}")
     values = jnp.asarray(evidence)[..., index].astype(jnp.float32)
     largest = jnp.abs(values).max(initial=0.0)
     scaled = values / jnp.where(largest > 0, largest, 1.0)

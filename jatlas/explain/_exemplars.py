@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.types import Array, HostArray
+from jatlas.types import Array, HostArray, checks
 
+_MAX_COUNT = 100_000
 _QUERY_BLOCK = 16  # queries compared with all vectors at once
 NO_SAMPLE = -1
 """Stands in `Exemplars.rows` where there are fewer images than exemplars."""
@@ -45,7 +46,7 @@ def exemplars(
       directions: (cells, channels), means of cells, not whitened.
       vectors: (n, channels) activation vectors.
       image_index: (n,) int number of the image each vector is from.
-      count: how many for each cell.
+      count: how many for each cell, at most 100,000.
       inverse_moment: (channels, channels) inverse of the layer's second moment, as
         `jatlas.arrange.inverse` gives it. The angle is then that between whitened vectors, as an
         icon's objective sees it; None takes the plain angle, as the layout does.
@@ -54,16 +55,15 @@ def exemplars(
       Exemplars.
 
     Raises:
-      ValueError: if count is below 1, there are no vectors, not every vector has an image, shapes
-        do not belong together, or an array is not finite.
+      ValueError: if count is out of range, there are no vectors, not every vector has an image,
+        shapes do not belong together, or an array is not finite.
 
     Example:
       >>> vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], np.float32)
       >>> exemplars(np.array([[2.0, 0.0]]), vectors, np.array([0, 0, 1]), count=2).rows.tolist()
       [[0, 2]]
     """
-    if count < 1:
-        raise ValueError(f"count: expected at least 1, got {count}")
+    count = checks.whole("count", count, maximum=_MAX_COUNT)
     queries, table = jnp.asarray(directions, jnp.float32), jnp.asarray(vectors, jnp.float32)
     _check(queries, table, image_index, inverse_moment)
     if inverse_moment is not None:

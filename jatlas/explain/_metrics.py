@@ -9,7 +9,7 @@ import numpy as np
 
 from jatlas.arrange import Metric, nearest_neighbors
 from jatlas.model import Network
-from jatlas.types import Array, HostArray, Params
+from jatlas.types import Array, HostArray, Params, checks
 
 
 class Purity(NamedTuple):
@@ -104,6 +104,7 @@ def agreement(
     Raises:
       ValueError: if there are not that many neighbours.
     """
+    neighbors = checks.whole("neighbors", neighbors, maximum=len(points) - 1)
     shares = []
     metrics: tuple[tuple[HostArray, Metric], ...] = ((points, "euclidean"), (vectors, "cosine"))
     for table, metric in metrics:
@@ -141,8 +142,9 @@ def recognized(
       (n,) bool: whether the class is among them.
 
     Raises:
-      ValueError: if there are no icons, or not one label for each.
+      ValueError: if there are no icons, not one label for each, or not that many classes.
     """
+    top = checks.whole("top", top, maximum=network.class_count(params))
     if not len(icons) or len(icons) != len(labels):
         raise ValueError(
             f"icons, labels: expected one label each, got {len(icons)} and {len(labels)}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jatlas.records import class_name
-from jatlas.types import Array, HostArray
+from jatlas.types import Array, HostArray, checks
 
 
 def name_cells(
@@ -32,7 +32,6 @@ def name_cells(
     """
     if np.ndim(evidence) != 2:
         raise ValueError(f"evidence: expected (m, classes), got shape {np.shape(evidence)}")
-    if count < 1:
-        raise ValueError(f"count: expected at least 1, got {count}")
+    count = checks.whole("count", count)
     order = np.argsort(-np.asarray(evidence), axis=1, kind="stable")[:, :count]
     return [tuple(class_name(index, classes) for index in cell) for cell in order.tolist()]

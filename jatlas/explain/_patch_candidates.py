@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange import cell_index
-from jatlas.types import Array, HostArray
+from jatlas.types import Array, HostArray, checks
 
 
 class PatchCandidates(NamedTuple):
@@ -48,11 +48,18 @@ def shows_none_of(
     Returns:
       (images,) bool.
 
+    Raises:
+      ValueError: if there is no such class, or no class at all, or the rank is below 1.
+
     Example:
       >>> shows_none_of(np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]), classes=(0, 1), rank=1)
       array([False,  True])
     """
-    table = np.asarray(probabilities)
+    table, rank = np.asarray(probabilities), checks.whole("rank", rank)
+    last = table.shape[-1] - 1
+    classes = checks.wholes(
+        "classes", classes, minimum=0, maximum=last, expected=f"at least one from 0 to {last}"
+    )
     above = [(table > table[:, [index]]).sum(1) for index in classes]
     return np.asarray((np.stack(above) >= rank).all(0))
 
@@ -87,7 +94,7 @@ def patch_candidates(
       probabilities: (images, classes) of each whole image.
       left: index of the class on the left, whose images are to be patched.
       right: index of the class on the right, which they should become.
-      size: cells along each side.
+      size: cells along each side, at most 4096.
       count: maximum number of candidates.
       rank: an image shows the classes that are among its top `rank`.
       min_count: samples a cell must hold.
@@ -99,13 +106,14 @@ def patch_candidates(
     Raises:
       ValueError: if an argument is out of range.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share: expected 0 to 1, got {share}")
-    counts = {"size": size, "count": count, "rank": rank, "min_count": min_count}
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
+    share = checks.number("share", share, minimum=0, maximum=1)
+    count, rank = checks.whole("count", count), checks.whole("rank", rank)
+    size = checks.whole("size", size, maximum=checks.MAX_SIDE)
+    min_count = checks.whole("min_count", min_count)
     table = np.asarray(evidence, np.float32)
+    last = table.shape[-1] - 1
+    left = checks.whole("left", left, minimum=0, maximum=last)
+    right = checks.whole("right", right, minimum=0, maximum=last)
     margin = table[:, right] - table[:, left]
     other = shows_none_of(probabilities, classes=(left, right), rank=rank)[image_index]
     cells = np.asarray(cell_index(jnp.asarray(points), size=size))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jatlas.model import Network
-from jatlas.types import Array, HostArray, Key, Params
+from jatlas.types import Array, HostArray, Key, Params, as_key, checks
 
 Corner = tuple[float, float]
 """Where a patch lies, as (y, x): (0, 0) is the top left corner, (1, 1) the bottom right."""
@@ -24,7 +25,6 @@ SIZES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Sizes to try; those that the article tried are not published."""
 
 
-@jax.jit
 def composite(
     image: Array, patch: Array, *, size: float | Array, corner: Corner | Array = (0.0, 0.0)
 ) -> Array:
@@ -48,6 +48,9 @@ def composite(
     Returns:
       (h, w, 3) float32.
 
+    Raises:
+      ValueError: for a size or corner that is out of range, unless they are traced.
+
     Reference:
       `composite_img` of the article's notebook.
 
@@ -56,11 +59,20 @@ def composite(
       >>> patched[..., 0].tolist()[1:3]
       [[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]]
     """
+    if not checks.is_traced(size):
+        size = checks.number("size", size, minimum=0, maximum=1)
+    if not checks.is_traced(corner, *jax.tree.leaves(corner)):
+        corner = _corner("corner", corner)
+    return _composite(image, patch, size, jnp.asarray(corner, jnp.float32))
+
+
+@jax.jit
+def _composite(image: Array, patch: Array, size: float | Array, corner: Array) -> Array:
     height, width, _ = image.shape
     # A thousandth of a pixel more: in float32, 0.7 * 10 is below 7.
     side = jnp.floor(jnp.asarray(size, jnp.float32) * min(height, width) + 1e-3)
     room = jnp.array([height, width], jnp.float32) - side
-    start = jnp.floor(jnp.asarray(corner, jnp.float32) * room + 1e-3)
+    start = jnp.floor(corner * room + 1e-3)
     # Colours times opacity: what is not seen does not colour its surroundings.
     opacity = patch[..., 3:] if patch.shape[-1] == 4 else jnp.ones_like(patch[..., :1])
     pixels = jnp.concatenate([patch[..., :3] * opacity, opacity], axis=-1)
@@ -94,16 +106,20 @@ def noise_patch(*, key: Key, side: int = 64) -> Array:
 
     Args:
       key: seeds the noise.
-      side: pixels along each side.
+      side: pixels along each side, at most 4096.
 
     Returns:
       (side, side, 3) float32 in [0, 1].
+
+    Raises:
+      ValueError: for a side out of range.
 
     Example:
       >>> noise_patch(key=jax.random.key(0), side=8).shape
       (8, 8, 3)
     """
-    return jax.random.uniform(key, (side, side, 3))
+    side = checks.whole("side", side, maximum=checks.MAX_SIDE, unit="pixel")
+    return jax.random.uniform(as_key(key), (side, side, 3), jnp.float32)
 
 
 def classify(network: Network, params: Params, images: Array, *, batch_size: int = 16) -> Array:
@@ -119,7 +135,12 @@ def classify(network: Network, params: Params, images: Array, *, batch_size: int
 
     Returns:
       (n, classes) probabilities.
+
+    Raises:
+      ValueError: for no images, or a batch size below 1.
     """
+    if not len(images):
+        raise ValueError("images: expected at least one")
     return _in_batches(functools.partial(_classify, network, params), images, batch_size)
 
 
@@ -131,7 +152,7 @@ def _classify(network: Network, params: Params, images: Array) -> Array:
 def _in_batches(function: Callable[[Array], Array], items: Array, batch_size: int) -> Array:
     """Apply a function of a batch to all items, the last batch padded with the last item."""
     # Driven from Python: inside an XLA loop, convolutions on a CPU use one core.
-    size = min(batch_size, len(items))
+    size = min(checks.whole("batch_size", batch_size), len(items))
     results = []
     for start in range(0, len(items), size):
         rows = np.minimum(np.arange(start, start + size), len(items) - 1)
@@ -166,9 +187,9 @@ def sweep(
       (sizes, corners, classes) probabilities.
 
     Raises:
-      ValueError: if there are no sizes or corners, or they are out of range.
+      ValueError: if there are no sizes or corners, or they or the batch size are out of range.
     """
-    check_places(sizes, corners)
+    sizes, corners = check_places(sizes, corners)
     places = [(size, *corner) for size in sizes for corner in corners]
     pixels, stamp = (jnp.asarray(x, jnp.float32) for x in (image, patch))
 
@@ -185,10 +206,28 @@ def _pasted(image: Array, patch: Array, places: Array) -> Array:
     return jax.vmap(lambda place: composite(image, patch, size=place[0], corner=place[1:]))(places)
 
 
-def check_places(sizes: Sequence[float], corners: Sequence[Corner]) -> None:
-    """Raise ValueError if a sweep has no sizes or corners, or they are out of range."""
-    for name, values in (("sizes", sizes), ("corners", [x for pair in corners for x in pair])):
-        if not len(values):
+def check_places(
+    sizes: Sequence[float], corners: Sequence[Corner]
+) -> tuple[tuple[float, ...], tuple[Corner, ...]]:
+    """Return the sizes and corners of a sweep as plain numbers.
+
+    Raises:
+      ValueError: if there are none, or they are out of range.
+    """
+    for name, values in (("sizes", sizes), ("corners", corners)):
+        if checks.as_tuple(values) == ():
             raise ValueError(f"{name}: expected at least one")
-        if not all(0 <= value <= 1 for value in values):
-            raise ValueError(f"{name}: expected 0 to 1, got {values}")
+    pairs = checks.as_tuple(corners)
+    if pairs is None:
+        raise ValueError(f"corners: expected pairs (y, x), got {checks.shown(corners)}")
+    return (
+        checks.numbers("sizes", sizes, minimum=0, maximum=1, expected="0 to 1"),
+        tuple(_corner("corners", pair) for pair in pairs),
+    )
+
+
+def _corner(name: str, corner: Any) -> Corner:
+    y, x = checks.numbers(
+        name, corner, length=2, minimum=0, maximum=1, expected="0 to 1 for y and for x"
+    )
+    return y, x

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jatlas.explain._exemplars import nearest_by_cosine
 from jatlas.model import Network
-from jatlas.types import Array, HostArray, Params
+from jatlas.types import Array, HostArray, Params, checks
 
 
 class ActivationGrid(NamedTuple):
@@ -109,7 +109,6 @@ class MapPath(NamedTuple):
     radius: Array
 
 
-@functools.partial(jax.jit, static_argnames=("count", "samples"))
 def path_through_map(
     points: Array,
     vectors: Array,
@@ -126,16 +125,17 @@ def path_through_map(
     Args:
       points: (n, 2) where the samples lie.
       vectors: (n, channels) of each.
-      start: (2,) of (x, y).
-      end: (2,) of (x, y).
-      count: points on the path, both ends among them; the article's paths have 20.
-      samples: how many of the nearest samples are averaged at each point, at most n.
+      start: (2,) of (x, y), from 0 to 1.
+      end: (2,) of (x, y), from 0 to 1.
+      count: points on the path, both ends among them, at most 4096; the article's paths have 20.
+      samples: how many of the nearest samples are averaged at each point; all if there are fewer.
 
     Returns:
       MapPath.
 
     Raises:
-      ValueError: if count is below 2 or samples below 1.
+      ValueError: if count or samples is out of range, points and vectors differ in number, or an
+        end is not in the unit square (a traced one is not checked).
 
     Example:
       >>> points, vectors = jnp.array([[0.0, 0.0], [1.0, 0.0]]), jnp.array([[2.0], [6.0]])
@@ -144,17 +144,33 @@ def path_through_map(
       >>> path.points[:, 0].tolist(), path.directions[:, 0].tolist(), path.radius.tolist()
       ([0.0, 0.5, 1.0], [2.0, 2.0, 6.0], [0.0, 0.5, 0.0])
     """
-    for name, value, minimum in (("count", count, 2), ("samples", samples, 1)):
-        if value < minimum:
-            raise ValueError(f"{name}: expected at least {minimum}, got {value}")
-    points, start, end = (jnp.asarray(x, jnp.float32) for x in (points, start, end))
+    if not len(points) or len(points) != len(vectors):
+        raise ValueError(
+            f"points, vectors: expected one each, got {len(points)} and {len(vectors)}"
+        )
+    count = checks.whole("count", count, minimum=2, maximum=checks.MAX_SIDE)
+    samples = min(checks.whole("samples", samples), len(points))
+    for name, place in (("start", start), ("end", end)):
+        if not checks.is_traced(place):
+            expected = "x and y from 0 to 1"
+            checks.numbers(name, place, length=2, minimum=0, maximum=1, expected=expected)
+    points, vectors, start, end = (
+        jnp.asarray(x, jnp.float32) for x in (points, vectors, start, end)
+    )
+    return _path(points, vectors, start, end, count=count, samples=samples)
+
+
+@functools.partial(jax.jit, static_argnames=("count", "samples"))
+def _path(
+    points: Array, vectors: Array, start: Array, end: Array, *, count: int, samples: int
+) -> MapPath:
     along = jnp.linspace(0.0, 1.0, count)[:, None]
     line = (1 - along) * start[None] + along * end[None]
 
     def average_near(point: Array) -> tuple[Array, Array]:
         distance = jnp.linalg.norm(points - point[None], axis=-1)
-        near, rows = jax.lax.top_k(-distance, min(samples, len(points)))
-        return jnp.asarray(vectors, jnp.float32)[rows].mean(0), -near[-1]
+        near, rows = jax.lax.top_k(-distance, samples)
+        return vectors[rows].mean(0), -near[-1]
 
     directions, radius = jax.lax.map(average_near, line)
     return MapPath(line, directions, radius)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.model import Network
-from jatlas.types import Array, HostArray, Params
+from jatlas.types import Array, HostArray, Params, checks
 
 
 class ReceptiveField(NamedTuple):
@@ -43,8 +43,10 @@ def receptive_field(
       ReceptiveField.
 
     Raises:
-      ValueError: if the layer is unknown or has no positions.
+      ValueError: if there are no images, or the layer is unknown or has no positions.
     """
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"images: expected (n, h, w, 3), at least one, got {images.shape}")
     height, width = images.shape[1:3]
     rows, columns, _ = network.activation_shape(params, (height, width), layer=layer)
     position = rows // 2, columns // 2
@@ -96,8 +98,7 @@ def receptive_share(
     Reference:
       Luo et al., "Understanding the Effective Receptive Field", 2016.
     """
-    if not 0 < energy <= 1:
-        raise ValueError(f"energy: expected above 0, up to 1, got {energy}")
+    energy = checks.number("energy", energy, above=0, maximum=1)
     field = receptive_field(network, params, images, layer=layer)
     weight, centre = np.asarray(field.energy, np.float64), np.asarray(field.centre)
     y, x = (np.abs(np.arange(n) + 0.5 - c) for n, c in zip(weight.shape, centre, strict=True))
@@ -126,15 +127,15 @@ def receptive_box(
       that would extend beyond the edge is moved inside.
 
     Raises:
-      ValueError: if the share is not above 0 and at most 1.
+      ValueError: if the share is not above 0 and at most 1, or the grid has no cells.
 
     Example:
       >>> receptive_box(np.array([[1, 2], [0, 3]]), grid=(4, 4), share=0.5).tolist()
       [[0.125, 0.375, 0.625, 0.875], [0.0, 0.5, 0.5, 1.0]]
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share: expected above 0, up to 1, got {share}")
-    middle = (np.asarray(positions) + 0.5) / np.asarray(grid)
+    share = checks.number("share", share, above=0, maximum=1)
+    cells = checks.wholes("grid", grid, length=2, expected="rows and columns, at least 1 each")
+    middle = (np.asarray(positions) + 0.5) / np.asarray(cells)
     start = np.clip(middle - share / 2, 0.0, 1.0 - share)
     return np.concatenate([start, start + share], axis=-1).astype(np.float32)
 

@@ -21,7 +21,7 @@ from jatlas.explain._selection_config import (
     ComparisonSelection,
     SelectionConfig,
 )
-from jatlas.types import Array, HostArray, Key
+from jatlas.types import Array, HostArray, Key, checks
 
 _BLOCK = 65536  # rows of evidence on the device at once
 
@@ -142,14 +142,14 @@ def balance(
       (n,) float32 in [0, 1]; 0.5 where both classes have the same evidence.
 
     Raises:
-      ValueError: if there is no such class.
+      ValueError: if there is no such class, or the percentile is not above 0 and at most 100.
 
     Example:
       >>> balance(np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), left=0, right=1, percentile=100)
       array([0.  , 0.5 , 0.75], dtype=float32)
     """
-    check_class(evidence, left)
-    check_class(evidence, right)
+    left, right = check_class(evidence, left), check_class(evidence, right)
+    percentile = checks.number("percentile", percentile, above=0, maximum=100)
     table = np.asarray(evidence)
     difference = table[:, right].astype(np.float32) - table[:, left].astype(np.float32)
     scale = np.percentile(np.abs(difference), percentile) if len(difference) else 0.0
@@ -207,13 +207,14 @@ def winners(evidence: Array | HostArray, *, index: int, rank: int = 1) -> HostAr
       (m,) int64 numbers of samples, ascending.
 
     Raises:
-      ValueError: if there is no such class.
+      ValueError: if there is no such class, or the rank is below 1.
 
     Example:
       >>> winners(np.array([[3.0, 1.0], [2.0, 5.0], [-1.0, -2.0]]), index=0)
       array([0])
     """
-    check_class(evidence, index)
+    index = check_class(evidence, index)
+    rank = min(checks.whole("rank", rank), evidence.shape[-1])  # JAX counts in int32
     starts = range(0, len(evidence), _BLOCK)
     won = [_wins(jnp.asarray(evidence[start : start + _BLOCK]), index, rank) for start in starts]
     return np.flatnonzero(np.concatenate([np.zeros(0, bool), *won]))
@@ -243,20 +244,20 @@ def largest(
       (m,) int64 numbers of samples, ascending.
 
     Raises:
-      ValueError: if there is no such class.
+      ValueError: if there is no such class, or `max_samples` is below 1.
 
     Example:
       >>> largest(np.array([[3.0], [1.0], [5.0], [-1.0]]), index=0, max_samples=2)
       array([0, 2])
     """
-    check_class(evidence, index)
+    index, max_samples = check_class(evidence, index), checks.whole("max_samples", max_samples)
     own = np.asarray(evidence[:, index])
     best = np.argsort(-own, kind="stable")[:max_samples]
     return np.sort(best[own[best] > 0])
 
 
-def check_class(evidence: Array | HostArray, index: int) -> None:
-    """Raise ValueError unless the evidence has a class of this index.
+def check_class(evidence: Array | HostArray, index: int) -> int:
+    """Return the index of a class that the evidence has.
 
     A host function: it runs outside `jit`.
 
@@ -267,9 +268,9 @@ def check_class(evidence: Array | HostArray, index: int) -> None:
     Raises:
       ValueError: if there is no such class.
     """
-    classes = evidence.shape[-1]
-    if not 0 <= index < classes:
-        raise ValueError(f"class: expected an index from 0 to {classes - 1}, got {index}")
+    last = evidence.shape[-1] - 1
+    expected = f"an index from 0 to {last}"
+    return checks.whole("class", index, minimum=0, maximum=last, expected=expected)
 
 
 def _check_pairs(vectors: Array | HostArray, evidence: Array | HostArray) -> None:

@@ -9,6 +9,7 @@ import dataclasses
 from typing import Literal, Self, TypeAlias, get_args
 
 from jatlas.arrange import TSNE, UMAP
+from jatlas.types import checks
 
 Rule: TypeAlias = Literal["winner", "magnitude", "either"]
 """Which samples matter for a class: those it wins, those with the most evidence, or both."""
@@ -27,7 +28,7 @@ class SelectionConfig:
       rank: a sample is a winner if the class is among its top `rank` classes.
       max_samples: maximum number of samples by magnitude; None chooses it by the number of
         samples, see `fitted`.
-      size: cells along each side.
+      size: cells along each side, at most 4096.
       min_count: samples a cell must hold to get an icon.
       layout: settings of the layout, UMAP's or t-SNE's.
 
@@ -44,13 +45,13 @@ class SelectionConfig:
     layout: UMAP | TSNE = UMAP(n_neighbors=20, min_dist=0.02)
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.rule not in get_args(Rule):
-            raise ValueError(f"rule: expected 'winner', 'magnitude' or 'either', got {self.rule!r}")
-        for name in ("rank", "max_samples", "size", "min_count"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+        """Check the settings."""
+        checks.field(self, "rule", checks.choice, options=get_args(Rule))
+        checks.field(self, "rank", checks.whole)
+        checks.field(self, "max_samples", checks.whole, optional=True)
+        checks.field(self, "size", checks.whole, maximum=checks.MAX_SIDE)
+        checks.field(self, "min_count", checks.whole)
+        checks.field(self, "layout", checks.instance, kinds=(UMAP, TSNE))
 
     def fitted(self, samples: int) -> Self:
         """Return the config with a number for `max_samples`.
@@ -70,6 +71,7 @@ class SelectionConfig:
           >>> ClassSelection().fitted(14_000).max_samples
           420
         """
+        samples = checks.whole("samples", samples, minimum=0)
         if self.max_samples is not None:
             return self
         fill = self.size**2 * self.min_count
@@ -101,10 +103,9 @@ class ComparisonSelection(SelectionConfig):
     percentile: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the settings."""
         super().__post_init__()
-        if self.percentile is not None and not 0 < self.percentile <= 100:
-            raise ValueError(f"percentile: expected above 0, up to 100, got {self.percentile}")
+        checks.field(self, "percentile", checks.number, optional=True, above=0, maximum=100)
 
     def edge_percentile(self, samples: int) -> float:
         """Return the percentile for a map.
@@ -123,6 +124,7 @@ class ComparisonSelection(SelectionConfig):
           >>> round(ComparisonSelection().edge_percentile(4673), 1)
           99.1
         """
+        samples = checks.whole("samples", samples, minimum=0)
         if self.percentile is not None:
             return self.percentile
         return 100 * (1 - min(self.size * self.min_count / max(samples, 1), 0.1))

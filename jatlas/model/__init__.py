@@ -22,6 +22,7 @@ from jatlas.model._names import class_names as class_names
 from jatlas.model._names import find_class as find_class
 from jatlas.model._network import Network as Network
 from jatlas.model._network import Stage as Stage
+from jatlas.model._network import abstract as abstract
 from jatlas.model._network import around_center as around_center
 from jatlas.model._ops import local_response_norm as local_response_norm
 from jatlas.model._ops import max_pool as max_pool

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.model._checkpoint import digest
-from jatlas.model._network import Network, Stage
+from jatlas.model._network import Network, Stage, abstract
 from jatlas.types import Array, Params
 
 _ADDRESS = re.compile(r"\b0x[0-9a-f]+")
@@ -44,13 +44,11 @@ def fingerprint(network: Network, params: Params, *, weights_sha256: str | None 
       >>> fingerprint(first, {}) == fingerprint(second, {})
       False
     """
-    leaves, tree = jax.tree.flatten(params)
-    abstract = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
     sha = hashlib.sha256()
     for text in (network.name, network.version, *network.layers):
         sha.update(f"{text}\n".encode())
     sha.update((weights_sha256 or digest(params)).encode())
-    sha.update(_code_digest(network, tree, abstract).encode())
+    sha.update(_code_digest(network, *abstract(params)).encode())
     return sha.hexdigest()
 
 

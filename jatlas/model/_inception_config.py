@@ -7,6 +7,10 @@ Reference:
 
 import dataclasses
 
+from jatlas.types import checks
+
+_MAX_CLASSES = 1_000_000
+_MAX_CHANNELS = 4096
 _STEM = (64, 64, 192)  # channels of conv2d0, conv2d1 and conv2d2
 BLOCK_WIDTHS: dict[str, tuple[int, ...]] = {
     "mixed3a": (64, 96, 128, 16, 32, 32),
@@ -27,21 +31,22 @@ class InceptionConfig:
     """How one InceptionV1 differs from another.
 
     Attributes:
-      name: what the network is called; for those in `CONFIGS`, the name of the weights.
-      classes: number of logits.
+      name: what the network is called, one line; for those in `CONFIGS`, the name of the weights.
+      classes: number of logits, at most a million.
       mean: subtracted from the 0..255 image, in the order of the network's own channels.
       bgr: whether the network's own channel order is blue, green, red.
       caffe_padding: whether windows are placed as caffe does (symmetric padding of the first
         convolution, no padding and ceil mode in the strided pools) or as TensorFlow's SAME.
       lrn_radius, lrn_bias, lrn_alpha, lrn_beta: local response normalisation, see
         `local_response_norm`; without it if alpha is 0.
-      mixed4a_3x3, mixed5a_5x5_bottleneck: the two widths in which the variants differ.
-      std: the difference from the mean is divided by it.
+      mixed4a_3x3, mixed5a_5x5_bottleneck: the two widths in which the variants differ, at most
+        4096.
+      std: the difference from the mean is divided by it; above 0.
       width: factor on the channels of every convolution; they are rounded to multiples of four.
-      input_size: side in pixels of the images it was trained on.
+      input_size: side in pixels of the images it was trained on, at most 4096.
 
     Raises:
-      ValueError: if the width is not above 0 and up to 4.
+      ValueError: if a value is of another kind or out of range.
 
     Example:
       >>> narrow = dataclasses.replace(TEXTURES, name="narrow", width=0.25)
@@ -65,9 +70,22 @@ class InceptionConfig:
     input_size: int = 224
 
     def __post_init__(self) -> None:
-        """Check what a user may set."""
-        if not 0 < self.width <= 4:
-            raise ValueError(f"width: expected a factor above 0 and up to 4, got {self.width}")
+        """Check the settings."""
+        checks.field(self, "name", checks.text)
+        checks.field(self, "classes", checks.whole, maximum=_MAX_CLASSES)
+        checks.field(self, "mean", checks.numbers, length=3, expected="3 finite numbers")
+        checks.field(self, "bgr", checks.flag)
+        checks.field(self, "caffe_padding", checks.flag)
+        checks.field(self, "lrn_radius", checks.whole, minimum=0, maximum=_MAX_CHANNELS)
+        checks.field(self, "lrn_bias", checks.number, above=0)
+        for name in ("lrn_alpha", "lrn_beta"):
+            checks.field(self, name, checks.number, minimum=0)
+        for name in ("mixed4a_3x3", "mixed5a_5x5_bottleneck"):
+            checks.field(self, name, checks.whole, maximum=_MAX_CHANNELS)
+        checks.field(self, "std", checks.number, above=0)
+        factor = "a factor above 0 and up to 4"
+        checks.field(self, "width", checks.number, above=0, maximum=4, expected=factor)
+        checks.field(self, "input_size", checks.whole, maximum=checks.MAX_SIDE, unit="pixel")
 
     @property
     def stem(self) -> tuple[int, ...]:

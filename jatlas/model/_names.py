@@ -3,9 +3,6 @@
 import difflib
 from collections.abc import Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
-
 from jatlas.model._network import Network
 from jatlas.types import Params
 
@@ -74,10 +71,7 @@ def class_names(network: Network, params: Params, *, known: Sequence[str] = ()) 
     names = tuple(known) or network.classes
     if names:
         return names
-    side = network.input_size
-    image = jax.ShapeDtypeStruct((side, side, 3), jnp.float32)
-    count = jax.eval_shape(network.run, params, image).shape[-1]
-    return tuple(f"class {index}" for index in range(count))
+    return tuple(f"class {index}" for index in range(network.class_count(params)))
 
 
 def _checked_index(index: int, names: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array, Params
+from jatlas.types import Array, Params, checks
 
 Stage: TypeAlias = Callable[[Params, Array], Array]
 """(params, activations of the previous stage) -> activations of this stage."""
@@ -39,7 +39,8 @@ class Network:
 
     Raises:
       ValueError: if there is no stage, if a stage's name is not one line of text or is repeated,
-        if `centers` names an unknown stage, or if `input_size` is below 1.
+        if a stage cannot be called or hashed, if `centers` names an unknown stage, or if
+        `input_size` is below 1.
 
     Example:
       >>> relu = lambda params, x: jax.nn.relu(x @ params["kernel"])
@@ -58,7 +59,11 @@ class Network:
     centers: tuple[tuple[str, Stage], ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the names of the stages."""
+        """Check the stages, and make tuples of lists."""
+        object.__setattr__(self, "classes", _as_tuple("classes", self.classes))
+        for field in ("stages", "centers"):
+            pairs = (_as_stage(field, x) for x in _as_tuple(field, getattr(self, field)))
+            object.__setattr__(self, field, tuple(pairs))
         names = self.layers
         if not names:
             raise ValueError("stages: expected at least one (name, function) pair, got none")
@@ -70,8 +75,10 @@ class Network:
             raise ValueError(f"stages: names must be unique; repeated: {', '.join(repeated)}")
         for name, _ in self.centers:
             self.index(name)
-        if self.input_size < 1:
-            raise ValueError(f"input_size: expected at least 1 pixel, got {self.input_size}")
+        if not all(isinstance(name, str) for name in self.classes):
+            raise ValueError("classes: expected names, one for each logit")
+        largest = checks.MAX_SIDE
+        checks.field(self, "input_size", checks.whole, maximum=largest, unit="pixel")
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -100,7 +107,8 @@ class Network:
           layer: the stage.
 
         Raises:
-          ValueError: if the layer is unknown or has no positions, or the image is too small.
+          ValueError: if the layer is unknown or has no positions, or a stage cannot be run on one
+            such image; the message names the stage and what it can be run on.
 
         Example:
           >>> half = lambda params, x: x[..., ::2, ::2, :]
@@ -108,12 +116,41 @@ class Network:
           >>> network.activation_shape(None, (32, 48), layer="half")
           (16, 24, 3)
         """
-        leaves, tree = jax.tree.flatten(params)
-        abstract = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
-        shape = _shape(self, tree, abstract, image, layer)
+        self.index(layer)
+        shape = _shape(self, *abstract(params), image, layer)
         if len(shape) != 3:
             raise ValueError(f"layer: {layer!r} has no positions (its shape is {shape})")
         return shape
+
+    def class_count(self, params: Params) -> int:
+        """Return the number of logits.
+
+        Args:
+          params: the network's parameters; only their shapes matter.
+
+        Raises:
+          ValueError: if the last stage gives no logits, (classes,) for an image, or not as many as
+            there are names in `classes`.
+
+        Example:
+          >>> network = Network(stages=(("logits", lambda params, x: x.mean((-3, -2))),))
+          >>> network.class_count(None)
+          3
+        """
+        side = self.input_size
+        last = self.layers[-1]
+        shape = _shape(self, *abstract(params), (side, side), last)
+        if len(shape) != 1:
+            raise ValueError(
+                f"stages: expected logits (classes,) of the last, {last!r}, got shape {shape}: add "
+                "a stage that averages over positions, say"
+            )
+        if self.classes and len(self.classes) != shape[0]:
+            raise ValueError(
+                f"classes: expected a name for each of the {shape[0]} logits of {self.name}, got "
+                f"{len(self.classes)}"
+            )
+        return shape[0]
 
     def run(
         self, params: Params, x: Array, *, after: str | None = None, until: str | None = None
@@ -179,6 +216,55 @@ class Network:
         return iter(self.stages[first : last + 1])
 
 
+def abstract(params: Params) -> tuple[Any, tuple[jax.ShapeDtypeStruct, ...]]:
+    """Return the structure of parameters, and the shapes and dtypes of their arrays.
+
+    Both are hashable, and `jax.tree.unflatten` makes abstract parameters of them.
+
+    Raises:
+      ValueError: if something in the parameters is no array.
+
+    Example:
+      >>> abstract({"kernel": jnp.zeros((3, 8))})[1]
+      (ShapeDtypeStruct(shape=(3, 8), dtype=float32),)
+    """
+    leaves, tree = jax.tree_util.tree_flatten_with_path(params)
+    return tree, tuple(_abstract_leaf(path, leaf) for path, leaf in leaves)
+
+
+def _abstract_leaf(path: Any, leaf: Any) -> jax.ShapeDtypeStruct:
+    if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):  # keys among them
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+    try:
+        return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf))
+    except TypeError as error:
+        raise ValueError(
+            f"params: expected arrays, got {type(leaf).__name__} at "
+            f"params{jax.tree_util.keystr(path)}: leave it out, or close the stages over it"
+        ) from error
+
+
+def _as_tuple(field: str, values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{field}: expected a tuple, got {type(values).__name__}")
+    return tuple(values)
+
+
+def _as_stage(field: str, pair: Any) -> tuple[str, Stage]:
+    """Return a pair as a name and a function that `jax.jit` takes, or raise ValueError."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not callable(pair[1]):
+        raise ValueError(f"{field}: expected (name, function) pairs, got {pair!r}")
+    name, stage = pair
+    try:
+        hash(stage)
+    except TypeError as error:
+        raise ValueError(
+            f"{field}: {name!r} is a {type(stage).__name__}, which cannot be hashed, as jax.jit "
+            "needs: pass a function, or make the class a frozen dataclass or one with eq=False"
+        ) from error
+    return name, stage
+
+
 @functools.lru_cache(maxsize=256)  # every render asks, and tracing GoogLeNet takes 0.3 s
 def _shape(
     network: Network,
@@ -189,8 +275,41 @@ def _shape(
 ) -> tuple[int, ...]:
     """Return the shape of a layer for an image of (height, width) pixels."""
     params = jax.tree.unflatten(tree, leaves)
-    abstract = jax.ShapeDtypeStruct((*image, 3), jnp.float32)
-    return jax.eval_shape(functools.partial(network.run, until=layer), params, abstract).shape
+    try:
+        return _run_abstractly(network, params, (*image, 3), layer)
+    except Exception as error:  # a stage may raise anything
+        raise ValueError(_diagnosis(network, params, image, layer)) from error
+
+
+def _run_abstractly(
+    network: Network, params: Params, shape: tuple[int, ...], layer: str
+) -> tuple[int, ...]:
+    x = jax.ShapeDtypeStruct(shape, jnp.float32)
+    return jax.eval_shape(functools.partial(network.run, until=layer), params, x).shape
+
+
+def _diagnosis(network: Network, params: Params, image: tuple[int, int], layer: str) -> str:
+    """Say which stage cannot be run on one RGB image, and what the network can be run on."""
+    height, width = image
+    for name in network.layers[: network.index(layer) + 1]:
+        try:
+            _run_abstractly(network, params, (height, width, 3), name)
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            break
+    what = f"{network.name}: {name!r} cannot be run on one image of {height} x {width} px"
+    side = network.input_size
+    for shape, advice in (
+        ((1, height, width, 3), "it takes only batches: let each stage take one image too"),
+        ((height, width, 1), "it takes one channel, and images are RGB: begin with their mean"),
+        ((side, side, 3), f"it takes images of {side} px: set the size of the views to that"),
+    ):
+        try:
+            _run_abstractly(network, params, shape, layer)
+        except Exception:
+            continue
+        return f"{what}: {advice}"
+    return f"{what}: {reason}"
 
 
 def around_center(x: Array, reach: int) -> Array:

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,10 +13,11 @@ from jatlas.synthetic import _palettes as palettes
 from jatlas.synthetic._canvas import Canvas
 from jatlas.synthetic._classes import NAMES, SPECS, Spec
 from jatlas.synthetic._image import Factors, Finish, Ranges, develop, set_up
-from jatlas.types import Array, Key
+from jatlas.types import Array, Key, as_key, checks
 
 CLASSES: tuple[str, ...] = NAMES
 MIN_SIZE = 16
+_MAX_NUMBER = 2**31 - 1  # images are numbered in int32
 
 
 class Image(NamedTuple):
@@ -49,10 +49,8 @@ def class_index(name: int | str) -> int:
         if name not in CLASSES:
             raise ValueError(f"class: expected one of {', '.join(CLASSES)}; got {name!r}")
         return CLASSES.index(name)
-    index = operator.index(name)
-    if not 0 <= index < len(CLASSES):
-        raise ValueError(f"class: expected 0 to {len(CLASSES) - 1}, got {index}")
-    return index
+    last = len(CLASSES) - 1
+    return checks.whole("class", name, minimum=0, maximum=last, expected=f"0 to {last}")
 
 
 def class_indices(classes: Sequence[int | str]) -> tuple[int, ...]:
@@ -61,20 +59,22 @@ def class_indices(classes: Sequence[int | str]) -> tuple[int, ...]:
     Raises:
       ValueError: if there are none, or a class is unknown or repeated.
     """
-    chosen = tuple(class_index(name) for name in classes)
+    names = checks.as_tuple(classes)
+    if names is None:  # a string would be one class for each letter
+        raise ValueError(f"classes: expected names or indices, got {checks.shown(classes)}")
+    chosen = tuple(class_index(name) for name in names)
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(f"classes: expected at least one, without repetition; got {list(classes)}")
     return chosen
 
 
-def check_size(size: int) -> None:
-    """Check the side of an image.
+def check_size(size: int) -> int:
+    """Return the side of an image.
 
     Raises:
-      ValueError: if it is too small.
+      ValueError: if it is out of range.
     """
-    if size < MIN_SIZE:
-        raise ValueError(f"size: expected at least {MIN_SIZE} pixels, got {size}")
+    return checks.whole("size", size, minimum=MIN_SIZE, maximum=checks.MAX_SIDE, unit="pixel")
 
 
 def image_key(*, key: Key, label: int | Array, number: int | Array) -> Key:
@@ -89,7 +89,7 @@ def image_key(*, key: Key, label: int | Array, number: int | Array) -> Key:
       >>> image_key(key=jax.random.key(0), label=3, number=7).shape
       ()
     """
-    return jax.random.fold_in(jax.random.fold_in(key, label), number)
+    return jax.random.fold_in(jax.random.fold_in(as_key(key), label), number)
 
 
 def draw(name: int | str, *, key: Key, size: int) -> Image:
@@ -101,21 +101,20 @@ def draw(name: int | str, *, key: Key, size: int) -> Image:
     Args:
       name: index or name of the class, of `CLASSES`.
       key: seeds everything else.
-      size: side in pixels, at least 16. The image shows the same at every size.
+      size: side in pixels, from 16 to 4096. The image shows the same at every size.
 
     Returns:
       The image and its factors.
 
     Raises:
-      ValueError: for an unknown class or a size that is too small.
+      ValueError: for an unknown class or a size that is out of range.
 
     Example:
       >>> star = functools.partial(draw, "star", size=64)
       >>> jax.eval_shape(star, key=jax.random.key(0)).pixels.shape
       (64, 64, 3)
     """
-    index = class_index(name)
-    check_size(size)
+    index, size = class_index(name), check_size(size)
     spec = SPECS[index]
     ranges = jax.tree.map(lambda x: jnp.asarray(x[index]), _ranges())
     canvas, factors, finish = set_up(ranges, key=key, size=size)
@@ -204,7 +203,7 @@ def batch(
     Args:
       key: seeds the whole stream of images.
       per_class: images of each class. Small batches are faster on a CPU; 1 gives 64 images.
-      size: side in pixels, at least 16.
+      size: side in pixels, from 16 to 4096.
       first: number of the first image of each class.
       classes: names or indices of the classes; without repetition.
 
@@ -213,11 +212,12 @@ def batch(
       class. Labels are indices of `CLASSES`.
 
     Raises:
-      ValueError: if `per_class` or `size` is too small, or a class is unknown or repeated.
+      ValueError: if `per_class`, `size` or `first` is out of range, or a class is unknown or
+        repeated.
     """
-    if per_class < 1:
-        raise ValueError(f"per_class: expected at least 1, got {per_class}")
-    check_size(size)
+    per_class, size = checks.whole("per_class", per_class), check_size(size)
+    if not checks.is_traced(first):
+        first = checks.whole("first", first, minimum=0, maximum=_MAX_NUMBER)
     chosen = class_indices(classes)
     canvas, factors, finish = _start(
         key, jnp.asarray(first, jnp.int32), per_class=per_class, size=size, classes=chosen

@@ -83,7 +83,7 @@ class Finish(NamedTuple):
 def set_up(ranges: Ranges, *, key: Key, size: int) -> tuple[Canvas, Factors, Finish]:
     """Draw the factors of one image and set up its canvas."""
     count = _DRAWN + SPARE + lattice_count()
-    values = jax.random.uniform(key, (count,))
+    values = jax.random.uniform(key, (count,), jnp.float32)
     r, spare, knots = values[:_DRAWN], values[_DRAWN : _DRAWN + SPARE], values[_DRAWN + SPARE :]
     orientation = jnp.asarray(ranges.tilt) * (2 * r[0] - 1)
     scale = ranges.scale[0] * (ranges.scale[1] / ranges.scale[0]) ** r[1]

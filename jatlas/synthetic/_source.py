@@ -9,8 +9,9 @@ import numpy as np
 
 from jatlas.collect import Loaded, select
 from jatlas.synthetic._draw import CLASSES, batch, check_size, class_indices
-from jatlas.types import Key
+from jatlas.types import Key, as_key, checks
 
+_MAX_COUNT = 2**31 - 1  # images are numbered in int32
 _BLOCK = 64  # images drawn at once: small blocks fit in the cache, 7 MB of pixels at 96 px
 
 
@@ -40,27 +41,32 @@ class Synthetic:
         Args:
           count: number of images.
           key: seeds them.
-          size: their side in pixels, at least 16.
+          size: their side in pixels, from 16 to 4096.
           classes: names or indices of their classes.
 
         Raises:
-          ValueError: if `count` or `size` is too small, or a class is unknown or repeated.
+          ValueError: if `count` or `size` is out of range, or a class is unknown or repeated.
         """
-        if count < 1:
-            raise ValueError(f"count: expected at least 1 image, got {count}")
-        check_size(size)
-        self.count = count
-        self.size = size
-        self.key = key
+        self.count = checks.whole("count", count, maximum=_MAX_COUNT, unit="image")
+        self.size = check_size(size)
+        self.key = as_key(key)
         self.classes = class_indices(classes)
 
     def name(self, index: int) -> str:
-        """Return the class of an image and its number within the class, such as "star 12"."""
+        """Return the class of an image and its number within the class, such as "star 12".
+
+        Raises:
+          ValueError: if there is no such image.
+        """
         return f"{CLASSES[self.label(index)]} {index // len(self.classes)}"
 
     def label(self, index: int) -> int:
-        """Return the class of an image as an index of `CLASSES`."""
-        return self.classes[index % len(self.classes)]
+        """Return the class of an image as an index of `CLASSES`.
+
+        Raises:
+          ValueError: if there is no such image.
+        """
+        return self.classes[self._checked(index) % len(self.classes)]
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what determines the images, as JSON values."""
@@ -86,17 +92,26 @@ class Synthetic:
           ValueError: if `start` is negative.
         """
         del workers
-        if start < 0:
-            raise ValueError(f"start: expected the index of an image, 0 or more, got {start}")
-        return self._load(start)
+        expected = "the index of an image, 0 or more"
+        return self._load(checks.whole("start", start, minimum=0, expected=expected))
 
     def reload(self, indices: Sequence[int], *, workers: int = 2) -> Generator[Loaded, None, None]:
-        """Yield the images with ascending indices, drawing only the blocks that contain them."""
+        """Yield the images with ascending indices, drawing only the blocks that contain them.
+
+        Raises:
+          ValueError: if there is no such image.
+        """
         del workers
+        return self._reload([self._checked(index) for index in indices])
+
+    def _reload(self, indices: list[int]) -> Generator[Loaded, None, None]:
         for first, group in itertools.groupby(
             indices, key=lambda index: index - index % self._block
         ):
             yield from select(self._load(first), list(group))
+
+    def _checked(self, index: int) -> int:
+        return checks.whole("index", index, minimum=0, maximum=self.count - 1)
 
     @property
     def _block(self) -> int:

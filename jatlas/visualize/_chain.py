@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.types import Array, HostArray, Key
+from jatlas.types import Array, HostArray, Key, checks
 from jatlas.visualize._views import View
 
 
@@ -23,6 +23,8 @@ class Chain:
 
     Two more differences: everything outside the canvas is `fill`, also in the corners that a
     rotation exposes, where lucid has black; and a degree is pi / 180, where lucid has 3.14 / 180.
+
+    No number of pixels may be above 4096.
 
     Attributes:
       pad: pixels added on each side.
@@ -51,19 +53,18 @@ class Chain:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.size < 1:
-            raise ValueError(f"size: expected at least 1 pixel, got {self.size}")
+        most = checks.MAX_SIDE
+        checks.field(self, "size", checks.whole, maximum=most, unit="pixel")
         for name in ("pad", "jitter_after"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: expected at least 0 pixels, got {getattr(self, name)}")
-        if min(self.jitter, default=0) < 0:
-            raise ValueError(f"jitter: expected at least 0 pixels each, got {self.jitter}")
-        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
-            raise ValueError(f"scales: expected numbers above 0, got {self.scales}")
-        if not self.angles or not all(math.isfinite(angle) for angle in self.angles):
-            raise ValueError(f"angles: expected numbers of degrees, got {self.angles}")
-        if not 0 <= self.fill <= 1:
-            raise ValueError(f"fill: expected a grey value in [0, 1], got {self.fill}")
+            checks.field(self, name, checks.whole, minimum=0, maximum=most, unit="pixel")
+        checks.field(
+            self, "jitter", checks.wholes,
+            least=0, minimum=0, maximum=most, expected="at least 0 pixels each",
+        )  # fmt: skip
+        checks.field(self, "scales", checks.numbers, above=0, expected="numbers above 0")
+        checks.field(self, "angles", checks.numbers, expected="numbers of degrees")
+        grey = "a grey value in [0, 1]"
+        checks.field(self, "fill", checks.number, minimum=0, maximum=1, expected=grey)
 
     def fitted(self, canvas_size: int) -> "Chain":
         """Return the chain with lucid's mean size of the network's input for a canvas.
@@ -87,11 +88,11 @@ class Chain:
         for_jitter, for_scale, for_angle, for_after = jax.random.split(key, 4)
         # A crop moves the centre by whole pixels, relative to a crop of the middle.
         jitter = jnp.asarray(self.jitter, jnp.int32)[:, None]
-        offsets = jax.random.randint(for_jitter, (len(self.jitter), 2), 0, jitter + 1)
+        offsets = jax.random.randint(for_jitter, (len(self.jitter), 2), 0, jitter + 1, jnp.int32)
         moved = (offsets - jitter / 2).sum(0)
         zoom = _choose(self._zooms(canvas_size), key=for_scale)
         angle = -jnp.deg2rad(_choose(np.asarray(self.angles), key=for_angle))
-        after = jax.random.randint(for_after, (2,), 0, self.jitter_after + 1)
+        after = jax.random.randint(for_after, (2,), 0, self.jitter_after + 1, jnp.int32)
         down, right = (after - self.jitter_after / 2) / zoom
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         moved = moved + jnp.stack([cos * down - sin * right, sin * down + cos * right])
@@ -108,6 +109,7 @@ class Chain:
 
     def _part(self, canvas_size: int) -> int:
         """Return the side in pixels after padding and the first crops."""
+        canvas_size = checks.whole("canvas_size", canvas_size, unit="pixel")
         part = canvas_size + 2 * self.pad - sum(self.jitter)
         if int(min(self.scales) * part) <= self.jitter_after:
             minimum = 1 + sum(self.jitter) - 2 * self.pad
@@ -124,7 +126,7 @@ class Chain:
 
 
 def _choose(values: HostArray, *, key: Key) -> Array:
-    return jnp.asarray(values, jnp.float32)[jax.random.randint(key, (), 0, len(values))]
+    return jnp.asarray(values, jnp.float32)[jax.random.randint(key, (), 0, len(values), jnp.int32)]
 
 
 _ATLAS_JITTER = (4, 4, 8, 8, 8)

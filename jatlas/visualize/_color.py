@@ -1,10 +1,12 @@
 """Colour: from decorrelated axes, along which natural images vary independently, to RGB."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.types import Array, HostArray
+from jatlas.types import Array, HostArray, checks
 from jatlas.visualize._constant import Constant
 
 # The square root of the colour covariance of ImageNet images, as lucid publishes it.
@@ -55,11 +57,18 @@ def color_matrix(colors: Constant | None, decorrelate: bool) -> HostArray:
     return color_correlation() if colors is None else np.asarray(colors)
 
 
-def check_colors(colors: Constant | None, decorrelate: bool) -> None:
-    """Raise ValueError for invalid colour settings of a parameterization."""
+def check_colors(config: Any) -> None:
+    """Check the fields `colors` and `decorrelate` of a parameterization.
+
+    Raises:
+      ValueError: for a value that is not expected.
+    """
+    checks.field(config, "decorrelate", checks.flag)
+    checks.field(config, "colors", checks.instance, optional=True, kinds=(Constant,))
+    colors = config.colors
     if colors is None:
         return
-    if not decorrelate:
+    if not config.decorrelate:
         raise ValueError("decorrelate: expected True together with colors, got False")
     if colors.shape != (3, 3) or not np.isfinite(np.asarray(colors)).all():
         raise ValueError(f"colors: expected (3, 3) finite numbers, got shape {colors.shape}")

@@ -2,15 +2,15 @@
 
 import abc
 import dataclasses
-import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from numpy.typing import ArrayLike
 
-from jatlas.types import Array, HostArray
+from jatlas.types import Array, HostArray, checks
+
+_MAX_FACTOR = 1e6  # the optimizer squares gradients
 
 
 class ObjectiveInput(NamedTuple):
@@ -53,6 +53,11 @@ class Objective(abc.ABC):
     @property
     def central(self) -> bool:
         """Whether it depends on the centre of the activation only; the rest is not computed."""
+        return False
+
+    @property
+    def needs_opacity(self) -> bool:
+        """Whether it uses the opacity of an icon, which only some parameterizations have."""
         return False
 
     @abc.abstractmethod
@@ -110,9 +115,8 @@ class Objective(abc.ABC):
         return Scaled(factor=-1.0, part=self)
 
     def __mul__(self, factor: object) -> "Scaled":
-        if not isinstance(factor, int | float | np.integer | np.floating):
-            return NotImplemented
-        return Scaled(factor=float(factor), part=self)
+        number = checks.as_number(factor)
+        return NotImplemented if number is None else Scaled(factor=number, part=self)
 
     __rmul__ = __mul__
 
@@ -128,9 +132,14 @@ class Sum(Objective):
     parts: tuple[Objective, ...]
 
     def __post_init__(self) -> None:
-        """Check that all parts take the same kind of target."""
-        if not self.parts:
-            raise ValueError("parts: expected at least one objective")
+        """Check that all parts are objectives that take the same kind of target."""
+        parts = checks.as_tuple(self.parts)
+        if not parts:
+            got = checks.shown(self.parts)
+            raise ValueError(f"parts: expected at least one objective, got {got}")
+        for part in parts:
+            checks.settings("parts", part, like=Objective)
+        object.__setattr__(self, "parts", parts)
         kinds = sorted({part.kind for part in self.parts if part.kind is not None})
         if len(kinds) > 1:
             raise ValueError(f"parts: expected one kind of target, got {' and '.join(kinds)}")
@@ -149,6 +158,11 @@ class Sum(Objective):
     def central(self) -> bool:
         """Whether all parts depend on the centre of the activation only."""
         return all(part.central for part in self.parts)
+
+    @property
+    def needs_opacity(self) -> bool:
+        """Whether a part uses the opacity."""
+        return any(part.needs_opacity for part in self.parts)
 
     def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Add the scores of the parts."""
@@ -171,7 +185,7 @@ class Scaled(Objective):
     """An objective times a number.
 
     Attributes:
-      factor: the number.
+      factor: the number, at most a million in magnitude.
       part: the objective.
     """
 
@@ -179,9 +193,9 @@ class Scaled(Objective):
     part: Objective
 
     def __post_init__(self) -> None:
-        """Check the factor."""
-        if not math.isfinite(self.factor):
-            raise ValueError(f"factor: expected a finite number, got {self.factor}")
+        """Check the factor and the objective."""
+        checks.field(self, "factor", checks.number, limit=_MAX_FACTOR)
+        checks.field(self, "part", checks.settings, like=Objective)
 
     @property
     def kind(self) -> str | None:
@@ -197,6 +211,11 @@ class Scaled(Objective):
     def central(self) -> bool:
         """Whether the objective depends on the centre of the activation only."""
         return self.part.central
+
+    @property
+    def needs_opacity(self) -> bool:
+        """Whether the objective uses the opacity."""
+        return self.part.needs_opacity
 
     def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Multiply the score."""

@@ -1,18 +1,22 @@
 """Settings of the icons."""
 
 import dataclasses
-import math
-from typing import Literal
+from typing import Literal, get_args
 
 import optax
 
+from jatlas.types import checks
 from jatlas.visualize._chain import ATLAS_NOTEBOOK
 from jatlas.visualize._compose import Objective
+from jatlas.visualize._maco import MACO
 from jatlas.visualize._objectives import Direction
-from jatlas.visualize._parameterize import Fourier, Parameterization
+from jatlas.visualize._parameterize import Alpha, Fourier, Parameterization, Pixels
 from jatlas.visualize._views import RandomViews, Views
 
 Precision = Literal["float32", "bfloat16"]
+
+_MAX_STEPS = 1_000_000
+_MAX_RESTARTS = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,7 @@ class Adam:
     rate 0.05) does in 512. The cooldown removes grain.
 
     Attributes:
-      learning_rate: the step size.
+      learning_rate: the step size, at most 1000.
       b1: decay of the mean of the gradients.
       b2: decay of the mean of their squares.
       nesterov: whether to use Nesterov momentum (Dozat 2016).
@@ -41,17 +45,18 @@ class Adam:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate: expected above 0, got {self.learning_rate}")
-        if not 0 <= self.b1 < 1:
-            raise ValueError(f"b1: expected at least 0, below 1, got {self.b1}")
-        if not 0 < self.b2 < 1:
-            raise ValueError(f"b2: expected above 0, below 1, got {self.b2}")
-        if not 0 <= self.cooldown <= 1:
-            raise ValueError(f"cooldown: expected a fraction in [0, 1], got {self.cooldown}")
+        checks.field(self, "learning_rate", checks.number, above=0, limit=1000)
+        checks.field(self, "b1", checks.number, minimum=0, below=1)
+        checks.field(self, "b2", checks.number, above=0, below=1)
+        checks.field(self, "nesterov", checks.flag)
+        share = "a fraction in [0, 1]"
+        checks.field(self, "cooldown", checks.number, minimum=0, maximum=1, expected=share)
 
     def transformation(self, steps: int) -> optax.GradientTransformation:
         """Return the optax transformation for that many steps.
+
+        Raises:
+          ValueError: for a number of steps below 1.
 
         Example:
           >>> import jax.numpy as jnp
@@ -60,6 +65,7 @@ class Adam:
           >>> bool(update < 0)  # down the gradient
           True
         """
+        steps = checks.whole("steps", steps)
         falling = round(self.cooldown * steps)
         constant = optax.constant_schedule(self.learning_rate)
         fall = optax.linear_schedule(self.learning_rate, self.learning_rate / 10, falling)
@@ -77,21 +83,23 @@ class RenderConfig:
     `paper` returns the article's own.
 
     Attributes:
-      icon_size: side of an icon in pixels.
-      steps: optimization steps.
+      icon_size: side of an icon in pixels, at most 4096.
+      steps: optimization steps, at most a million.
       optimizer: what moves the parameters.
       parameterization: what is optimized instead of pixels.
       views: distribution of the random views, which make icons robust.
       objective: what is maximized.
-      restarts: initial images that each icon is optimized from; the result with the best score in
-        fixed views is kept.
+      restarts: initial images that each icon is optimized from, at most 1000; the result with the
+        best score in fixed views is kept.
       group: consecutive targets that belong together for an objective that compares icons
         (`Diversity`).
       retry_below: icons whose cosine with their direction is at most this are optimized once more,
         from another initial image and with redirected gradients of closed ReLUs in the first
         steps; the better result is kept. 0 retries icons that never activated their direction, -1
         none. The cosine is of what the objective looks at, see `Objective.vector`.
-      precision: of the network; parameters of icons and optimizer are always float32.
+      precision: that the network is run in: its parameters and the image are cast to it. None
+        leaves the parameters as they are, and the image is float32. Parameters of icons and
+        optimizer are always float32.
 
     Example:
       >>> RenderConfig(steps=512, restarts=2).optimizer.b1
@@ -107,21 +115,40 @@ class RenderConfig:
     restarts: int = 1
     group: int = 1
     retry_below: float = 0.0
-    precision: Precision = "float32"
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name in ("icon_size", "steps", "restarts", "group"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        """Check the settings, alone and together."""
+        checks.field(self, "icon_size", checks.whole, maximum=checks.MAX_SIDE)
+        checks.field(self, "steps", checks.whole, maximum=_MAX_STEPS)
+        checks.field(self, "optimizer", checks.instance, kinds=(Adam,))
+        checks.field(self, "parameterization", checks.settings, like=Parameterization)
+        checks.field(self, "views", checks.settings, like=Views)
+        checks.field(self, "objective", checks.settings, like=Objective)
+        checks.field(self, "restarts", checks.whole, maximum=_MAX_RESTARTS)
+        checks.field(self, "group", checks.whole)
+        checks.field(self, "retry_below", checks.number, minimum=-1, maximum=1, expected="a cosine")
+        checks.field(
+            self, "precision", checks.choice,
+            optional=True, options=get_args(Precision), expected="float32 or bfloat16",
+        )  # fmt: skip
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Raise ValueError for what fails only in combination: else at the first step."""
         if self.restarts > 1 and self.group > 1:
             raise ValueError("restarts: expected 1 with a group, whose icons belong together")
         if self.objective.compares and self.group == 1:
             raise ValueError("group: expected at least 2 icons for an objective that compares them")
-        if not -1 <= self.retry_below <= 1:
-            raise ValueError(f"retry_below: expected a cosine, got {self.retry_below}")
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision: expected float32 or bfloat16, got {self.precision!r}")
+        known = isinstance(self.parameterization, Fourier | Pixels | MACO)
+        if self.objective.needs_opacity and known:
+            raise ValueError("parameterization: expected Alpha for an objective with Opacity")
+        self.views.typical(self.icon_size)  # a chain may leave nothing of a small canvas
+        opaque = self.parameterization
+        if isinstance(opaque, Alpha):
+            opaque = opaque.color
+        if isinstance(opaque, Fourier | MACO):
+            opaque.check_size(self.icon_size)
 
 
 def paper() -> RenderConfig:

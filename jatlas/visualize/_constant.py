@@ -2,17 +2,21 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jatlas.types import HostArray
+from jatlas.types import HostArray, checks
 
 
 class Constant:
-    """An immutable float32 array that can be compared and hashed.
+    """An immutable float32 array of real numbers that can be compared and hashed.
 
     Settings are static arguments of `jax.jit`, which must be hashable; arrays are not. Two
     constants are equal if their shapes and bytes are. `np.asarray` gives the array.
+
+    Raises:
+      ValueError: for anything but real numbers.
 
     Example:
       >>> Constant([1, 2]) == Constant([1, 2])
@@ -27,7 +31,7 @@ class Constant:
     _bytes: bytes
 
     def __init__(self, values: ArrayLike) -> None:
-        array = np.asarray(values, np.float32)
+        array = _as_float32(values)
         object.__setattr__(self, "shape", array.shape)
         object.__setattr__(self, "_bytes", array.tobytes())
 
@@ -51,3 +55,17 @@ class Constant:
 
     def __repr__(self) -> str:
         return f"Constant(shape={self.shape})"
+
+
+def _as_float32(values: ArrayLike) -> HostArray:
+    if isinstance(values, Constant):
+        return np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        array = np.asarray(None)
+    # None and strings would be numbers to NumPy, and of complex numbers it would drop a part.
+    if array.dtype.kind not in "iuf" and not jnp.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"values: expected an array of real numbers, got {checks.shown(values)}")
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)

@@ -9,7 +9,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jatlas.model import Network
-from jatlas.types import Array, HostArray, Key, Params, Run
+from jatlas.types import Array, HostArray, Key, Params, Run, as_key
 from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._render import default_chunk, plan
@@ -64,7 +64,7 @@ def lower_step(
       >>> step.icons
       3
     """
-    config, chunk = config or RenderConfig(), (run or Run()).chunk
+    config, chunk, key = config or RenderConfig(), (run or Run()).chunk, as_key(key)
     side, devices = config.views.size, list(devices or jax.local_devices())
     shape = network.activation_shape(params, (side, side), layer=layer)
     table = config.objective.targets(targets, shape=shape)

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.types import Array, HostArray, Key
-from jatlas.visualize._color import color_matrix, planes_to_rgb
+from jatlas.types import Array, HostArray, Key, checks
+from jatlas.visualize._color import check_colors, color_matrix, planes_to_rgb
 from jatlas.visualize._constant import Constant
-from jatlas.visualize._parameterize import check_common, crop_spectrum
+from jatlas.visualize._parameterize import MAX_DECAY, MAX_SPREAD, check_spectrum, crop_spectrum
 
 NATURAL_DECAY = (1.2, 2.0, 2.0)
 """Exponents of the decay of amplitudes with frequency in photographs, for each colour axis.
@@ -38,11 +38,11 @@ class MACO:
     common mean.
 
     Attributes:
-      decay: the magnitudes along each colour axis are frequency^-decay; all axes have the same
-        variance.
+      decay: the magnitudes along each colour axis are frequency^-decay, with exponents up to 10;
+        all axes have the same variance.
       spectrum: (n, n // 2 + 1) or (3, n, n // 2 + 1) magnitudes instead, for canvases of up to n
         pixels; the mean (frequency 0) is ignored.
-      contrast: standard deviation of the planes.
+      contrast: standard deviation of the planes, at most 1000.
       colors: as for `Fourier`.
       decorrelate: as for `Fourier`.
 
@@ -59,16 +59,31 @@ class MACO:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if len(self.decay) != 3 or not all(0 <= decay < math.inf for decay in self.decay):
-            raise ValueError(f"decay: expected 3 numbers of at least 0, got {self.decay}")
-        if not 0 < self.contrast < math.inf:
-            raise ValueError(f"contrast: expected a number above 0, got {self.contrast}")
-        check_common(1.0, self.spectrum, self.colors, self.decorrelate)
+        expected = "3 numbers of at least 0"
+        checks.field(self, "decay", checks.numbers, length=3, minimum=0, expected=expected)
+        for decay in self.decay:
+            checks.number("decay", decay, limit=MAX_DECAY)
+        expected = "a number above 0"
+        checks.field(self, "contrast", checks.number, above=0, expected=expected, limit=MAX_SPREAD)
+        check_spectrum(self)
+        check_colors(self)
+
+    def check_size(self, size: int) -> None:
+        """Raise ValueError for a canvas that cannot vary, or has more pixels than the spectrum."""
+        varies = checks.whole("size", size, unit="pixel") > 1
+        if self.spectrum is not None:
+            table = crop_spectrum(np.asarray(self.spectrum), size).copy()
+            table[..., 0, 0] = 0
+            varies = bool(table.any())
+        if not varies:
+            raise ValueError(f"size: expected an image that can vary, got {size} px")
 
     def init(self, size: int, *, key: Key) -> Array:
         """Draw the initial phases of one icon."""
+        size = checks.whole("size", size, unit="pixel")
         shape = (3, size, size // 2 + 1)
-        flat = jax.random.uniform(key, (math.prod(shape),), minval=-math.pi, maxval=math.pi)
+        count = math.prod(shape)
+        flat = jax.random.uniform(key, (count,), jnp.float32, minval=-math.pi, maxval=math.pi)
         return flat.reshape(shape)
 
     def image(self, params: Array, *, size: int) -> Array:
@@ -84,7 +99,12 @@ class MACO:
         return jnp.moveaxis(jnp.fft.irfft2(spectrum, s=(size, size)), 0, -1)
 
     def magnitude(self, size: int) -> HostArray:
-        """Return the magnitudes of the planes' Fourier transform (3, size, size // 2 + 1)."""
+        """Return the magnitudes of the planes' Fourier transform (3, size, size // 2 + 1).
+
+        Raises:
+          ValueError: as `check_size`.
+        """
+        self.check_size(size)
         if self.spectrum is None:
             frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
             table = np.maximum(frequency, 1 / size) ** -np.array(self.decay)[:, None, None]
@@ -97,8 +117,6 @@ class MACO:
         times = np.full(size // 2 + 1, 2.0)
         times[_self_conjugate(size)] = 1
         variances = (times * np.square(table)).sum((1, 2)) / size**4
-        if not variances.mean() > 0:
-            raise ValueError(f"size: expected an image that can vary, got {size} px")
         scale = variances[:, None, None] if self.spectrum is None else variances.mean()
         return (self.contrast * table / np.sqrt(scale)).astype(np.float32)
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.model import Network
+from jatlas.model import Network, abstract
 from jatlas.types import Array, Params
 from jatlas.visualize._config import RenderConfig
 
@@ -40,9 +40,7 @@ def bytes_per_icon(network: Network, params: Params, *, layer: str, config: Rend
     Returns:
       Bytes.
     """
-    leaves, tree = jax.tree.flatten(params)
-    abstract = tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves)
-    kept = _kept_for_gradient(network, tree, abstract, layer, config.views.size)
+    kept = _kept_for_gradient(network, *abstract(params), layer, config.views.size)
     larger = (config.icon_size / config.views.size) ** 2
     canvas = 3 * config.icon_size**2 * np.dtype(np.float32).itemsize
     return int(kept * max(2.0, larger / 2)) + _CANVASES * canvas
@@ -120,6 +118,6 @@ def container_limit(root: Path = Path("/")) -> int | None:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text()
+        return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

@@ -5,14 +5,13 @@ They can be added, subtracted and scaled: `Direction() - 0.1 * TotalVariation()`
 """
 
 import dataclasses
-import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jatlas.types import Array, HostArray
+from jatlas.types import Array, HostArray, checks
 from jatlas.visualize._compose import Objective as Objective
 from jatlas.visualize._compose import ObjectiveInput as ObjectiveInput
 from jatlas.visualize._compose import Scaled as Scaled
@@ -23,6 +22,7 @@ GROUP = "group"
 """The `jax.vmap` axis of the icons of a group."""
 
 _COSINE_FLOOR = 0.1
+_MAX_POWER = 30  # of the floor: float32 has nothing much smaller
 _EPSILON = 1e-4
 _GRAM_FLOOR = 1e-10
 
@@ -46,8 +46,8 @@ class _Aligned(Objective):
 
     def __post_init__(self) -> None:
         """Check the exponent."""
-        if not 0 <= self.power < math.inf:
-            raise ValueError(f"power: expected a number of at least 0, got {self.power}")
+        expected = "a number of at least 0"
+        checks.field(self, "power", checks.number, minimum=0, expected=expected, limit=_MAX_POWER)
 
     @property
     def kind(self) -> str:
@@ -77,7 +77,7 @@ class Direction(_Aligned):
 
     Attributes:
       power: exponent of the cosine, which is clipped to at least 0.1, so that an icon that starts
-        in the opposite direction has a gradient. 0 gives the plain dot product.
+        in the opposite direction has a gradient. 0 gives the plain dot product; at most 30.
 
     Reference:
       Carter et al., "Activation Atlas", Distill 2019; the floor is lucid's.
@@ -108,7 +108,7 @@ class LucidNotebook(_Aligned):
     Targets are directions (n, channels).
 
     Attributes:
-      power: exponent of the quotient; 4 in the notebooks, 2 in lucid's recipe.
+      power: exponent of the quotient, at most 30; 4 in the notebooks, 2 in lucid's recipe.
 
     Reference:
       lucid, `notebooks/activation-atlas/activation-atlas-simple.ipynb`,
@@ -156,6 +156,13 @@ class Neuron(Objective):
     """
 
     position: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the position, as far as it can be without a layer."""
+        checks.field(
+            self, "position", checks.wholes,
+            optional=True, length=2, minimum=0, expected="(row, column), both at least 0",
+        )  # fmt: skip
 
     @property
     def kind(self) -> str:

@@ -121,7 +121,8 @@ def step(
     gradients, aligned = _shard(gradients_of, task.mesh)(
         (params, number, key), (state.params, targets)
     )
-    updates, moments = optimizer.update(gradients, state.optimizer, state.params)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes types, whatever the caller allows
+        updates, moments = optimizer.update(gradients, state.optimizer, state.params)
     new = State(optax.apply_updates(state.params, updates), moments)
     return _placed(new, task.mesh), aligned
 
@@ -214,14 +215,16 @@ def _activation(task: Task, params: Params, image: Array) -> Array:
 
     Only its centre, (1, 1, channels), for an objective that uses no more.
     """
-    precision = jnp.dtype(task.config.precision)
+    precision = task.config.precision
 
     def cast(leaf: Array) -> Array:
         return leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
+    if precision is not None:
+        params = jax.tree.map(cast, params)
+    image = image.astype(precision or jnp.float32)  # with x64 it may be float64
     run = task.network.center if task.config.objective.central else task.network.run
-    activation = run(jax.tree.map(cast, params), image.astype(precision), until=task.layer)
-    return activation.astype(jnp.float32)
+    return run(params, image, until=task.layer).astype(jnp.float32)
 
 
 def _cosine(activation: Array, target: Array, config: RenderConfig) -> Array:

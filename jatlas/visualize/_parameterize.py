@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.types import Array, HostArray, Key
+from jatlas.types import Array, HostArray, Key, checks
 from jatlas.visualize._color import check_colors, color_matrix
 from jatlas.visualize._color import color_correlation as color_correlation
 from jatlas.visualize._color import planes_to_rgb as planes_to_rgb
@@ -26,6 +26,12 @@ INITIAL_SPREAD = 0.01
 
 SCALE = 0.25
 """Factor of the inverse transform of a spectrum (lucid)."""
+
+MAX_DECAY = 10
+"""Largest exponent of a decay: more overflows float32 for a large canvas."""
+
+MAX_SPREAD = 1000
+"""Largest standard deviation of what becomes colours: a hundredth of it saturates them all."""
 
 _PIVOT = 0.1
 """Frequency, in cycles per pixel, at which the gain does not depend on the decay."""
@@ -45,10 +51,15 @@ def frequency_gain(height: int, width: int, *, decay: float = 1.0) -> HostArray:
     Returns:
       (height, width // 2 + 1) float32.
 
+    Raises:
+      ValueError: for a side below 1, or a decay that is no number.
+
     Example:
       >>> frequency_gain(4, 4)[0]  # one cycle per image, the same for none; then two
       array([16., 16.,  8.], dtype=float32)
     """
+    height, width = _sides(height, width)
+    decay = checks.number("decay", decay)
     vertical = np.fft.fftfreq(height)[:, None]
     horizontal = np.fft.rfftfreq(width)[None, :]
     frequency = np.hypot(vertical, horizontal)
@@ -73,7 +84,14 @@ def init_spectrum(
     Returns:
       (2, channels, height, width // 2 + 1) float32: real and imaginary part, colour axis,
       frequencies.
+
+    Raises:
+      ValueError: for a side or number of planes below 1, or a spread that is no number.
     """
+    height, width = _sides(height, width)
+    channels = checks.whole("channels", channels)
+    if not checks.is_traced(spread):
+        spread = checks.number("spread", spread)
     shape = (2, channels, height, width // 2 + 1)
     # Drawn flat, then reshaped: the same numbers, and XLA compiles 6 to 20 times faster on a CPU.
     flat = jax.random.normal(key, (math.prod(shape),), jnp.float32)
@@ -92,13 +110,18 @@ def spectrum_to_planes(spectrum: Array, *, width: int, gain: HostArray | None = 
     Returns:
       (h, width, c).
 
+    Raises:
+      ValueError: for a width that the spectrum is not of.
+
     Reference:
       lucid's `param.fft_image`: the inverse real FFT of the scaled spectrum, divided by 4.
     """
-    height = spectrum.shape[-2]
+    height, width = _sides(spectrum.shape[-2], width)
+    if width // 2 + 1 != spectrum.shape[-1]:
+        raise ValueError(f"width: expected that of a spectrum {spectrum.shape}, got {width}")
     gain = frequency_gain(height, width) if gain is None else gain
     gain = gain.reshape(-1, *gain.shape[-2:])  # an axis of planes, for all of them or one each
-    scaled = gain * (spectrum[0] + 1j * spectrum[1])
+    scaled = jax.lax.complex(gain * spectrum[0], gain * spectrum[1])
     planes = jnp.fft.irfft2(scaled, s=(height, width))
     return SCALE * jnp.moveaxis(planes, 0, -1)
 
@@ -113,33 +136,44 @@ def spectrum_to_image(spectrum: Array, *, width: int) -> Array:
     return planes_to_rgb(spectrum_to_planes(spectrum, width=width))
 
 
+def _sides(height: int, width: int) -> tuple[int, int]:
+    height = checks.whole("height", height, unit="pixel")
+    return height, checks.whole("width", width, unit="pixel")
+
+
 def crop_spectrum(table: HostArray, size: int) -> HostArray:
     """Return the lowest frequencies of (..., n, n // 2 + 1): (..., size, size // 2 + 1).
 
     Raises:
-      ValueError: for a size above n.
+      ValueError: for a size below 1 or above n.
     """
-    whole = table.shape[-2]
+    whole, size = table.shape[-2], checks.whole("size", size, unit="pixel")
     if size > whole:
         raise ValueError(f"size: expected at most the {whole} px of the spectrum, got {size}")
     rows = np.round(np.fft.fftfreq(size) * size).astype(int) % whole
     return table[..., rows, : size // 2 + 1]
 
 
-def check_common(
-    spread: float, spectrum: Constant | None, colors: Constant | None, decorrelate: bool
-) -> None:
-    """Raise ValueError for invalid values of the settings that parameterizations share."""
-    if not 0 < spread < math.inf:
-        raise ValueError(f"spread: expected a number above 0, got {spread}")
-    if spectrum is not None:
-        table, shape = np.asarray(spectrum), spectrum.shape
-        plane = shape[-2:]
-        if len(plane) < 2 or shape[:-2] not in ((), (3,)) or plane[0] // 2 + 1 != plane[1]:
-            raise ValueError(f"spectrum: expected ([3,] n, n // 2 + 1), got {shape}")
-        if not (np.isfinite(table).all() and (table >= 0).all() and table.any()):
-            raise ValueError("spectrum: expected finite magnitudes of at least 0, not all 0")
-    check_colors(colors, decorrelate)
+def check_spectrum(config: Any) -> None:
+    """Check the field `spectrum` of a parameterization.
+
+    Raises:
+      ValueError: for a value that is not expected.
+    """
+    checks.field(config, "spectrum", checks.instance, optional=True, kinds=(Constant,))
+    if config.spectrum is None:
+        return
+    table, shape = np.asarray(config.spectrum), config.spectrum.shape
+    plane = shape[-2:]
+    if len(plane) < 2 or shape[:-2] not in ((), (3,)) or plane[0] // 2 + 1 != plane[1]:
+        raise ValueError(f"spectrum: expected ([3,] n, n // 2 + 1), got {shape}")
+    if not (np.isfinite(table).all() and (table >= 0).all() and table.any()):
+        raise ValueError("spectrum: expected finite magnitudes of at least 0, not all 0")
+
+
+def _check_spread(config: Any) -> None:
+    expected = "a number above 0"
+    checks.field(config, "spread", checks.number, above=0, expected=expected, limit=MAX_SPREAD)
 
 
 class Parameterization(Protocol):
@@ -160,8 +194,9 @@ class Fourier:
     colour axis, frequencies.
 
     Attributes:
-      spread: standard deviation of the initial parameters; 0.01 gives an almost uniform grey.
-      decay: magnitudes are scaled by frequency^-decay.
+      spread: standard deviation of the initial parameters, at most 1000; 0.01 gives an almost
+        uniform grey.
+      decay: magnitudes are scaled by frequency^-decay; at most 10.
       spectrum: (n, n // 2 + 1) or (3, n, n // 2 + 1) magnitudes instead, as `magnitude_spectrum`
         measures them, for canvases of up to n pixels. They are scaled to the power of
         `frequency_gain` at n pixels, so that the same learning rates are suitable.
@@ -188,11 +223,18 @@ class Fourier:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if not 0 <= self.decay < math.inf:
-            raise ValueError(f"decay: expected a number of at least 0, got {self.decay}")
+        expected = "a number of at least 0"
+        checks.field(self, "decay", checks.number, minimum=0, expected=expected, limit=MAX_DECAY)
+        _check_spread(self)
+        check_spectrum(self)
         if self.spectrum is not None and self.decay != 1:
             raise ValueError(f"decay: expected 1 together with a spectrum, got {self.decay}")
-        check_common(self.spread, self.spectrum, self.colors, self.decorrelate)
+        check_colors(self)
+
+    def check_size(self, size: int) -> None:
+        """Raise ValueError for a canvas of more pixels than the spectrum has."""
+        if self.spectrum is not None:
+            crop_spectrum(np.asarray(self.spectrum), size)
 
     def init(self, size: int, *, key: Key) -> Array:
         """Draw the initial spectrum of one icon."""
@@ -236,10 +278,12 @@ class Pixels:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        check_common(self.spread, None, self.colors, self.decorrelate)
+        _check_spread(self)
+        check_colors(self)
 
     def init(self, size: int, *, key: Key) -> Array:
         """Draw the initial pixels of one icon."""
+        size = checks.whole("size", size, unit="pixel")
         flat = jax.random.normal(key, (3 * size * size,), jnp.float32)
         return self.spread * flat.reshape(size, size, 3)
 
@@ -271,7 +315,8 @@ class Alpha:
         """Check the settings."""
         if isinstance(self.color, Alpha):
             raise ValueError("color: expected a parameterization without opacity, got Alpha")
-        check_common(self.spread, None, None, True)
+        checks.field(self, "color", checks.settings, like=Parameterization)
+        _check_spread(self)
 
     def init(self, size: int, *, key: Key) -> dict[str, PyTree]:
         """Draw the initial parameters of one icon."""

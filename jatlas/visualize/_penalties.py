@@ -9,7 +9,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array
+from jatlas.types import Array, checks
 from jatlas.visualize._compose import Objective, ObjectiveInput
 
 _L2_FLOOR = 1e-6
@@ -25,8 +25,18 @@ class _CanvasPenalty(Objective):
         return True
 
 
+class _DistancePenalty(_CanvasPenalty):
+    """A penalty of the distance of pixels from a constant."""
+
+    constant: float
+
+    def __post_init__(self) -> None:
+        """Check the constant."""
+        checks.field(self, "constant", checks.number, minimum=0, maximum=1)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class L1(_CanvasPenalty):
+class L1(_DistancePenalty):
     """The sum of the distances of all pixels from a constant.
 
     Attributes:
@@ -42,7 +52,7 @@ class L1(_CanvasPenalty):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class L2(_CanvasPenalty):
+class L2(_DistancePenalty):
     """The root of the sum of squared distances of all pixels from a constant.
 
     Attributes:
@@ -96,13 +106,13 @@ class Blur(_CanvasPenalty):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BoundaryComplexity(_CanvasPenalty):
+class BoundaryComplexity(_DistancePenalty):
     """How far a frame along the edges of the canvas is from smooth and from a constant.
 
     Squared distances from its 5 x 5 blur, plus 0.8 times those from the constant.
 
     Attributes:
-      width: of the frame in pixels; 5 in lucid's atlas recipe, where the weight is 1.
+      width: of the frame in pixels, at most 4096; 5 in lucid's atlas recipe, where the weight is 1.
       constant: the value without a penalty, in [0, 1].
 
     Reference:
@@ -113,9 +123,9 @@ class BoundaryComplexity(_CanvasPenalty):
     constant: float = 0.5
 
     def __post_init__(self) -> None:
-        """Check the width."""
-        if self.width < 1:
-            raise ValueError(f"width: expected at least 1 pixel, got {self.width}")
+        """Check the width and the constant."""
+        checks.field(self, "width", checks.whole, maximum=checks.MAX_SIDE, unit="pixel")
+        super().__post_init__()
 
     def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Return the penalty of the canvas."""
@@ -134,6 +144,11 @@ class BoundaryComplexity(_CanvasPenalty):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Opacity(_CanvasPenalty):
     """The mean opacity of an icon, in [0, 1]. As a penalty it leaves only what matters opaque."""
+
+    @property
+    def needs_opacity(self) -> bool:
+        """True: it is the opacity."""
+        return True
 
     def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Return the mean of the opacity.

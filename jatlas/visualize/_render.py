@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from jatlas.model import Network
 from jatlas.records import Icons
-from jatlas.types import Array, HostArray, Key, Params, Run
+from jatlas.types import Array, HostArray, Key, Params, Run, as_key, progress_bar
 from jatlas.visualize import _memory as memory
 from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
@@ -134,7 +134,7 @@ def render_each(
     if chunk is None:
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
     mesh, width = plan(len(table) * config.restarts, chunk, devices, group=config.group)
-    placed, key = jax.device_put((params, key), NamedSharding(mesh, P()))
+    placed, key = jax.device_put((params, as_key(key)), NamedSharding(mesh, P()))
     program = _Program(Task(network, layer, config, mesh), placed, key, width)
     per_part = max(min(chunk, width) // config.restarts, 1)
     per_part = -(-per_part // config.group) * config.group
@@ -212,12 +212,13 @@ def _parts(
 ) -> Iterator[tuple[slice, Icons]]:
     """Render the targets part by part."""
     count, config = len(targets), program.task.config
-    with tqdm(
+    with progress_bar(
+        None,
+        shown=progress,
         total=count * config.restarts * config.steps,
         desc="icons",
         unit="icon-step",
         unit_scale=True,
-        disable=not progress,
     ) as bar:
         for start in range(0, count, per_part):
             part = slice(start, min(start + per_part, count))

@@ -13,7 +13,9 @@ from typing import NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array, Key
+from jatlas.types import Array, Key, checks
+
+_MAX_DRAWS = 1000
 
 
 class View(NamedTuple):
@@ -54,13 +56,13 @@ class RandomViews:
     `activation-atlas-simple.ipynb`; 43 px on average).
 
     Attributes:
-      size: side in pixels of the network's input.
+      size: side in pixels of the network's input, at most 4096.
       window: minimum and maximum side of the window, as fractions of the canvas.
       rotate: maximum rotation in either direction, in degrees.
       pad: how far a window may extend beyond the canvas, as a fraction of the canvas.
-      concentration: a window's place is the mean of this many uniform draws. 1 is uniform; more
-        keep windows near the middle, as the jitters of the article do, and what an icon shows
-        gathers there.
+      concentration: a window's place is the mean of this many uniform draws, at most 1000. 1 is
+        uniform; more keep windows near the middle, as the jitters of the article do, and what an
+        icon shows gathers there.
       fill: grey value outside the canvas, in [0, 1].
 
     Example:
@@ -78,28 +80,33 @@ class RandomViews:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.size < 1:
-            raise ValueError(f"size: expected at least 1 pixel, got {self.size}")
-        if self.concentration < 1:
-            raise ValueError(f"concentration: expected at least 1, got {self.concentration}")
-        low, high = self.window
-        if not 0 < low <= high < math.inf:
-            raise ValueError(f"window: expected 0 < minimum <= maximum, got {self.window}")
-        if not (0 <= self.rotate < math.inf and 0 <= self.pad < math.inf):
-            raise ValueError(f"rotate, pad: expected at least 0, got {self.rotate}, {self.pad}")
-        if not 0 <= self.fill <= 1:
-            raise ValueError(f"fill: expected a grey value in [0, 1], got {self.fill}")
+        checks.field(self, "size", checks.whole, maximum=checks.MAX_SIDE, unit="pixel")
+        checks.field(self, "concentration", checks.whole, maximum=_MAX_DRAWS)
+        ordered = "0 < minimum <= maximum"
+        checks.field(self, "window", checks.numbers, length=2, above=0, expected=ordered)
+        if self.window[0] > self.window[1]:
+            raise ValueError(f"window: expected {ordered}, got {self.window}")
+        try:
+            checks.field(self, "rotate", checks.number, minimum=0)
+            checks.field(self, "pad", checks.number, minimum=0)
+        except ValueError:
+            got = f"{checks.shown(self.rotate)}, {checks.shown(self.pad)}"
+            raise ValueError(f"rotate, pad: expected at least 0, got {got}") from None
+        grey = "a grey value in [0, 1]"
+        checks.field(self, "fill", checks.number, minimum=0, maximum=1, expected=grey)
 
     def draw(self, canvas_size: int, *, key: Key) -> View:
         """Draw the view of one step; everything is relative to the canvas."""
         del canvas_size
         for_side, for_angle, for_center = jax.random.split(key, 3)
-        side = jax.random.uniform(for_side, minval=self.window[0], maxval=self.window[1])
+        low, high = self.window
+        side = jax.random.uniform(for_side, (), jnp.float32, minval=low, maxval=high)
         # The sum of two uniform draws: small angles are likelier, as in the article's lists.
-        angle = self.rotate * jax.random.uniform(for_angle, (2,), minval=-0.5, maxval=0.5).sum()
+        turns = jax.random.uniform(for_angle, (2,), jnp.float32, minval=-0.5, maxval=0.5)
+        angle = self.rotate * turns.sum()
         room = jnp.maximum(1 + 2 * self.pad - side, 0)
         shape = (self.concentration, 2)
-        places = jax.random.uniform(for_center, shape, minval=-0.5, maxval=0.5)
+        places = jax.random.uniform(for_center, shape, jnp.float32, minval=-0.5, maxval=0.5)
         return View(0.5 + room * places.mean(0), side, jnp.deg2rad(angle))
 
     def typical(self, canvas_size: int) -> tuple[float, float]:
@@ -127,7 +134,11 @@ def fixed_views(views: Views, *, canvas_size: int) -> View:
 
     Returns:
       View of five: center (5, 2), side (5,), angle (5,).
+
+    Raises:
+      ValueError: for a canvas without pixels, or of which the views show nothing.
     """
+    canvas_size = checks.whole("canvas_size", canvas_size, unit="pixel")
     side, spread = views.typical(canvas_size)
     places = jnp.array([(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)], jnp.float32)
     return View(0.5 + spread * places, jnp.full((5,), side), jnp.zeros(5))
@@ -145,12 +156,18 @@ def resample(image: Array, view: View, *, size: int, fill: float) -> Array:
     Returns:
       (size, size, channels).
 
+    Raises:
+      ValueError: for a size below 1, or a fill that is no number.
+
     Example:
       >>> image = jnp.arange(16.0).reshape(4, 4, 1)
       >>> resample(image, whole_view(), size=2, fill=0.0)[..., 0]  # means of 2 x 2
       Array([[ 2.5,  4.5],
              [10.5, 12.5]], dtype=float32)
     """
+    size = checks.whole("size", size, unit="pixel")
+    if not checks.is_traced(fill):
+        fill = checks.number("fill", fill)
     height, width, _ = image.shape
     y, x = _sample_points(view, size=size, height=height, width=width)
     # A TPU is slow at gathering pixels, and fast at matrix products even if mostly of zeros.
@@ -169,11 +186,10 @@ def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Arr
     # A frame of one pixel of `fill`: points outside of the canvas are clipped onto it.
     framed = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=fill)
     y, x = jnp.clip(y + 1, 0, height + 1), jnp.clip(x + 1, 0, width + 1)
-    top = jnp.clip(jnp.floor(y), 0, height).astype(jnp.int32)
-    left = jnp.clip(jnp.floor(x), 0, width).astype(jnp.int32)
+    top, left = jnp.clip(jnp.floor(y), 0, height), jnp.clip(jnp.floor(x), 0, width)
     down, right = (y - top)[..., None], (x - left)[..., None]
     pixels = framed.reshape(-1, channels)
-    corner = top * (width + 2) + left
+    corner = top.astype(jnp.int32) * (width + 2) + left.astype(jnp.int32)
 
     def at(offset: int) -> Array:
         return pixels[corner + offset]
@@ -186,8 +202,12 @@ def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Arr
 def _resample_by_product(image: Array, y: Array, x: Array, *, fill: float) -> Array:
     """Multiply with the weight of every pixel for every point, the same for all icons."""
     height, width, _ = image.shape
-    rows = jnp.maximum(1 - jnp.abs(y.ravel()[:, None] - jnp.arange(height)[None, :]), 0)
-    columns = jnp.maximum(1 - jnp.abs(x.ravel()[:, None] - jnp.arange(width)[None, :]), 0)
+
+    def share(at: Array, count: int) -> Array:
+        pixels = jnp.arange(count, dtype=jnp.float32)
+        return jnp.maximum(1 - jnp.abs(at.ravel()[:, None] - pixels[None, :]), 0)
+
+    rows, columns = share(y, height), share(x, width)
     weights = (rows[:, :, None] * columns[:, None, :]).reshape(len(rows), -1)
     # Three passes of bfloat16 on a TPU: enough for 8-bit pixels and their weights.
     sampled = jnp.matmul(
@@ -198,7 +218,7 @@ def _resample_by_product(image: Array, y: Array, x: Array, *, fill: float) -> Ar
 
 def _sample_points(view: View, *, size: int, height: int, width: int) -> tuple[Array, Array]:
     # Pixel centres of the result, from -0.5 to 0.5 across the window.
-    steps = (jnp.arange(size) + 0.5) / size - 0.5
+    steps = (jnp.arange(size, dtype=jnp.float32) + 0.5) / size - 0.5
     cos, sin = jnp.cos(view.angle), jnp.sin(view.angle)
     across, along = steps[None, :], steps[:, None]
     y = view.center[0] + view.side * (cos * along - sin * across)

@@ -1,0 +1,11 @@
+"""What signatures share: names of types, checks of arguments, random keys, how to run."""
+
+from jatlas.types import checks as checks
+from jatlas.types._keys import GENERATOR as GENERATOR
+from jatlas.types._keys import as_key as as_key
+from jatlas.types._names import Array as Array
+from jatlas.types._names import HostArray as HostArray
+from jatlas.types._names import Key as Key
+from jatlas.types._names import Params as Params
+from jatlas.types._progress import progress_bar as progress_bar
+from jatlas.types._run import Run as Run

@@ -1,0 +1,283 @@
+"""Where jatlas runs: other systems, no home, read-only files, odd streams, strict settings."""
+
+import contextlib
+import ctypes
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numba
+import numpy as np
+import platformdirs
+import pytest
+from atlases import CONFIG, RUN, build, build_arrays, make_images
+from helpers import tiny_network, tiny_params
+
+import jatlas
+from jatlas import bench
+from jatlas.arrange import _umap, prepare_layout
+from jatlas.cli import _session as session
+from jatlas.cli import main
+from jatlas.collect import Arrays
+from jatlas.types import progress_bar
+from jatlas.visualize import _memory as memory
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
+NO_HOME = RuntimeError("Could not determine home directory.")
+
+
+def failing_with(error: Exception) -> Any:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    return fail
+
+
+# Systems
+
+
+@pytest.mark.slow
+def test_nothing_is_called_that_only_linux_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("sched_getaffinity", "sysconf", "getuid", "geteuid", "uname", "getloadavg"):
+        monkeypatch.delattr(os, name, raising=False)
+    load = ctypes.CDLL
+
+    def as_on_windows(name: Any, *args: Any, **kwargs: Any) -> Any:
+        if name is None:
+            raise TypeError("as on Windows")
+        return load(name, *args, **kwargs)
+
+    monkeypatch.setattr(ctypes, "CDLL", as_on_windows)
+    monkeypatch.setitem(sys.modules, "resource", None)  # an import of it fails
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # scikit-learn counts cores in its own ways
+    session.use_all_cores()
+    assert memory.available(jax.devices("cpu")[0]) is None or memory.container_limit()
+    assert build(make_images(tmp_path / "images"), tmp_path / "atlas", run=jatlas.Run()).maps
+    assert bench.machine(jax.devices()).devices >= 1
+
+
+def test_cores_are_counted_where_affinity_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert session._usable_cores() == 7
+
+
+# Folders
+
+
+@contextlib.contextmanager
+def compilation_cache(folder: str | None) -> Iterator[None]:
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", folder)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_without_a_home_commands_go_without_a_cache(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("user_cache_dir", "user_data_dir", "user_cache_path"):
+        monkeypatch.setattr(platformdirs, name, failing_with(NO_HOME))
+    monkeypatch.delenv("JATLAS_WEIGHTS_DIR", raising=False)
+    with compilation_cache(None):
+        assert main(["weights", "list"]) == 0
+        assert jax.config.jax_compilation_cache_dir is None
+    assert "textures         here" in capsys.readouterr().out
+    assert main(["weights", "where"]) == 2
+    assert "set JATLAS_WEIGHTS_DIR" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / "file"))
+    with compilation_cache(None):
+        session.keep_compiled()
+        assert jax.config.jax_compilation_cache_dir is None
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
+    with compilation_cache(None):
+        session.keep_compiled()
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path / "cache" / "compiled")
+
+
+@pytest.mark.parametrize("home", [True, False])
+def test_numba_gets_a_folder_that_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: bool
+) -> None:
+    def can_write(folder: Path) -> bool:
+        return "site-packages" not in folder.parts and writable(folder)
+
+    writable = _umap._can_write
+    monkeypatch.setattr(_umap, "_can_write", can_write)
+    found = (lambda *args, **kwargs: tmp_path / "cache") if home else failing_with(NO_HOME)
+    monkeypatch.setattr(platformdirs, "user_cache_path", found)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    _umap._keep_compiled()
+    chosen = Path(numba.config.CACHE_DIR)
+    assert chosen.is_dir()
+    assert (chosen == tmp_path / "cache" / "numba") == home
+    if not home:  # known to this process only
+        assert chosen.parent == Path(tempfile.gettempdir()) and chosen.stat().st_mode & 0o77 == 0
+    _umap._keep_compiled()
+    assert Path(numba.config.CACHE_DIR) == chosen
+
+
+def test_what_the_layout_needs_is_imported_before_the_images_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Unread(Arrays):
+        def load(self, start: int = 0, *, workers: int = 2) -> Any:
+            raise AssertionError("images were read")
+
+    monkeypatch.setattr(
+        "jatlas.arrange._layout.import_umap", failing_with(ImportError("no locator"))
+    )
+    with pytest.raises(ImportError, match="no locator"):
+        config = jatlas.BuildConfig(icons=CONFIG.icons)
+        jatlas.build(
+            tiny_network(), tiny_params(), Unread((IMAGES,), count=len(IMAGES)),
+            layers=("conv1",), grids=(2,), key=jax.random.key(0), config=config, run=RUN,
+        )  # fmt: skip
+    prepare_layout(jatlas.TSNE())
+
+
+# Streams
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "cp932", "gbk", "koi8-r"])
+def test_help_is_printed_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert b"Activation" in written.getvalue() or b"atlas" in written.getvalue()
+
+
+class Closed(io.TextIOWrapper):
+    """A pipe that nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    def flush(self) -> None:
+        pass
+
+
+def test_nothing_is_said_of_a_closed_pipe(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["--help"], ["weights", "list"]):
+        monkeypatch.setattr(sys, "stdout", Closed())
+        assert main(words) == 141
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_nothing_is_said_of_a_real_closed_pipe_and_a_full_device_is_named() -> None:
+    command = f"{sys.executable} -m jatlas build --help"
+    said = subprocess.run(f"{command} | head -c 1", shell=True, capture_output=True, text=True)
+    assert (said.returncode, said.stderr) == (0, "")
+    if Path("/dev/full").exists():
+        said = subprocess.run(f"{command} > /dev/full", shell=True, capture_output=True, text=True)
+        assert said.returncode == 2
+        assert said.stderr.startswith("jatlas: no space left") and said.stderr.count("\n") == 1
+
+
+def test_without_stderr_there_is_no_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(progress_bar([1, 2], shown=True, desc="images", unit="image")) == [1, 2]
+    assert main(["weights", "where"]) == 0
+    assert sys.stderr is not None
+    sys.stderr.close()
+
+
+# JAX
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("Unable to initialize backend 'cuda': no GPU\nmore"), AssertionError()]
+)
+def test_a_backend_that_cannot_start_is_no_damage(
+    monkeypatch: pytest.MonkeyPatch,
+    images: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    monkeypatch.setattr(jax, "devices", failing_with(error))
+    out = str(tmp_path / "atlas")
+    assert main(["build", str(images), "--network", "textures", "--out", out]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("jatlas: JAX cannot start: ") and said.count("\n") == 1
+    assert "damaged" not in said
+
+
+def test_a_full_device_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, images: Path, tmp_path: Path, capsys: Any
+) -> None:
+    full = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocator dump")
+    monkeypatch.setattr(session, "load_network", failing_with(full))
+    assert main(["build", str(images), "--out", str(tmp_path / "atlas")]) == 2
+    said = capsys.readouterr().err
+    assert "no memory left" in said and "--chunk" in said and said.count("\n") == 1
+
+
+@contextlib.contextmanager
+def setting(name: str, value: Any) -> Iterator[None]:
+    before = getattr(jax.config, name)
+    jax.config.update(name, value)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("jax_numpy_dtype_promotion", "strict"),
+        ("jax_debug_key_reuse", True),
+        ("jax_enable_x64", True),
+        ("jax_legacy_prng_key", "error"),
+    ],
+)
+def test_an_atlas_is_the_same_under_strict_settings(name: str, value: Any) -> None:
+    expected = build_arrays(IMAGES)
+    with setting(name, value):
+        atlas = build_arrays(IMAGES)
+    for one, other in zip(atlas.maps, expected.maps, strict=True):
+        np.testing.assert_array_equal(one.samples.source, other.samples.source)
+        np.testing.assert_allclose(one.samples.vectors, other.samples.vectors, atol=1e-5)
+        assert one.samples.vectors.dtype == one.samples.moment.dtype == np.float32
+        assert one.samples.evidence.dtype == np.float16
+        np.testing.assert_array_equal(one.grids[0].count, other.grids[0].count)
+        shown = one.grids[0].icons.images.astype(int), other.grids[0].icons.images.astype(int)
+        assert np.abs(np.subtract(*shown)).mean() < 2
+
+
+@pytest.mark.slow
+def test_other_settings_of_jax_are_in_the_record_and_named(tmp_path: Path) -> None:
+    images = make_images(tmp_path / "images")
+    build(images, tmp_path / "atlas")
+    with (
+        setting("jax_threefry_partitionable", False),
+        pytest.raises(ValueError, match=r"jax\.jax_threefry_partitionable: true there, false now"),
+    ):
+        build(images, tmp_path / "atlas")
+    assert jatlas.load(tmp_path / "atlas").info["generator"] == "threefry2x32"
