@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib.metadata
 import io
 import os
 import subprocess
@@ -225,6 +226,27 @@ def test_a_backend_that_cannot_start_is_no_damage(
     said = capsys.readouterr().err
     assert said.startswith("jatlas: JAX cannot start: ") and said.count("\n") == 1
     assert "damaged" not in said
+
+
+@pytest.mark.parametrize("version", ["0.11.1", "0.11.2"])
+def test_a_version_that_hangs_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, images: Path, tmp_path: Path, capsys: Any, version: str
+) -> None:
+    known = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata, "version", lambda name: version if name == "jaxlib" else known(name)
+    )
+    message = f"jaxlib {version} hangs .*: install another version"
+    with pytest.raises(ValueError, match=message):
+        jatlas.render(
+            tiny_network(), tiny_params(), np.eye(8)[:1], layer="conv1", key=jax.random.key(0)
+        )
+    with pytest.raises(ValueError, match=message):
+        build_arrays(IMAGES)
+    arguments = ["build", str(images), "--network", "textures", "--out", str(tmp_path / "atlas")]
+    assert main(arguments) == 2
+    assert f"jatlas: jaxlib {version} hangs" in capsys.readouterr().err
+    assert not (tmp_path / "atlas").exists()
 
 
 def test_a_full_device_is_said_in_one_line(

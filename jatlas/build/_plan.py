@@ -18,6 +18,7 @@ from jatlas.model import Network
 from jatlas.records import Atlas
 from jatlas.storage import CachedStage
 from jatlas.types import GENERATOR, Key, Params, Run, as_key, checks
+from jatlas.visualize import check_jaxlib
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,6 +154,7 @@ def check(request: Request) -> None:
             raise ValueError(f"{name}: expected at least one")
         if len(set(values)) < len(values):
             raise ValueError(f"{name}: expected each once, got {list(values)}")
+    check_jaxlib(jax.local_devices()[0])
     request.network.class_count(request.params)
     for side in (request.network.input_size, config.icons.views.size):
         for layer in layers:

@@ -15,6 +15,7 @@ import platformdirs
 
 from jatlas.model import Network, load_network
 from jatlas.types import GENERATOR, Key, Params, checks
+from jatlas.visualize import check_jaxlib
 
 # One arena, nothing from mmap, nothing back to the system below 2 GB, growth by 256 MB: the
 # numbers of M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD in malloc.h.
@@ -88,7 +89,7 @@ def start_jax() -> None:
     """Start JAX on all cores of a CPU, or on the accelerator that there is.
 
     Raises:
-      ValueError: if it cannot start.
+      ValueError: if it cannot start, or its version hangs.
     """
     use_all_cores()
     try:
@@ -99,6 +100,7 @@ def start_jax() -> None:
         chosen = os.environ.get("JAX_PLATFORMS")
         advice = f"JAX_PLATFORMS is {chosen!r}: unset it" if chosen else "try JAX_PLATFORMS=cpu"
         raise ValueError(f"JAX cannot start: {reason}; {advice}") from error
+    check_jaxlib(jax.devices()[0])
 
 
 def prepare_streams() -> None:

@@ -42,6 +42,7 @@ from jatlas.visualize._render import render as render
 from jatlas.visualize._render import render_each as render_each
 from jatlas.visualize._statistics import color_correlation_of as color_correlation_of
 from jatlas.visualize._statistics import magnitude_spectrum as magnitude_spectrum
+from jatlas.visualize._versions import check_jaxlib as check_jaxlib
 from jatlas.visualize._views import RandomViews as RandomViews
 from jatlas.visualize._views import View as View
 from jatlas.visualize._views import Views as Views

@@ -19,6 +19,7 @@ from jatlas.visualize import _memory as memory
 from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._optimize import ICONS, Task
+from jatlas.visualize._versions import check_jaxlib
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +131,7 @@ def render_each(
     numbers = np.arange(len(table)) if ids is None else np.asarray(ids)
     _check(table, numbers, config, chunk=run.chunk)
     devices = list(devices or jax.local_devices())
+    check_jaxlib(devices[0])
     chunk = run.chunk
     if chunk is None:
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
