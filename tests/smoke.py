@@ -1,0 +1,41 @@
+"""A build in a minute, to try a version of JAX: python tests/smoke.py
+
+Samples, a layout, icons over two devices, a class map, and the atlas read again.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+import jax
+import numpy as np
+from atlases import CONFIG, RUN, build, make_images
+from helpers import tiny_network, tiny_params
+
+import jatlas
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        images = make_images(Path(scratch) / "images")
+        atlas = build(images, Path(scratch) / "atlas", layers=("conv1",), grids=(3,))
+        selection = jatlas.ClassSelection(
+            rule="magnitude", max_samples=20, size=2, layout=CONFIG.layout
+        )
+        likeliest = int(atlas.maps[0].samples.evidence.astype(np.float32).mean(0).argmax())
+        network, params, key = tiny_network(), tiny_params(), jax.random.key(0)
+        atlas = jatlas.class_map(
+            network, params, atlas, likeliest, key=key, selection=selection, run=RUN
+        )
+        stored = jatlas.load(Path(scratch) / "atlas")
+    for each in (*atlas.maps, *stored.maps):
+        icons = each.grids[0].icons
+        assert np.isfinite(icons.scores).all() and icons.images.std() > 5, each.path
+    print(f"jax {jax.__version__}: {jax.device_count()} devices, {len(atlas.maps)} maps")
+
+
+if __name__ == "__main__":
+    main()
