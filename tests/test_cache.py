@@ -1,5 +1,11 @@
 """Results of stages on disk: kept under the digest of what decides them."""
 
+import errno
+import os
+import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +142,37 @@ def test_a_flipped_bit_is_damage(tmp_path: Path) -> None:
     assert stage.get() is None
 
 
+def test_the_file_of_another_stage_or_piece_is_not_taken_for_ones_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = (CachedStage.begin(tmp_path, name) for name in ("one", "other"))
+    one.put(arrays(1))
+    one.put(arrays(2), "a")
+    other.put(arrays(3))
+    for place, content in ((("one", ""), other), (("one", "a"), one), (("other", ""), one)):
+        caplog.clear()
+        stage, piece = (one if place[0] == "one" else other), place[1]
+        kept = stage._path(piece).read_bytes()
+        shutil.copy(content._path(""), stage._path(piece))
+        assert stage.get(piece) is None
+        assert f"{stage._path(piece)} is damaged: it holds the result of another" in caplog.text
+        stage._path(piece).write_bytes(kept)
+        assert stage.get(piece) is not None
+    np.savez(one._path(""), **arrays(1))  # of a version that did not say whose it is
+    assert one.get() is None
+
+
+def test_what_is_no_file_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stage = CachedStage.begin(tmp_path, "a")
+    for make in (os.mkfifo, lambda path: (path / "deep").mkdir(parents=True)):
+        stage._path("").unlink(missing_ok=True)
+        make(stage._path(""))
+        assert_equal(stage.once(lambda: arrays(3)), arrays(3))
+        assert "is damaged: it is not a file: it is computed again" in caplog.text
+        assert_equal(stage.get(), arrays(3))
+        caplog.clear()
+
+
 def test_the_working_folder_goes_when_all_is_well_only(tmp_path: Path) -> None:
     out = tmp_path / "atlas"
     with pytest.raises(RuntimeError), working_folder(out) as folder:
@@ -147,6 +184,138 @@ def test_the_working_folder_goes_when_all_is_well_only(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="another process"), working_folder(out):
             pass
     assert list(out.iterdir()) == []
+
+
+def test_folders_that_were_made_for_nothing_go(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), working_folder(tmp_path / "a" / "b"):
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_was_written_stays_an_unfinished_atlas(tmp_path: Path) -> None:
+    """With --cache nothing is kept in the folder, which else would seem to hold something else."""
+    out = tmp_path / "atlas"
+    with pytest.raises(RuntimeError), working_folder(out):
+        files.write_text(out / "conv2" / "points.npy", "text")
+        raise RuntimeError
+    assert (out / FOLDER).is_dir()
+    files.write_text(out / "atlas.json", "text")
+    with pytest.raises(RuntimeError), working_folder(out):
+        raise RuntimeError
+    assert not (out / FOLDER).exists()
+
+
+def test_what_a_killed_process_left_is_put_right_first(tmp_path: Path) -> None:
+    out = tmp_path / "atlas"
+    files.write_text(out / ".conv2-old-01234567" / "points.npy", "text")
+    files.write_text(out / ".atlas.json-tmp-01234567", "te")
+    with working_folder(out):
+        assert sorted(os.listdir(out)) == [FOLDER, "conv2"]
+
+
+def test_who_writes_to_an_atlas_is_said(tmp_path: Path) -> None:
+    who = rf"\(process {os.getpid()} on {socket.gethostname()}, since \d{{4}}-\d\d-\d\d \d\d:"
+    with working_folder(tmp_path), pytest.raises(ValueError, match=who), working_folder(tmp_path):
+        pass
+    with working_folder(tmp_path) as folder:
+        for content in ("", "{", "[]", "{}", '{"pid": 1}'):
+            (folder / "holder.json").write_text(content)
+            with (
+                pytest.raises(ValueError, match="is writing to it: wait"),
+                working_folder(tmp_path),
+            ):
+                pass
+
+
+@pytest.mark.parametrize("name", ["lock", "holder.json"])
+def test_a_damaged_lock_blocks_nobody_or_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / FOLDER / name
+    for make in (
+        lambda: (path / "deep").mkdir(parents=True),
+        lambda: os.mkfifo(path),
+        lambda: path.write_bytes(b"\xff" * 99),
+    ):
+        path.parent.mkdir()
+        make()
+        if path.is_dir() and name == "lock":
+            with pytest.raises(OSError, match="lock cannot be written"), working_folder(tmp_path):
+                pass
+            shutil.rmtree(path)
+        with working_folder(tmp_path):
+            pass
+        assert os.listdir(tmp_path) == []
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from jatlas.storage import working_folder
+with working_folder(Path(sys.argv[1])) as folder:
+    (folder / "kept").touch()
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        who = f"process {process.pid} on"
+        with pytest.raises(ValueError, match=who), working_folder(tmp_path):
+            pass
+        process.kill()
+        process.wait()
+        with working_folder(tmp_path) as folder:
+            assert (folder / "kept").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_file_stands_for_a_lock_where_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", lambda *_: failed(number))
+    with (
+        working_folder(tmp_path),
+        pytest.raises(ValueError, match="is writing to it") as caught,
+        working_folder(tmp_path),
+    ):
+        pass
+    with working_folder(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
+    if number != errno.ENOSYS:  # filelock has a way of its own then
+        assert f"if it has ended, remove {tmp_path / FOLDER}" in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["this", "another"])
+def test_a_file_that_stands_for_a_lock_does_not_outlive_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", lambda *_: failed(errno.ENOLCK))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    name = socket.gethostname() if host == "this" else "elsewhere"
+    folder = tmp_path / FOLDER
+    holder = {"pid": ended.pid, "host": name, "since": "yesterday"}
+    files.write_json(folder / "holder.json", holder)
+    (folder / "lock-file").write_text(f"{os.getpid()}\n{name}\n")
+    if host == "this":
+        with working_folder(tmp_path):
+            pass
+        assert os.listdir(tmp_path) == []
+    else:  # which cannot be asked
+        with (
+            pytest.raises(ValueError, match=r"on elsewhere, since yesterday\).*remove .*lock-file"),
+            working_folder(tmp_path),
+        ):
+            pass
+
+
+def failed(number: int) -> None:
+    raise OSError(number, os.strerror(number))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def test_killed_while_a_map_is_replaced_the_atlas_is_whole(
     """Stop before the old folder is moved away, before the new one comes, and after that."""
     add_map(folder, with_one, with_one.maps[-1])
     other = one(with_one, selection=dataclasses.replace(ONE, size=2), overwrite=True)
-    renamed, removed, done = Path.rename, files.shutil.rmtree, 0
+    renamed, removed, done = Path.rename, shutil.rmtree, 0
 
     def rename(path: Path, target: Path) -> Path:
         nonlocal done
@@ -183,7 +184,7 @@ def test_killed_while_a_map_is_replaced_the_atlas_is_whole(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", rename)
-        patch.setattr(files.shutil, "rmtree", remove)
+        patch.setattr(shutil, "rmtree", remove)
         with pytest.raises(Killed):
             add_map(folder, other, other.maps[-1])
     assert [each.path for each in load(folder).maps][:2] == ["conv1", "conv2"]

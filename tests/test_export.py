@@ -38,6 +38,18 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
+@pytest.fixture
+def unsigned(copy: Path) -> Path:
+    """The atlas without checksums, as another tool that changes its files leaves it."""
+
+    def drop(info: dict[str, Any]) -> None:
+        for entry in (info, *info["maps"]):
+            del entry["crc32"]
+
+    viewer_atlas.edit(copy, drop)
+    return copy
+
+
 def read(folder: Path, *, config: PackConfig | None = None) -> dict[str, Any]:
     parts = {part.name: part for part in pack(folder, config=config)}
     return {n: json.loads(p.data) if p.kind == "json" else p.data for n, p in parts.items()}
@@ -190,6 +202,56 @@ def test_a_title_is_escaped(copy: Path) -> None:
     assert "<title>Activation atlas of &lt;b&gt;&amp;" in text
 
 
+def test_a_title_may_hold_anything(copy: Path) -> None:
+    viewer_atlas.edit(copy, lambda info: info.update(network="a\ud800b"))
+    assert "<title>Activation atlas of a?b" in export_folder(copy).read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mixed4c/points.npy", "it is not the file that was saved"),
+        ("mixed4c/icons-8.png", "it is not the file that was saved"),
+        ("mixed4c/cells-16.npz", "it is not the file that was saved"),
+        ("images.txt", "it is not the file that was saved"),
+    ],
+)
+def test_the_file_of_another_atlas_is_refused(
+    copy: Path, tmp_path: Path, name: str, message: str
+) -> None:
+    other = viewer_atlas.make(tmp_path / "other", count=1300)
+    shutil.copy(other / name, copy / name)
+    if name == "images.txt":  # both have the same
+        (copy / name).write_text("one\n" * 600)
+    with pytest.raises(ValueError, match=f"{Path(name).name} is damaged: {message}"):
+        list(pack(copy))
+    (copy / name).unlink()
+    with pytest.raises(ValueError, match=f"is a damaged atlas: .*{Path(name).name}"):
+        list(pack(copy))
+
+
+def test_points_and_names_fit_the_atlas(unsigned: Path) -> None:
+    place = unsigned / "mixed4c" / "points.npy"
+    points = files.read_array(place)
+    for wrong in (points[:-1], points + 1, points.astype(str), points[:, 0], np.float32(3)):
+        np.save(place, wrong)
+        with pytest.raises(ValueError, match=r"points\.npy: expected finite \(1200, 2\)"):
+            list(pack(unsigned))
+    half = np.full((1200, 2), 1, np.float16)
+    np.save(place, half)
+    xy = base64.b64decode(read(unsigned)["m0-samples"]["xy"])
+    assert (np.frombuffer(xy, "<u2") == 65535).all()
+    (unsigned / "images.txt").write_text("one\n" * 20)
+    with pytest.raises(ValueError, match=r"images\.txt: expected more than \d+ names, got 20"):
+        list(pack(unsigned))
+
+
+def test_there_is_evidence_for_every_class(unsigned: Path) -> None:
+    viewer_atlas.edit(unsigned, lambda info: info["classes"].append("one more"))
+    with pytest.raises(ValueError, match="expected evidence for 10 classes, got 9"):
+        list(pack(unsigned))
+
+
 def test_nothing_names_another_host(folder: Path, tmp_path: Path) -> None:
     text = export_html(folder, tmp_path / "one.html").read_text(encoding="utf-8")
     # The namespace of SVG, from which nothing is requested.
@@ -231,17 +293,17 @@ def test_the_same_atlas_gives_the_same_bytes_from_another_folder(tmp_path: Path)
     assert list(pack(first)) == list(pack(second))
 
 
-def test_another_icon_changes_its_tiles_and_the_thumbnail_only(copy: Path) -> None:
-    before = {part.name: part.data for part in pack(copy)}
-    file = copy / "mixed4c" / "icons-8.png"
+def test_another_icon_changes_its_tiles_and_the_thumbnail_only(unsigned: Path) -> None:
+    before = {part.name: part.data for part in pack(unsigned)}
+    file = unsigned / "mixed4c" / "icons-8.png"
     sprite = np.array(Image.open(file))
     sprite[4 * PX : 5 * PX, 2 * PX : 3 * PX] ^= 255
     files.write_image(file, sprite)
-    after = {part.name: part.data for part in pack(copy)}
+    after = {part.name: part.data for part in pack(unsigned)}
     assert {name for name in before if after[name] != before[name]} == {"m0-g8-0-0-0"}
-    file = copy / "mixed4c" / "icons-16.png"  # the finest grid gives the thumbnail
+    file = unsigned / "mixed4c" / "icons-16.png"  # the finest grid gives the thumbnail
     files.write_image(file, 255 - np.array(Image.open(file)))
-    inverted = {part.name: part.data for part in pack(copy)}
+    inverted = {part.name: part.data for part in pack(unsigned)}
     assert {name for name in before if inverted[name] != after[name]} == {
         "m0-thumb",
         "m0-g16-0-0-0",
@@ -322,24 +384,24 @@ def test_a_damaged_file_is_refused(copy: Path, name: str) -> None:
     assert not (copy / "viewer").exists()
 
 
-def test_arrays_of_another_shape_are_refused(copy: Path) -> None:
-    path = copy / "mixed4c" / "cells-8.npz"
+def test_arrays_of_another_shape_are_refused(unsigned: Path) -> None:
+    path = unsigned / "mixed4c" / "cells-8.npz"
     arrays = files.read_arrays(path)
     files.write_arrays(path, arrays | {"evidence": arrays["evidence"][:7]})
     with pytest.raises(ValueError, match="expected evidence as floats of shape"):
-        list(pack(copy))
+        list(pack(unsigned))
     files.write_arrays(path, arrays)
     for points in (np.zeros(8, np.float32), np.full((9, 2), np.nan, np.float32)):
-        files.write_array(copy / "mixed4c" / "points.npy", points)
+        files.write_array(unsigned / "mixed4c" / "points.npy", points)
         with pytest.raises(ValueError, match="expected finite"):
-            list(pack(copy))
+            list(pack(unsigned))
 
 
-def test_image_names_are_lines_that_end_in_a_line_feed_alone(copy: Path) -> None:
-    names = ("a.jpg", "b\u2028c.jpg", "d\x0be.jpg", "", "f\x85g.jpg")
-    (copy / "images.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    images = read(copy, config=PackConfig(paths=True))["atlas"]["images"]
-    assert tuple(images) == names == read_names(copy)
+def test_image_names_are_lines_that_end_in_a_line_feed_alone(unsigned: Path) -> None:
+    names = ("a.jpg", "b\u2028c.jpg", "d\x0be.jpg", "", "f\x85g.jpg") * 20
+    (unsigned / "images.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    images = read(unsigned, config=PackConfig(paths=True))["atlas"]["images"]
+    assert tuple(images) == names == read_names(unsigned)
 
 
 def test_people_see_the_name_of_a_map_and_not_its_folder(copy: Path) -> None:
@@ -405,25 +467,25 @@ def test_targets_that_make_no_sense_are_refused(copy: Path, tmp_path: Path) -> N
         export(tmp_path / "nothing")
 
 
-def test_a_map_needs_no_more_than_its_icons(copy: Path) -> None:
+def test_a_map_needs_no_more_than_its_icons(unsigned: Path) -> None:
     for name in ("points.npy", "cells-4.npz", "vectors.npy", "evidence.npy"):
-        (copy / "mixed4c" / name).unlink()
+        (unsigned / "mixed4c" / name).unlink()
     axes = {"x": "sea to land", "y": ["cat", "dog"]}
     viewer_atlas.edit(
-        copy, lambda info: info["maps"][0].update(kind="comparison", title="a and b", axes=axes)
+        unsigned, lambda info: info["maps"][0].update(kind="comparison", title="a and b", axes=axes)
     )
-    parts = read(copy)
+    parts = read(unsigned)
     first, second = parts["atlas"]["maps"]
     assert (first["kind"], first["title"], first["axes"]) == ("comparison", "a and b", axes)
     assert "stride" not in first and "evidence" not in first["grids"][0]
     assert "m0-samples" not in parts and second["stride"] == 1
 
 
-def test_evidence_that_is_not_finite_counts_as_zero(copy: Path) -> None:
-    arrays = files.read_arrays(copy / "mixed4c" / "cells-4.npz")
+def test_evidence_that_is_not_finite_counts_as_zero(unsigned: Path) -> None:
+    arrays = files.read_arrays(unsigned / "mixed4c" / "cells-4.npz")
     arrays["evidence"][...] = np.nan
-    files.write_arrays(copy / "mixed4c" / "cells-4.npz", arrays)
-    part = read(copy)["m0-g4-e0"]
+    files.write_arrays(unsigned / "mixed4c" / "cells-4.npz", arrays)
+    part = read(unsigned)["m0-g4-e0"]
     assert part["scale"] == [0.0] * len(CLASSES)
 
 

@@ -1,15 +1,19 @@
 """Writing that is whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 import stat
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import pytest
+from faults import Fault, Killed, disk
 from PIL import Image
 
 from jatlas.storage import files
@@ -26,6 +30,11 @@ def content(folder: Path) -> dict[str, bytes]:
     """Return every file under a folder, hidden ones too."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def visible(folder: Path) -> dict[str, bytes]:
+    """Return every file under a folder that is not hidden, nor in a hidden folder."""
+    return {name: x for name, x in content(folder).items() if "/." not in f"/{name}"}
 
 
 def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
@@ -138,6 +147,169 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
     assert [path.name for path in tmp_path.iterdir()] == ["atlas"]
 
 
+def linked(tmp_path: Path) -> Path:
+    """A link to a folder with something in it."""
+    files.write_text(tmp_path / "real" / "index", "old")
+    files.write_text(tmp_path / "real" / "map" / "file", "old")
+    (tmp_path / "link").symlink_to("real", target_is_directory=True)
+    return tmp_path / "link"
+
+
+def write_new(target: Path) -> None:
+    with files.replacing_folder(target, last="index") as folder:
+        files.write_text(folder / "index", "new")
+        files.write_text(folder / "map" / "other", "new")
+
+
+OLD = {"real/index": b"old", "real/map/file": b"old"}
+NEW = {"real/index": b"new", "real/map/other": b"new"}
+
+
+def test_a_link_and_an_empty_folder_are_filled(tmp_path: Path) -> None:
+    link = linked(tmp_path)
+    write_new(link)
+    assert link.is_symlink() and content(tmp_path) == NEW
+    shutil.rmtree(tmp_path / "real")
+    (tmp_path / "real").mkdir(mode=0o750)
+    write_new(tmp_path / "real")
+    assert content(tmp_path) == NEW
+    assert stat.S_IMODE((tmp_path / "real").stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize("fault", ["denied", "interrupted", "interrupted after", "killed"])
+def test_a_folder_is_filled_whole_or_not_at_all(tmp_path: Path, fault: Fault) -> None:
+    """Have each rename fail; killed there, the next to look puts it right."""
+    for at in range(100):
+        root = tmp_path / str(at)
+        link = linked(root)
+        try:
+            with disk(root, fault, at=at) as watched:
+                write_new(link)
+        except (OSError, KeyboardInterrupt, Killed):
+            pass
+        if at >= len(watched.done):
+            break
+        assert fault == "killed" or visible(root) in (OLD, NEW), watched.done[at]
+        files.recover_target(link)
+        assert content(root) in (OLD, NEW), watched.done[at]
+        assert not [path for path in root.rglob("*") if path.name.startswith(".")]
+    assert at > 15
+
+
+def test_what_cannot_be_undone_is_kept(tmp_path: Path) -> None:
+    """The disk fails in the middle, and from then on: nothing of what was there is removed."""
+    link = linked(tmp_path)
+    with pytest.raises(OSError, match="disk"), pytest.MonkeyPatch.context() as patch:
+        renamed, calls = os.rename, 0
+
+        def rename(*args: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > 2:
+                raise OSError("the disk fails")
+            renamed(*args)
+
+        patch.setattr(os, "rename", rename)
+        write_new(link)
+    assert sorted(content(tmp_path).values()).count(b"old") == 2
+    files.recover_target(link)
+    assert content(tmp_path) == OLD
+
+
+def write_with_index(root: Path) -> None:
+    with files.replacing_folder(root / "map", index=root / "index") as folder:
+        files.write_text(folder / "file", "new")
+        files.write_text(folder / "index", "new")
+
+
+@pytest.mark.parametrize("fault", ["full", "denied", "interrupted", "interrupted after", "killed"])
+def test_a_folder_comes_with_what_describes_it(tmp_path: Path, fault: Fault) -> None:
+    for at in range(100):
+        root = tmp_path / str(at)
+        files.write_text(root / "index", "old")
+        files.write_text(root / "map" / "file", "old")
+        try:
+            with disk(root, fault, at=at) as watched:
+                write_with_index(root)
+        except (OSError, KeyboardInterrupt, Killed):
+            pass
+        if at >= len(watched.done):
+            break
+        states = ({"index": x, "map/file": x} for x in (b"old", b"new"))
+        assert fault == "killed" or visible(root) in states, watched.done[at]
+        files.recover(root, index="index")
+        found = content(root)
+        assert found.keys() == {"index", "map/file"}, (watched.done[at], found)
+        assert found["index"] == found["map/file"], watched.done[at]
+    assert at > 10
+
+
+def test_what_a_killed_process_left_is_put_right(tmp_path: Path) -> None:
+    files.write_text(tmp_path / ".map-old-0123abcd" / "file", "old")
+    files.write_text(tmp_path / ".map-new-0123abcd" / "file", "half")
+    files.write_text(tmp_path / ".other-new-0123abce" / "file", "half")
+    files.write_text(tmp_path / ".index-tmp-0123abcf", "half")
+    mine = {".mine-12": b"kept", ".old-photographs": b"kept", ".a-new-xyz": b"kept"}
+    for name in mine:
+        files.write_text(tmp_path / name, "kept")
+    files.recover(tmp_path)
+    assert content(tmp_path) == mine | {"map/file": b"old"}
+    files.recover(tmp_path / "nowhere")
+
+
+def test_what_a_running_process_is_at_is_left_alone(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "map" / "file", "old")
+    with (
+        files.replacing_folder(tmp_path / "map") as folder,
+        files.replacing(tmp_path / "index") as file,
+    ):
+        files.write_text(folder / "file", "new")
+        before = content(tmp_path)
+        files.recover(tmp_path)
+        files.recover_target(tmp_path / "map")
+        assert content(tmp_path) == before
+        file.write(b"new")
+    assert content(tmp_path) == {"map/file": b"new", "index": b"new"}
+
+
+def test_all_is_flushed_before_it_is_renamed_and_the_rename_too(tmp_path: Path) -> None:
+    with disk(tmp_path) as watched:
+        files.write_text(tmp_path / "file", "text")
+        assert watched.done[-3:] == ["fsync .file-tmp-#", "rename .file-tmp-#", "fsync ."]
+        with files.replacing_folder(tmp_path / "atlas") as folder:
+            files.write_text(folder / "map" / "file", "text")
+            (folder / "other").write_bytes(b"text")
+            start = len(watched.done)
+        *flushed, renamed, last = watched.done[start:]
+    new = ".atlas-new-#"
+    assert {x for x in flushed if x.startswith("fsync")} == {
+        f"fsync {new}", f"fsync {new}/map", f"fsync {new}/map/file", f"fsync {new}/other"
+    }  # fmt: skip
+    assert (renamed, last) == (f"rename {new}", "fsync .")
+
+
+def test_folders_that_cannot_be_flushed_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed, opened = os.fsync, os.open
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flushed(descriptor)
+
+    def no_folder(path: Any, flags: int, *args: Any, **rest: Any) -> int:
+        if os.path.isdir(path):  # as on Windows
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path, flags, *args, **rest)
+
+    for owner, function in (("fsync", fsync), ("open", no_folder)):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, owner, function)
+            files.write_text(tmp_path / owner, "text")
+        assert (tmp_path / owner).read_text() == "text"
+
+
 def test_text_is_utf8_and_keeps_its_line_ends(tmp_path: Path) -> None:
     files.write_text(tmp_path / "file", "Käse\r\n面\n")
     assert (tmp_path / "file").read_bytes() == "Käse\r\n面\n".encode()
@@ -149,6 +321,21 @@ def test_json_is_readable_and_comes_back(tmp_path: Path) -> None:
     text = (tmp_path / "file").read_text(encoding="utf-8")
     assert json.loads(text) == value
     assert '"name": "Käse"' in text and text.count("\n") > 4 and text.endswith("}\n")
+
+
+def test_names_that_are_not_utf8_come_back_from_json(tmp_path: Path) -> None:
+    value = {"root": os.fsdecode(b"/pictures/\xff"), "lone": "\ud800"}
+    files.write_json(tmp_path / "file", value)
+    assert files.read_json(tmp_path / "file") == value
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[" * 10**5, ""]
+)
+def test_json_that_is_none_is_damaged(tmp_path: Path, text: str) -> None:
+    files.write_text(tmp_path / "file", text)
+    with pytest.raises(ValueError, match="file is damaged: "):
+        files.read_json(tmp_path / "file")
 
 
 @pytest.mark.parametrize(
@@ -307,3 +494,63 @@ def test_a_full_disk_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.Monke
     for write in (files.write_array, lambda path, array: files.write_arrays(path, {"a": array})):
         with pytest.raises(OSError, match="No space left on device"):
             write(tmp_path / "a", np.zeros(10**6))
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "array": files.read_array,
+    "arrays": files.read_arrays,
+    "json": files.read_json,
+    "text": files.read_text,
+    "image": lambda path: files.read_image(path, width=1, height=1),
+    "sum": lambda path: files.verify(path.parent, {path.name: "00000000"}),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(ValueError, match=f"{name} is damaged: it is not a file"):
+            READERS[kind](tmp_path / name)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        READERS[kind](tmp_path / "nowhere")
+
+
+def test_archives_cannot_hold_more_than_they_do(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    content = {"x": np.zeros(100_000), "y": np.zeros(3)}
+    np.savez_compressed(path, **content)
+    np.testing.assert_array_equal(files.read_arrays(path)["x"], content["x"])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("x.npy", b"text")
+    with pytest.raises(ValueError, match="compressed in a way that is not read"):
+        files.read_arrays(path)
+
+
+def test_a_picture_of_another_size_or_kind_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 3)).save(path)
+    assert files.read_image(path, width=4, height=3).size == (4, 3)
+    with pytest.raises(ValueError, match=r"a\.png is damaged: expected 3 x 4 px, got \(4, 3\)"):
+        files.read_image(path, width=3, height=4)
+    for mode in ("RGBA", "L", "P"):
+        Image.new(mode, (4, 3)).save(path)
+        assert files.read_image(path, width=4, height=3).mode == "RGB"
+    Image.new("I;16", (4, 3)).save(path)
+    with pytest.raises(ValueError, match="expected 8 bits per channel"):
+        files.read_image(path, width=4, height=3)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"a\.png is damaged: "):
+        files.read_image(path, width=4, height=3)
+
+
+def test_checksums_tell_files_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        files.write_text(tmp_path / name, name)
+    sums = files.checksums(tmp_path)
+    assert sums == {"a": "e8b7be43", "b": "71beeff9"}
+    files.verify(tmp_path, sums)
+    files.write_text(tmp_path / "b", "a")
+    with pytest.raises(ValueError, match="b is damaged: it is not the file that was saved"):
+        files.verify(tmp_path, sums)

@@ -14,7 +14,7 @@ from typing import IO
 
 from jatlas.records import Atlas
 from jatlas.show._pack import PackConfig, pack
-from jatlas.storage import files, read_info, save
+from jatlas.storage import files, read_about, read_info, save
 
 PAGE = "index.html"
 VIEWER = "viewer"
@@ -199,7 +199,13 @@ def _element(out: IO[bytes], name: str, kind: str, data: bytes) -> None:
 
 
 def _title(folder: Path) -> str:
-    return f"Activation atlas of {read_info(folder).get('network', 'a network')}"
+    info = read_info(folder)
+    try:
+        name = read_about(info).get("network", "a network")
+    except ValueError as error:
+        raise ValueError(f"{folder} is a damaged atlas: {error}") from error
+    # Escapes in atlas.json can hold lone surrogates, which no encoding can write.
+    return f"Activation atlas of {name}".encode("utf-8", "replace").decode()
 
 
 def _page_start(title: str, policy: str, head: str) -> str:

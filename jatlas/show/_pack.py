@@ -16,12 +16,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jatlas import pixels
 from jatlas.show import _tiles as tiles
 from jatlas.show._encode import embeddable, encoded, quantized, rounded
-from jatlas.show._entries import GridEntry, MapEntry, read_classes, read_maps
-from jatlas.storage import files, read_info, read_names
-from jatlas.types import HostArray
+from jatlas.storage import (
+    GridEntry,
+    MapEntry,
+    files,
+    map_place,
+    read_about,
+    read_classes,
+    read_info,
+    read_maps,
+    read_names,
+    read_sheet,
+    read_sums,
+)
+from jatlas.types import HostArray, checks
 
 FORMAT = "jatlas-viewer/1"
 
@@ -43,7 +53,7 @@ class PackConfig:
         every second, third ... is kept.
 
     Raises:
-      ValueError: if a number is out of range.
+      ValueError: if a value is of another kind or out of range.
 
     Example:
       >>> PackConfig(samples=0)
@@ -57,10 +67,9 @@ class PackConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, minimum in (("evidence", 0), ("samples", 1)):
-            value = getattr(self, name)
-            if value < minimum:
-                raise ValueError(f"{name}: expected at least {minimum}, got {value}")
+        checks.field(self, "paths", checks.flag)
+        checks.field(self, "evidence", checks.whole, minimum=0)
+        checks.field(self, "samples", checks.whole)
 
 
 class Part(NamedTuple):
@@ -97,25 +106,38 @@ def pack(folder: str | Path, *, config: PackConfig | None = None) -> Iterator[Pa
     config = PackConfig() if config is None else config
     info = read_info(root)
     try:
-        maps = read_maps(info)
+        maps, classes, about = read_maps(info), read_classes(info), read_about(info)
+        images = _images(root, info, maps)
         entries = []
         for number, entry in enumerate(maps):
-            entries.append((yield from _map_parts(root, entry, f"m{number}", config)))
-        images = list(read_names(root)) if (root / "images.txt").exists() else []
-        about: dict[str, Any] = {name: info[name] for name in _ABOUT if name in info}
-        if not isinstance(about.get("network", ""), str):
-            raise ValueError("atlas.json: network: expected a string")
+            parts = _map_parts(root, entry, f"m{number}", len(classes), config)
+            entries.append((yield from parts))
     except (OSError, ValueError) as error:
         raise ValueError(f"{root} is a damaged atlas: {error}") from error
     manifest: dict[str, Any] = {
         "format": FORMAT,
-        "about": {**about, "images": len(images)},
-        "classes": _class_names(read_classes(info), maps),
+        "about": {x: about[x] for x in _ABOUT if x in about} | {"images": len(images)},
+        "classes": _class_names(classes, maps),
         "maps": entries,
     }
     if config.paths:
         manifest["images"] = images
     yield _json("atlas", manifest)
+
+
+def _images(root: Path, info: dict[str, Any], maps: tuple[MapEntry, ...]) -> list[str]:
+    """Read the names of the images, none if they were not saved."""
+    files.verify(root, read_sums(info))
+    if not (root / "images.txt").exists():
+        return []
+    names = list(read_names(root))
+    shown = (index for entry in maps for grid in entry.grids for each in grid.images or []
+             for index in each)  # fmt: skip
+    if (last := max(shown, default=-1)) >= len(names):
+        raise ValueError(
+            f"{root / 'images.txt'}: expected more than {last} names, got {len(names)}"
+        )
+    return names
 
 
 def _class_names(known: list[str], maps: tuple[MapEntry, ...]) -> list[str]:
@@ -130,12 +152,12 @@ def _class_names(known: list[str], maps: tuple[MapEntry, ...]) -> list[str]:
 
 
 def _map_parts(
-    root: Path, entry: MapEntry, name: str, config: PackConfig
+    root: Path, entry: MapEntry, name: str, classes: int, config: PackConfig
 ) -> Generator[Part, None, dict[str, Any]]:
     """Yield the parts of a map; returns what the manifest says about it."""
-    place = root / entry.path
-    if not place.resolve().is_relative_to(root.resolve()):
-        raise ValueError(f"map path {entry.path!r} leads out of the folder")
+    place = map_place(root, entry)
+    grids = sorted(entry.grids, key=lambda grid: grid.size)
+    _verify(place, entry)
     manifest: dict[str, Any] = {
         "id": entry.name,
         "kind": entry.kind,
@@ -146,30 +168,53 @@ def _map_parts(
         "grids": [],
     }
     # The thumbnail needs a grid that is fine, but not much finer than its pixels.
-    sizes = [grid.size for grid in entry.grids]
+    sizes = [grid.size for grid in grids]
     best = max((size for size in sizes if size <= 80), default=sizes[0])
-    for grid in entry.grids:
+    for grid in grids:
         thumb = f"{name}-thumb" if grid.size == best else None
-        shape = yield from _grid_parts(place, grid, f"{name}-g{grid.size}", thumb, config)
-        manifest["grids"].append(shape)
+        parts = _grid_parts(place, grid, f"{name}-g{grid.size}", thumb, classes, config)
+        manifest["grids"].append((yield from parts))
     if (place / "points.npy").exists():
-        points = files.read_array(place / "points.npy")
-        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-            raise ValueError(f"{place / 'points.npy'}: expected finite (n, 2), got {points.shape}")
+        points = _points(place / "points.npy", entry.samples)
         stride = max(-(-len(points) // config.samples), 1)
-        kept = np.clip(np.floor(points[::stride] * 65536), 0, 65535).astype("<u2")
+        # In float64: half precision does not reach 65536.
+        scaled = points[::stride].astype(np.float64) * 65536
+        kept = np.clip(np.floor(scaled), 0, 65535).astype("<u2")
         manifest["stride"] = stride
         yield _json(f"{name}-samples", {"xy": encoded(kept)})
     return manifest
 
 
+def _verify(place: Path, entry: MapEntry) -> None:
+    """Check that the files of a map that a page is made of are those that were saved."""
+    used = {"points.npy"}
+    for grid in entry.grids:
+        used |= {f"cells-{grid.size}.npz", f"icons-{grid.size}.png"}
+        used |= set() if grid.sheet is None else {grid.sheet.file}
+    files.verify(place, {name: x for name, x in entry.sums.items() if name in used})
+
+
+def _points(path: Path, samples: int | None) -> HostArray:
+    points = files.read_array(path)
+    count = len(points) if samples is None and points.ndim else samples
+    if (
+        points.shape != (count, 2)
+        or points.dtype.kind != "f"
+        or not ((points >= 0) & (points <= 1)).all()
+    ):
+        raise ValueError(
+            f"{path}: expected finite ({count}, 2) from 0 to 1, got {points.dtype} {points.shape}"
+        )
+    return points
+
+
 def _grid_parts(
-    place: Path, grid: GridEntry, name: str, thumb: str | None, config: PackConfig
+    place: Path, grid: GridEntry, name: str, thumb: str | None, classes: int, config: PackConfig
 ) -> Generator[Part, None, dict[str, Any]]:
     """Yield the parts of a grid; returns what the manifest says about it."""
     side = grid.size * grid.icon_px
-    sprite = pixels.open_sprite(place / f"icons-{grid.size}.png", width=side, height=side)
-    evidence = _evidence(place, grid)
+    sprite = files.read_image(place / f"icons-{grid.size}.png", width=side, height=side)
+    evidence = _evidence(place, grid, classes)
     yield _json(name, _columns(grid, evidence, paths=config.paths))
     for tile in tiles.cut(sprite, grid.cells, size=grid.size, icon_px=grid.icon_px):
         yield Part(f"{name}-{tile.level}-{tile.column}-{tile.row}", "jpg", tile.data)
@@ -199,7 +244,7 @@ def _grid_parts(
     return manifest
 
 
-def _evidence(place: Path, grid: GridEntry) -> HostArray | None:
+def _evidence(place: Path, grid: GridEntry, classes: int) -> HostArray | None:
     """Read the evidence of a grid's cells: (m, classes) float32, None if it was not saved."""
     path = place / f"cells-{grid.size}.npz"
     evidence = files.read_arrays(path).get("evidence") if path.exists() else None
@@ -210,6 +255,10 @@ def _evidence(place: Path, grid: GridEntry) -> HostArray | None:
         raise ValueError(
             f"{path}: expected evidence as floats of shape {(*shape, 'classes')}, "
             f"got {evidence.dtype} {evidence.shape}"
+        )
+    if evidence.shape[2] < classes:
+        raise ValueError(
+            f"{path}: expected evidence for {classes} classes, got {evidence.shape[2]}"
         )
     return evidence.reshape(grid.size**2, evidence.shape[2])[grid.cells].astype(np.float32)
 
@@ -245,13 +294,8 @@ def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dic
 def _exemplar_parts(place: Path, grid: GridEntry, name: str) -> Iterator[Part]:
     sheet, count = grid.sheet, len(grid.cells)
     assert sheet is not None
-    path = place / sheet.file
-    if not path.resolve().is_relative_to(place.resolve()):
-        raise ValueError(f"exemplars file {sheet.file!r} leads out of the folder")
-    width = sheet.columns * sheet.per_cell * sheet.px
-    height = -(-count // sheet.columns) * sheet.px
     pictures = tiles.strips(
-        pixels.open_sprite(path, width=width, height=height),
+        read_sheet(place, sheet, count),
         count=count,
         per_cell=sheet.per_cell,
         px=sheet.px,

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import logging
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from jatlas.storage import files
 from jatlas.types import HostArray
 
 log = logging.getLogger(__name__)
 
-FOLDER = ".jatlas"
-"""Where the results of a build's stages are, in its output folder, until it is complete."""
-
 Arrays: TypeAlias = dict[str, HostArray]
 """Named arrays: the result of a stage."""
 
-_LOCK = "lock"
+_OWNER = "stage digest and piece"  # in the file too: it may have been renamed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +75,18 @@ class CachedStage:
         return stored
 
     def get(self, piece: str = "") -> Arrays | None:
-        """Return the result or a piece of it; None if it is not there or damaged."""
+        """Return the result or a piece of it; None if it is not there, damaged, or another's."""
         if self.digest in self.known and not piece:
             return self.known[self.digest]()
         if self.folder is None:
             return None
+        path = self._path(piece)
         try:
-            return files.read_arrays(self._path(piece))
+            arrays = files.read_arrays(path)
+            owner = arrays.pop(_OWNER, np.array(""))
+            if not np.array_equal(owner, self._owner(piece)):
+                raise ValueError(f"{path} is damaged: it holds the result of another stage")
+            return arrays
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -93,8 +95,11 @@ class CachedStage:
 
     def put(self, arrays: Arrays, piece: str = "") -> None:
         """Keep the result or a piece of it."""
-        if self.folder is not None:
-            files.write_arrays(self._path(piece), arrays)
+        if self.folder is None:
+            return
+        path = self._path(piece)
+        files.make_way(path)  # nothing but a result has such a name
+        files.write_arrays(path, arrays | {_OWNER: self._owner(piece)})
 
     def pieces(self) -> list[str]:
         """Return the names of the pieces that are there, sorted."""
@@ -105,6 +110,9 @@ class CachedStage:
         found = (x for x in names if x.startswith(before) and x.endswith(after))
         return sorted(name[len(before) : -len(after)] for name in found)
 
+    def _owner(self, piece: str) -> HostArray:
+        return np.array(f"{self.digest} {piece}")
+
     def _path(self, piece: str) -> Path:
         assert self.folder is not None
         name = f"{files.safe_name(self.name)}-{self.digest[:24]}"
@@ -114,42 +122,3 @@ class CachedStage:
 def _digest(name: str, inputs: dict[str, Any]) -> str:
     text = json.dumps([name, inputs], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def working_folder(target: Path) -> Iterator[Path]:
-    """Hold the folder in which the results of an output's stages are kept, alone.
-
-    It is removed if the block ends without an error, or if nothing was kept in it.
-
-    Args:
-      target: the output folder; it is made.
-
-    Yields:
-      The folder, inside the target.
-
-    Raises:
-      ValueError: if another process holds it.
-      OSError: if it cannot be made.
-    """
-    import filelock
-
-    folder, new = target / FOLDER, not target.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise ValueError(
-            f"{target}: another process is writing to it: wait for it, or choose another folder"
-        ) from error
-    done = False
-    try:
-        yield folder
-        done = True
-    finally:
-        lock.release()
-        if done or {path.name for path in folder.iterdir()} <= {_LOCK}:
-            shutil.rmtree(folder, ignore_errors=True)
-            if new and not any(target.iterdir()):
-                target.rmdir()

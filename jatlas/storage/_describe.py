@@ -1,7 +1,7 @@
 """What atlas.json says of an atlas: its maps, their grids, their cells."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,14 +43,28 @@ def top_classes(
     return [(i, class_name(i, classes), float(f"{evidence[i]:.5g}")) for i in best]
 
 
-def describe(atlas: Atlas) -> dict[str, Any]:
-    """Return what atlas.json says of an atlas."""
-    maps = [describe_map(atlas_map, atlas.classes) for atlas_map in atlas.maps]
-    return {"format": FORMAT, **atlas.info, "classes": list(atlas.classes), "maps": maps}
+def describe(atlas: Atlas, sums: Mapping[str, dict[str, str]]) -> dict[str, Any]:
+    """Return what atlas.json says of an atlas.
+
+    Args:
+      atlas: the atlas.
+      sums: checksums of the files of each map, by the map's folder, and of other files under "".
+    """
+    maps = [describe_map(x, atlas.classes, sums.get(map_folder(x), {})) for x in atlas.maps]
+    about = {"format": FORMAT, **atlas.info, "classes": list(atlas.classes)}
+    return about | {"crc32": sums.get("", {}), "maps": maps}
 
 
-def describe_map(atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return what atlas.json says of a map."""
+def describe_map(
+    atlas_map: Map, classes: tuple[str, ...], sums: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what atlas.json says of a map.
+
+    Args:
+      atlas_map: the map.
+      classes: names of the atlas's classes.
+      sums: checksums of the map's files by name; none if they are not known.
+    """
     entry: dict[str, Any] = {
         "kind": atlas_map.kind,
         "layer": atlas_map.layer,
@@ -58,6 +72,8 @@ def describe_map(atlas_map: Map, classes: tuple[str, ...]) -> dict[str, Any]:
         "path": map_folder(atlas_map),
         "samples": len(atlas_map.samples),
     }
+    if sums:
+        entry["crc32"] = dict(sums)
     if atlas_map.classes:
         names = [class_name(index, classes) for index in atlas_map.classes]
         title = f"{' / '.join(names)} ({atlas_map.layer})"

@@ -1,15 +1,19 @@
 """The atlas on disk: format `jatlas/1`."""
 
-import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jatlas.records import Atlas, Info, Map
 from jatlas.storage import files
-from jatlas.storage._cache import FOLDER
+from jatlas.storage._checks import check_atlas, check_map
 from jatlas.storage._describe import ATLAS_FILE, FORMAT, describe, describe_map, map_folder
+from jatlas.storage._entries import read_about, read_classes, read_maps, read_sums
 from jatlas.storage._maps import read_map, write_map
+from jatlas.storage._working import FOLDER
+
+_IMAGES = "images.txt"
 
 
 def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -24,16 +28,17 @@ def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
       The folder.
 
     Raises:
-      ValueError: if the folder holds something.
+      ValueError: if the folder holds something, or the arrays of the atlas do not fit together.
       OSError: if it cannot be written; the folder is as it was.
     """
     target = Path(path)
+    files.recover_target(target)
     if check_output(target) and not overwrite:
         raise ValueError(f"{target} holds an atlas already: choose another output folder")
+    check_atlas(atlas)
     with files.replacing_folder(target, last=ATLAS_FILE) as folder:
-        for atlas_map in atlas.maps:
-            write_map(folder / map_folder(atlas_map), atlas_map)
-        _write_index(folder, atlas)
+        sums = {map_folder(x): write_map(folder / map_folder(x), x) for x in atlas.maps}
+        _write_index(folder, atlas, sums)
     return target
 
 
@@ -41,34 +46,66 @@ def update(path: str | Path, atlas: Atlas, *, stored: Atlas | None) -> None:
     """Write an atlas into a folder map by map, atlas.json last.
 
     Each map's folder is complete before it takes its place. Killed on the way, a new folder is no
-    atlas yet, and a stored atlas no longer says which stages its maps are the results of.
+    atlas yet. A stored atlas that is extended is whole all the while; one whose maps become others
+    is damaged until all are replaced, and `load` says so.
 
     Args:
       path: the folder, which exists.
       atlas: the atlas; those of its maps that are the very records of `stored` are left alone.
-      stored: the atlas that the folder holds; None if it holds none.
+      stored: the atlas that the folder holds; None if it holds none, or a damaged one.
 
     Raises:
+      ValueError: if the arrays of the atlas do not fit together.
       OSError: if it cannot be written.
     """
+    check_atlas(atlas)
     folder = Path(path)
     before = () if stored is None else stored.maps
-    if stored is not None:
-        files.write_json(folder / ATLAS_FILE, describe(stored) | {"stages": {}})
+    sums: dict[str, dict[str, str]] = {}
+    if (folder / "viewer" / "viewer.js").exists():
+        # Or killed before there is a new page, the old one would be taken for it.
+        (folder / "index.html").unlink(missing_ok=True)
+    if stored is None:
+        (folder / ATLAS_FILE).unlink(missing_ok=True)
+    else:
+        info = read_info(folder)
+        sums = {entry.path: entry.sums for entry in read_maps(info)}
+        _drop_stages(folder, info, atlas)
     for atlas_map in atlas.maps:
+        name = map_folder(atlas_map)
         if not any(atlas_map is other for other in before):
-            with files.replacing_folder(folder / map_folder(atlas_map)) as target:
-                write_map(target, atlas_map)
-    _write_index(folder, atlas)
+            with files.replacing_folder(folder / name) as target:
+                sums[name] = write_map(target, atlas_map)
+    _write_index(folder, atlas, sums)
     current = {map_folder(atlas_map) for atlas_map in atlas.maps}
     for atlas_map in before:
         if map_folder(atlas_map) not in current:
             shutil.rmtree(folder / map_folder(atlas_map), ignore_errors=True)
 
 
-def _write_index(folder: Path, atlas: Atlas) -> None:
-    files.write_text(folder / "images.txt", "".join(f"{name}\n" for name in atlas.images))
-    files.write_json(folder / ATLAS_FILE, describe(atlas))
+def _drop_stages(folder: Path, info: dict[str, Any], atlas: Atlas) -> None:
+    """Have atlas.json not name the stages that will be others in a new atlas."""
+    known, wanted = info.get("stages", {}), atlas.info.get("stages", {})
+    lasting = {name: x for name, x in known.items() if wanted.get(name) == x}
+    if lasting != known:
+        files.write_json(folder / ATLAS_FILE, info | {"stages": lasting})
+
+
+def _write_index(folder: Path, atlas: Atlas, sums: Mapping[str, dict[str, str]]) -> None:
+    for number, name in enumerate(atlas.images):
+        if "\n" in name or not _is_unicode(name):
+            raise ValueError(f"image {number}: expected one line of text as its name, got {name!r}")
+    files.write_text(folder / _IMAGES, "".join(f"{name}\n" for name in atlas.images))
+    own = {_IMAGES: files.checksum(folder / _IMAGES)}
+    files.write_json(folder / ATLAS_FILE, describe(atlas, {**sums, "": own}))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # such as the name of a file that is not UTF-8
+        return False
+    return True
 
 
 def load(path: str | Path) -> Atlas:
@@ -79,26 +116,41 @@ def load(path: str | Path) -> Atlas:
 
     Raises:
       FileNotFoundError: if there is none.
-      ValueError: if it is of another format, or a file is missing or damaged.
+      ValueError: if it is of another format, or a file is missing, damaged, or not the one that
+        was saved.
     """
     folder = Path(path)
     info = read_info(folder)
     try:
-        maps = tuple(read_map(folder, entry) for entry in info.pop("maps"))
-        images = read_names(folder)
-        classes = tuple(info.pop("classes"))
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        sums = read_sums(info)
+        files.verify(folder, sums)
+        atlas = Atlas(
+            maps=tuple(read_map(folder, entry) for entry in read_maps(info)),
+            images=read_names(folder),
+            classes=tuple(read_classes(info)),
+            info=Info(read_about(info)),
+        )
+        if not sums:  # written before there were any
+            _check_count(folder, atlas)
+        check_atlas(atlas)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{folder} is a damaged atlas: {error}") from error
-    info.pop("format")
-    return Atlas(maps=maps, images=images, classes=classes, info=Info(info))
+    return atlas
+
+
+def _check_count(folder: Path, atlas: Atlas) -> None:
+    count = atlas.info.get("source", {}).get("images")
+    if count not in (None, len(atlas.images)):
+        raise ValueError(f"{folder / _IMAGES}: expected {count} names, got {len(atlas.images)}")
 
 
 def add_map(path: str | Path, atlas: Atlas, new: Map) -> None:
     """Write one map into an atlas folder, in the place of the map of its name if there is one.
 
-    The map's folder is complete before it takes its place, and atlas.json is replaced last. While
-    the folder of a class map is replaced, atlas.json does not name it: killed there, the atlas
-    lacks the map and is whole. A layer's map, which the others need, stays named.
+    The map's folder is complete before it takes its place, and atlas.json with it. While the
+    folder of a class map is replaced, atlas.json does not name it: killed there, the atlas lacks
+    the map and is whole. A layer's map, which the others need, stays named: killed there, the next
+    command that writes to the atlas puts it back.
 
     Args:
       path: the atlas folder.
@@ -106,28 +158,34 @@ def add_map(path: str | Path, atlas: Atlas, new: Map) -> None:
       new: the map.
 
     Raises:
+      ValueError: if the arrays of the map do not fit together.
       OSError: if it cannot be written; the atlas is as it was.
     """
     folder = Path(path)
+    check_map(new, atlas)
     stored = read_info(folder)  # another map may have come meanwhile
-    names = [entry["name"] for entry in stored["maps"]]
+    names = [entry.name for entry in read_maps(stored)]
     place = names.index(new.path) if new.path in names else len(names)
     complete, without = list(stored["maps"]), list(stored["maps"])
-    complete[place : place + 1] = [describe_map(new, atlas.classes)]
     del without[place : place + 1]
     stages = stored.get("stages", {}) | atlas.info.get("stages", {})
-    hidden = False
+    index, place_of_new, hidden = folder / ATLAS_FILE, folder / map_folder(new), False
     try:
-        with files.replacing_folder(folder / map_folder(new)) as target:
-            write_map(target, new)
+        with files.replacing_folder(place_of_new, index=index) as target:
+            complete[place : place + 1] = [describe_map(new, atlas.classes, write_map(target, new))]
+            files.write_json(target / ATLAS_FILE, stored | {"maps": complete, "stages": stages})
             if new.path in names and new.kind != "layer":
-                files.write_json(folder / ATLAS_FILE, stored | {"maps": without})
                 hidden = True
-    except OSError:
-        if hidden:
-            files.write_json(folder / ATLAS_FILE, stored)
+                files.write_json(index, stored | {"maps": without})
+    except BaseException:
+        # Unless it is the new map that is there by now, or the old one could not be put back.
+        if hidden and place_of_new.exists() and not _names_map(folder, new):
+            files.write_json(index, stored)
         raise
-    files.write_json(folder / ATLAS_FILE, stored | {"maps": complete, "stages": stages})
+
+
+def _names_map(folder: Path, new: Map) -> bool:
+    return new.path in [entry.name for entry in read_maps(read_info(folder))]
 
 
 def check_output(folder: Path) -> bool:
@@ -135,15 +193,29 @@ def check_output(folder: Path) -> bool:
 
     Raises:
       ValueError: if the folder is none, or holds anything but an atlas or an unfinished one.
+      OSError: if it cannot be looked at.
     """
+    try:
+        return _holds_atlas(folder)
+    except OSError as error:
+        raise files.refusal(folder, error) from error
+
+
+def _holds_atlas(folder: Path) -> bool:
+    for place in (folder, *folder.parents):
+        if place.is_symlink() and not place.exists():
+            raise ValueError(f"{place} is a link to a folder that is not there: remove the link")
+        if place.exists() and not place.is_dir():
+            what = "a file" if place.is_file() else "no folder"
+            raise ValueError(f"{place} is {what}: choose another output folder")
     if not folder.exists():
-        if folder.is_symlink():
-            raise ValueError(f"{folder} is a link to a folder that is not there: remove the link")
         return False
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is a file: choose another output folder")
     if (folder / ATLAS_FILE).exists():
-        read_info(folder)
+        try:
+            read_info(folder)
+        except ValueError as error:
+            advice = "choose another output folder, or remove this one"
+            raise ValueError(f"{error}: {advice}") from error
         return True
     if any(folder.iterdir()) and not (folder / FOLDER).is_dir():
         raise ValueError(f"{folder} holds something else: choose another output folder")
@@ -158,11 +230,10 @@ def read_info(folder: Path) -> dict[str, Any]:
       ValueError: if it is not of format `jatlas/1`.
     """
     try:
-        info = json.loads((folder / ATLAS_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{folder} is no atlas: it has no {ATLAS_FILE}") from None
-    except ValueError as error:
-        raise ValueError(f"{folder / ATLAS_FILE} is damaged: {error}") from error
+        info = files.read_json(folder / ATLAS_FILE)
+    except (FileNotFoundError, NotADirectoryError):
+        left = "".join(f"; an interrupted save left {path}" for path in files.moved_away(folder))
+        raise FileNotFoundError(f"{folder} is no atlas: it has no {ATLAS_FILE}{left}") from None
     found = info.get("format") if isinstance(info, dict) else None
     if found != FORMAT:
         raise ValueError(f"{folder / ATLAS_FILE}: expected format {FORMAT!r}, got {found!r}")
@@ -170,6 +241,14 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 
 def read_names(folder: Path) -> tuple[str, ...]:
-    """Read the names of an atlas's images, one a line of images.txt."""
-    # Not splitlines or read_text, which also split at characters that a name may hold.
-    return tuple((folder / "images.txt").read_bytes().decode().split("\n")[:-1])
+    """Read the names of an atlas's images, one a line of images.txt.
+
+    Raises:
+      OSError: if it cannot be read.
+      ValueError: if it is damaged.
+    """
+    # Not splitlines, which also splits at characters that a name may hold.
+    *names, rest = files.read_text(folder / _IMAGES).split("\n")
+    if rest:
+        raise ValueError(f"{folder / _IMAGES} is damaged: its last line has no end")
+    return tuple(names)

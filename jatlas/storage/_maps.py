@@ -4,18 +4,25 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from PIL import Image
 
 from jatlas import pixels
 from jatlas.records import Grid, Icons, Info, Kind, Map, Samples
 from jatlas.storage import files
+from jatlas.storage._checks import check_cells
+from jatlas.storage._entries import GridEntry, MapEntry, SheetEntry
 from jatlas.types import HostArray
 
 _OVERVIEW_PX = 2400
 _SAMPLES = ("vectors", "source", "evidence", "moment")
 
 
-def write_map(folder: Path, atlas_map: Map) -> None:
-    """Write the files of a map; atlas.json, which names it, is left alone."""
+def write_map(folder: Path, atlas_map: Map) -> dict[str, str]:
+    """Write the files of a map into a new folder; atlas.json, which names it, is left alone.
+
+    Returns:
+      Their checksums, by name.
+    """
     files.write_array(folder / "points.npy", atlas_map.points)
     for name in _SAMPLES:
         files.write_array(folder / f"{name}.npy", getattr(atlas_map.samples, name))
@@ -23,6 +30,7 @@ def write_map(folder: Path, atlas_map: Map) -> None:
         files.write_array(folder / "rows.npy", atlas_map.rows)
     for grid in atlas_map.grids:
         _write_grid(folder, grid)
+    return files.checksums(folder)
 
 
 def _write_grid(folder: Path, grid: Grid) -> None:
@@ -38,57 +46,96 @@ def _write_grid(folder: Path, grid: Grid) -> None:
         files.write_image(folder / f"exemplars-{grid.size}.png", pixels.join_crops(grid.crops))
 
 
-def read_map(folder: Path, entry: dict[str, Any]) -> Map:
-    place = folder / entry["path"]
+def map_place(folder: Path, entry: MapEntry) -> Path:
+    """Return the folder of a map.
+
+    Raises:
+      ValueError: if it is not in the atlas.
+    """
+    place = folder / entry.path
     if not place.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"map path {entry['path']!r} leads out of the folder")
-    kind = entry.get("kind", "layer")
-    if kind not in get_args(Kind):
-        raise ValueError(f"{entry['path']}: unknown kind of map {kind!r}")
-    return Map(
-        layer=entry["layer"],
+        raise ValueError(f"map path {entry.path!r} leads out of the folder")
+    return place
+
+
+def read_map(folder: Path, entry: MapEntry) -> Map:
+    """Read a map.
+
+    Args:
+      folder: the atlas.
+      entry: what its atlas.json says of the map.
+
+    Raises:
+      OSError: if a file cannot be read.
+      ValueError: if one is damaged, or is not what the entry says.
+    """
+    place = map_place(folder, entry)
+    if entry.kind not in get_args(Kind):
+        raise ValueError(f"{entry.path}: unknown kind of map {entry.kind!r}")
+    if entry.layer is None:
+        raise ValueError(f"{entry.path}: layer is missing")
+    files.verify(place, entry.sums)
+    read = Map(
+        layer=entry.layer,
         samples=Samples(**{name: files.read_array(place / f"{name}.npy") for name in _SAMPLES}),
         points=files.read_array(place / "points.npy"),
-        grids=tuple(_read_grid(place, grid) for grid in entry["grids"]),
-        kind=kind,
-        classes=tuple(entry.get("classes", ())),
-        rows=None if kind == "layer" else files.read_array(place / "rows.npy"),
-        axes=_info(entry.get("axes")),
-        settings=_info(entry.get("settings")),
+        grids=tuple(_read_grid(place, grid) for grid in entry.grids),
+        kind=entry.kind,  # type: ignore[arg-type]
+        classes=entry.classes,
+        rows=None if entry.kind == "layer" else files.read_array(place / "rows.npy"),
+        axes=_info(entry.axes),
+        settings=_info(entry.settings),
     )
+    found = read.samples.vectors.shape
+    if entry.samples is not None and found[:1] != (entry.samples,):
+        raise ValueError(f"{place / 'vectors.npy'}: expected {entry.samples} samples, got {found}")
+    return read
 
 
-def _read_grid(folder: Path, entry: dict[str, Any]) -> Grid:
-    size, px = entry["size"], entry["icon_px"]
-    arrays = files.read_arrays(folder / f"cells-{size}.npz")
-    path = folder / f"icons-{size}.png"
-    sprite = np.asarray(pixels.open_sprite(path, width=size * px, height=size * px))
-    rows, columns = np.divmod(arrays["cells"], size)
+def _read_grid(folder: Path, entry: GridEntry) -> Grid:
+    size, px = entry.size, entry.icon_px
+    path = folder / f"cells-{size}.npz"
+    arrays = files.read_arrays(path)
+    needed = ("mean", "count", "evidence", "cells", "scores", "cosines")
+    if missing := [name for name in needed if name not in arrays]:
+        raise ValueError(f"{path}: {', '.join(missing)} is missing")
+    cells, count = arrays["cells"], arrays["count"]
+    check_cells(str(path), cells, count, size=size)
+    if not (
+        np.array_equal(cells, entry.cells)
+        and np.array_equal(count.ravel()[cells], np.asarray(entry.counts, np.int64))
+    ):
+        raise ValueError(f"{path}: its cells are not those that atlas.json lists")
+    side = size * px
+    sprite = np.asarray(files.read_image(folder / f"icons-{size}.png", width=side, height=side))
+    rows, columns = np.divmod(cells, size)
     images = sprite.reshape(size, px, size, px, 3)[rows, :, columns]
-    crops = None
-    if "exemplars" in entry:
-        crops = _read_crops(folder, entry["exemplars"], len(arrays["cells"]))
     return Grid(
         size=size,
         mean=arrays["mean"],
-        count=arrays["count"],
+        count=count,
         evidence=arrays["evidence"],
-        cells=arrays["cells"],
+        cells=cells,
         icons=Icons(images=images, scores=arrays["scores"], cosines=arrays["cosines"]),
         exemplars=arrays.get("exemplars"),
-        crops=crops,
-        settings=_info(entry.get("settings")),
+        crops=None if entry.sheet is None else _read_crops(folder, entry.sheet, len(cells)),
+        settings=_info(entry.settings),
     )
 
 
-def _read_crops(folder: Path, about: dict[str, Any], cells: int) -> HostArray:
-    path = folder / about["file"]
-    if path.parent != folder:
-        raise ValueError(f"exemplars file {about['file']!r} leads out of the folder")
-    each, px, columns = about["per_cell"], about["px"], about["columns"]
-    width, height = columns * each * px, -(-cells // columns) * px
-    picture = np.asarray(pixels.open_sprite(path, width=width, height=height))
-    return pixels.split_crops(picture, cells=cells, each=each, px=px)
+def read_sheet(folder: Path, sheet: SheetEntry, cells: int) -> Image.Image:
+    """Read the picture that holds the exemplars of so many cells, RGB; raises as `read_map`."""
+    path = folder / sheet.file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"exemplars file {sheet.file!r} leads out of the folder")
+    width = sheet.columns * sheet.per_cell * sheet.px
+    height = -(-cells // sheet.columns) * sheet.px
+    return files.read_image(path, width=width, height=height)
+
+
+def _read_crops(folder: Path, sheet: SheetEntry, cells: int) -> HostArray:
+    picture = np.asarray(read_sheet(folder, sheet, cells))
+    return pixels.split_crops(picture, cells=cells, each=sheet.per_cell, px=sheet.px)
 
 
 def _info(values: dict[str, Any] | None) -> Info | None:

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import urllib.parse
 import zipfile
@@ -15,6 +14,21 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
+from jatlas.storage._flush import flush
+from jatlas.storage._folders import hidden, hold, is_unfinished
+from jatlas.storage._folders import moved_away as moved_away
+from jatlas.storage._folders import recover as recover
+from jatlas.storage._folders import recover_target as recover_target
+from jatlas.storage._folders import refusal as refusal
+from jatlas.storage._folders import replacing_folder as replacing_folder
+from jatlas.storage._reading import checksum as checksum
+from jatlas.storage._reading import checksums as checksums
+from jatlas.storage._reading import read_array as read_array
+from jatlas.storage._reading import read_arrays as read_arrays
+from jatlas.storage._reading import read_image as read_image
+from jatlas.storage._reading import read_json as read_json
+from jatlas.storage._reading import read_text as read_text
+from jatlas.storage._reading import verify as verify
 from jatlas.types import HostArray
 
 
@@ -25,90 +39,30 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Parent folders are made. On an error the temporary file is removed and `path` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:40]}-{secrets.token_hex(4)}")
+    temporary = hidden(path, "tmp")
+    alone = not is_unfinished(path)
     # The mode is masked by the process's own umask, which tempfile's 0o600 would not be.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
+            hold(file.fileno())
             yield file
             file.flush()
-            # Or a power cut could leave the new name with none of its bytes.
-            os.fsync(file.fileno())
+            if alone:
+                # Or a power cut could leave the new name with none of its bytes.
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if alone:
+        flush(path.parent)  # or it could leave the old name
 
 
-@contextlib.contextmanager
-def replacing_folder(target: Path, *, last: str = "") -> Iterator[Path]:
-    """Give a new folder whose content becomes the target's if the block ends without an error.
-
-    The target appears by one rename, and one that exists gives way only then. An empty folder, a
-    mount and a link to a folder are filled rather than replaced: what they held is moved out and
-    the new content in. On an error the target is as it was.
-
-    Args:
-      target: the folder.
-      last: name of the file in it that says it is complete: moved out first and in last.
-
-    Yields:
-      The folder to write to.
-    """
-    fixed = target.is_symlink() or os.path.ismount(target)
-    fill = target.exists() and (fixed or not any(target.iterdir()))
-    token = secrets.token_hex(4)
-    if fill:
-        new, old = target / f".new-{token}", target / f".old-{token}"
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        new, old = (target.with_name(f".{target.name[:40]}-{x}-{token}") for x in ("new", "old"))
-    new.mkdir()
-    try:
-        yield new
-        if fill:
-            _fill(target, new, old, last=last)
-        else:
-            _swap(target, new, old)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        if target.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _swap(target: Path, new: Path, old: Path) -> None:
-    """Put a folder in the place of another one."""
-    try:
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
-
-
-def _fill(target: Path, new: Path, old: Path, *, last: str) -> None:
-    """Move what a folder holds to `old`, and what `new` holds into it; undo both on an error."""
-    moved: list[tuple[Path, Path]] = []
-
-    def move(source: Path, to: Path) -> None:
-        source.rename(to)
-        moved.append((source, to))
-
-    present = [path for path in target.iterdir() if path not in (new, old)]
-    outgoing = sorted(present, key=lambda path: path.name == last)
-    incoming = sorted(new.iterdir(), key=lambda path: path.name == last)
-    old.mkdir()
-    try:
-        for path in reversed(outgoing):
-            move(path, old / path.name)
-        for path in incoming:
-            move(path, target / path.name)
-    except BaseException:
-        for source, to in reversed(moved):
-            to.rename(source)
-        raise
+def make_way(path: Path) -> None:
+    """Remove a folder, with all that is in it, from where a file is to be."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -126,7 +80,8 @@ def write_json(path: Path, value: Any) -> None:
 def json_bytes(value: Any) -> bytes:
     """Return a value as JSON that a person can read too, in UTF-8."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()
+    # Names of files that are not UTF-8 hold lone surrogates, which only an escape can write.
+    return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
 def write_array(path: Path, array: HostArray) -> None:
@@ -148,33 +103,6 @@ def write_arrays(path: Path, arrays: dict[str, HostArray]) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-
-
-def read_array(path: Path) -> HostArray:
-    """Read what `write_array` wrote.
-
-    Raises:
-      OSError: if it cannot be opened.
-      ValueError: if it is damaged, or holds a pickle.
-    """
-    with _reading(path) as file:
-        array: HostArray = np.load(file, allow_pickle=False)
-        return array
-
-
-def read_arrays(path: Path) -> dict[str, HostArray]:
-    """Read what `write_arrays` wrote; raises as `read_array`."""
-    with _reading(path) as file, np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[IO[bytes]]:
-    with open(path, "rb") as file:
-        try:
-            yield file
-        except Exception as error:  # bad bytes make zipfile and NumPy raise nearly anything
-            raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def write_image(path: Path, pixels: HostArray) -> None:

@@ -1,4 +1,4 @@
-"""What atlas.json says about maps, grids and cells, checked: it may be damaged, or hostile."""
+"""What atlas.json says, checked: it may be damaged, or hostile."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from jatlas.types import HostArray
+from jatlas.types import HostArray, checks
 
 MAX_CLASSES = 100_000
 """Indices of classes without a name are below this; the largest public label sets have 21,841."""
-_MAX_GRID = 4096
-_MAX_PX = 4096
-_MAX_COUNT = 2**53  # JavaScript holds integers exactly up to here
+
+_PARTS = ("maps", "classes", "crc32")
 
 Label = tuple[int, str, float]
 """Index of a class, its name, the evidence for it."""
@@ -51,6 +50,7 @@ class GridEntry:
       cosines: m cosines of icon and direction, None if unknown; None if no cell has one.
       images: indices of the images of each cell's exemplars; None if no cell has any.
       sheet: the pictures of the exemplars, if there are any.
+      settings: how the icons were made, where it differs from the map's settings.
     """
 
     size: int
@@ -61,6 +61,7 @@ class GridEntry:
     cosines: list[float | None] | None
     images: list[list[int]] | None
     sheet: SheetEntry | None
+    settings: dict[str, Any] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,21 +71,27 @@ class MapEntry:
     Attributes:
       path: its folder in the atlas.
       name: its name, shown to people and used in links.
-      kind: "layer", "class" or "comparison".
+      kind: "layer", "class", "comparison", or what another version may know.
       layer: name of the layer.
+      classes: indices of the classes that its samples matter for.
       title: its heading.
       samples: number of samples, if known.
       axes: by "x" and "y" what a direction means, if it means something.
-      grids: at least one, by ascending size.
+      settings: how it was made, where it differs from the atlas.
+      sums: checksums of its files by name; none from versions that did not write them.
+      grids: at least one, each of another size.
     """
 
     path: str
     name: str
     kind: str
     layer: str | None
+    classes: tuple[int, ...]
     title: str
     samples: int | None
     axes: dict[str, Any] | None
+    settings: dict[str, Any] | None
+    sums: dict[str, str]
     grids: tuple[GridEntry, ...]
 
 
@@ -101,7 +108,11 @@ def read_maps(info: dict[str, Any]) -> tuple[MapEntry, ...]:
     entries = _list(info, "maps", "atlas.json")
     if not entries:
         raise ValueError("atlas.json: maps: expected at least one")
-    return tuple(_map(entry, f"maps[{i}]", bound) for i, entry in enumerate(entries))
+    maps = tuple(_map(entry, f"maps[{i}]", bound) for i, entry in enumerate(entries))
+    for what in ("name", "path"):
+        if len({getattr(entry, what) for entry in maps}) < len(maps):
+            raise ValueError(f"atlas.json: maps: expected each {what} once")
+    return maps
 
 
 def read_classes(info: dict[str, Any]) -> list[str]:
@@ -112,16 +123,51 @@ def read_classes(info: dict[str, Any]) -> list[str]:
     return names
 
 
+def read_about(info: dict[str, Any]) -> dict[str, Any]:
+    """Return what atlas.json says of how the atlas was made; raises as `read_maps`."""
+    about = {name: value for name, value in info.items() if name not in ("format", *_PARTS)}
+    for name in ("network", "weights_sha256", "code_sha256"):
+        if name in about and len(_text(about, name, "atlas.json").splitlines()) > 1:
+            raise ValueError(f"atlas.json: {name}: expected one line, got {about[name]!r}")
+    for name in ("settings", "source", "versions"):
+        if name in about:
+            _object(about, name, "atlas.json")
+    if "stages" in about:
+        _texts(about, "stages", "atlas.json")
+    source = about.get("source", {})
+    for name in ("root", "listing_sha256", "content_sha256"):
+        if source.get(name) is not None:
+            _text(source, name, "atlas.json: source")
+    if source.get("images") is not None:
+        _integer(source, "images", "atlas.json: source", maximum=checks.LARGEST_WHOLE)
+    _object(source, "preprocess", "atlas.json: source", default=None)
+    for pair in _list(about, "skipped", "atlas.json", ()):
+        match pair:
+            case [str(), str()]:
+                continue
+        raise ValueError(f"atlas.json: skipped: expected [name, reason], got {checks.shown(pair)}")
+    return about
+
+
+def read_sums(info: dict[str, Any]) -> dict[str, str]:
+    """Return the checksums that an object of atlas.json holds; raises as `read_maps`."""
+    return _sums(info, "atlas.json")
+
+
+def _sums(entry: Any, where: str) -> dict[str, str]:
+    sums = _texts(entry, "crc32", where, {})
+    for name in sums:
+        _check_name(name, f"{where}.crc32")
+    return sums
+
+
 def _map(entry: Any, where: str, bound: int) -> MapEntry:
     path = _text(entry, "path", where)
     layer = _text(entry, "layer", where, default=None)
     name = _text(entry, "name", where, default=path)
     samples = None
     if entry.get("samples") is not None:
-        samples = _integer(entry, "samples", where, maximum=_MAX_COUNT)
-    axes = entry.get("axes")
-    if not (axes is None or isinstance(axes, dict)):
-        raise ValueError(f"{where}.axes: expected an object, got {_short(axes)}")
+        samples = _integer(entry, "samples", where, maximum=checks.LARGEST_WHOLE)
     grids = [
         _grid(grid, f"{where}.grids[{i}]", bound)
         for i, grid in enumerate(_list(entry, "grids", where))
@@ -135,22 +181,25 @@ def _map(entry: Any, where: str, bound: int) -> MapEntry:
         name=name,
         kind=_text(entry, "kind", where),
         layer=layer,
+        classes=tuple(_indices(_list(entry, "classes", where, ()), f"{where}.classes")),
         title=_text(entry, "title", where, default=None) or layer or name,
         samples=samples,
-        axes=axes,
-        grids=tuple(sorted(grids, key=lambda grid: grid.size)),
+        axes=_object(entry, "axes", where, default=None),
+        settings=_object(entry, "settings", where, default=None),
+        sums=_sums(entry, where),
+        grids=tuple(grids),
     )
 
 
 def _grid(entry: Any, where: str, bound: int) -> GridEntry:
-    size = _integer(entry, "size", where, minimum=1, maximum=_MAX_GRID)
+    size = _integer(entry, "size", where, minimum=1, maximum=checks.MAX_SIDE)
     cells = _list(entry, "cells", where)
     rows, columns, counts, labels = [], [], [], []
     for i, cell in enumerate(cells):
         here = f"{where}.cells[{i}]"
         rows.append(_integer(cell, "row", here, maximum=size - 1))
         columns.append(_integer(cell, "col", here, maximum=size - 1))
-        counts.append(_integer(cell, "count", here, maximum=_MAX_COUNT))
+        counts.append(_integer(cell, "count", here, maximum=checks.LARGEST_WHOLE))
         labels.append([_label(label, here, bound) for label in _list(cell, "labels", here, ())])
     cosines = images = sheet = None
     if any("cosine" in cell for cell in cells):
@@ -164,33 +213,39 @@ def _grid(entry: Any, where: str, bound: int) -> GridEntry:
         sheet = _sheet(entry["exemplars"], f"{where}.exemplars")
     return GridEntry(
         size=size,
-        icon_px=_integer(entry, "icon_px", where, minimum=1, maximum=_MAX_PX),
+        icon_px=_integer(entry, "icon_px", where, minimum=1, maximum=checks.MAX_SIDE),
         cells=np.array(rows, np.int64) * size + np.array(columns, np.int64),
         counts=counts,
         labels=labels,
         cosines=cosines,
         images=images,
         sheet=sheet,
+        settings=_object(entry, "settings", where, default=None),
     )
 
 
 def _sheet(entry: Any, where: str) -> SheetEntry:
     file = _text(entry, "file", where)
-    if re.search(r"[/\\:]", file) or file in ("", ".", ".."):
-        raise ValueError(f"{where}.file: {_short(file)} leads out of the folder")
+    _check_name(file, f"{where}.file")
     counts = {
-        name: _integer(entry, name, where, minimum=1, maximum=_MAX_PX)
+        name: _integer(entry, name, where, minimum=1, maximum=checks.MAX_SIDE)
         for name in ("per_cell", "px", "columns")
     }
     return SheetEntry(file=file, **counts)
 
 
+def _check_name(name: str, where: str) -> None:
+    """Check that a name is one of a file in the folder itself."""
+    if re.search(r"[/\\:\0]", name) or name in ("", ".", ".."):
+        raise ValueError(f"{where}: {checks.shown(name)} leads out of the folder")
+
+
 def _label(value: Any, where: str, bound: int) -> Label:
     match value:
-        case [int(index), str(name), evidence] if 0 <= index < bound and _is_number(evidence):
+        case [index, str(name), evidence] if _is_index(index, bound) and _is_number(evidence):
             return index, name, float(evidence)
     raise ValueError(
-        f"{where}.labels: expected [index below {bound}, name, evidence], got {_short(value)}"
+        f"{where}.labels: expected [index below {bound}, name, evidence], got {checks.shown(value)}"
     )
 
 
@@ -199,18 +254,22 @@ def _cosine(cell: dict[str, Any], where: str) -> float | None:
     if value is None:
         return None
     if not _is_number(value):
-        raise ValueError(f"{where}.cosine: expected a number, got {_short(value)}")
+        raise ValueError(f"{where}.cosine: expected a number, got {checks.shown(value)}")
     return float(value) if math.isfinite(value) else None
+
+
+def _is_index(value: Any, bound: int) -> bool:
+    return type(value) is int and 0 <= value < bound
 
 
 def _is_number(value: Any) -> bool:
     # JSON integers may be too large for a float.
-    return type(value) is float or (type(value) is int and abs(value) <= _MAX_COUNT)
+    return type(value) is float or (type(value) is int and abs(value) <= checks.LARGEST_WHOLE)
 
 
 def _indices(values: list[Any], where: str) -> list[int]:
-    if not all(isinstance(value, int) and 0 <= value < _MAX_COUNT for value in values):
-        raise ValueError(f"{where}: expected indices of images, got {_short(values)}")
+    if not all(_is_index(value, checks.LARGEST_WHOLE) for value in values):
+        raise ValueError(f"{where}: expected indices, got {checks.shown(values)}")
     return values
 
 
@@ -219,7 +278,7 @@ _MISSING = object()
 
 def _get(entry: Any, name: str, where: str, default: Any = _MISSING) -> Any:
     if not isinstance(entry, dict):
-        raise ValueError(f"{where}: expected an object, got {_short(entry)}")
+        raise ValueError(f"{where}: expected an object, got {checks.shown(entry)}")
     value = entry.get(name, default)
     if value is _MISSING:
         raise ValueError(f"{where}: {name} is missing")
@@ -229,25 +288,34 @@ def _get(entry: Any, name: str, where: str, default: Any = _MISSING) -> Any:
 def _list(entry: Any, name: str, where: str, default: Any = _MISSING) -> list[Any]:
     value = _get(entry, name, where, default)
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{where}.{name}: expected a list, got {_short(value)}")
+        raise ValueError(f"{where}.{name}: expected a list, got {checks.shown(value)}")
     return list(value)
+
+
+def _object(entry: Any, name: str, where: str, default: Any = _MISSING) -> Any:
+    value = _get(entry, name, where, default)
+    if not isinstance(value, dict) and value is not default:
+        raise ValueError(f"{where}.{name}: expected an object, got {checks.shown(value)}")
+    return value
+
+
+def _texts(entry: Any, name: str, where: str, default: Any = _MISSING) -> dict[str, str]:
+    values: dict[str, str] = _object(entry, name, where, default)
+    if not all(isinstance(value, str) for value in values.values()):
+        raise ValueError(f"{where}.{name}: expected strings, got {checks.shown(values)}")
+    return values
 
 
 def _text(entry: Any, name: str, where: str, default: Any = _MISSING) -> Any:
     value = _get(entry, name, where, default)
     if not isinstance(value, str) and value is not default:
-        raise ValueError(f"{where}.{name}: expected a string, got {_short(value)}")
+        raise ValueError(f"{where}.{name}: expected a string, got {checks.shown(value)}")
     return value
 
 
 def _integer(entry: Any, name: str, where: str, *, maximum: int, minimum: int = 0) -> int:
     value = _get(entry, name, where)
     if type(value) is not int or not minimum <= value <= maximum:
-        raise ValueError(
-            f"{where}.{name}: expected an integer from {minimum} to {maximum}, got {_short(value)}"
-        )
+        expected = f"expected an integer from {minimum} to {maximum}"
+        raise ValueError(f"{where}.{name}: {expected}, got {checks.shown(value)}")
     return value
-
-
-def _short(value: Any) -> str:
-    return repr(value)[:60]

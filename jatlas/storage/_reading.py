@@ -1,0 +1,200 @@
+"""Reading files that may be damaged: sizes they state are checked before anything is allocated."""
+
+import contextlib
+import json
+import math
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+
+from jatlas.types import HostArray
+
+_DEFLATED = 1032  # bytes that one byte of a deflated stream can stand for, at most
+_BLOCK = 2**20
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file; what goes wrong with its content in the block becomes a ValueError.
+
+    Raises:
+      OSError: if it cannot be opened.
+      ValueError: if it is no regular file, or damaged; the message names it.
+    """
+    with open(path, "rb", opener=_open_regular) as file:
+        try:
+            yield file
+        except Exception as error:  # bad bytes make zipfile, NumPy and Pillow raise nearly anything
+            raise ValueError(f"{path} is damaged: {_reason(error)}") from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # A pipe would wait for a writer for ever.
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise ValueError(f"{path} is damaged: it is not a file")
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def read_text(path: Path) -> str:
+    """Read text in UTF-8, with the line ends that it has; raises as `reading`."""
+    with reading(path) as file:
+        return file.read().decode()
+
+
+def read_json(path: Path) -> Any:
+    """Read a value in JSON; raises as `reading`."""
+    with reading(path) as file:
+        text = file.read().decode()
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
+
+
+def read_array(path: Path) -> HostArray:
+    """Read what `write_array` wrote.
+
+    Raises:
+      OSError: if it cannot be opened.
+      ValueError: if it is damaged, or holds a pickle.
+    """
+    with reading(path) as file:
+        return _read_npy(file, os.fstat(file.fileno()).st_size)
+
+
+def read_arrays(path: Path) -> dict[str, HostArray]:
+    """Read what `write_arrays` wrote; raises as `read_array`."""
+    with reading(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is no .npz file; nothing that is pickled is read")
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            _check_members(members, size)
+            return {x.filename.removesuffix(".npy"): _read_member(archive, x) for x in members}
+
+
+def _check_members(members: Collection[zipfile.ZipInfo], size: int) -> None:
+    """Check that the members of an archive can be as large as they say."""
+    if sum(member.compress_size for member in members) > size:
+        raise ValueError("its members are larger than the file")
+    for member in members:
+        stored = member.compress_type == zipfile.ZIP_STORED
+        if not stored and member.compress_type != zipfile.ZIP_DEFLATED:
+            raise ValueError(f"{member.filename} is compressed in a way that is not read")
+        if member.file_size > member.compress_size * (1 if stored else _DEFLATED):
+            raise ValueError(f"{member.filename} cannot hold {member.file_size} bytes")
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> HostArray:
+    with archive.open(member) as file:
+        return _read_npy(file, member.file_size)
+
+
+def _read_npy(file: IO[bytes], size: int) -> HostArray:
+    """Read an array of an open .npy file of so many bytes."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"version {version} of .npy is not read")
+    if dtype.hasobject:
+        raise ValueError("Object arrays cannot be loaded: they are pickled")
+    # Before anything is allocated: a header may state any shape.
+    count: int = math.prod(shape)
+    stated, held = count * dtype.itemsize, size - file.tell()
+    if stated != held or min(shape, default=0) < 0 or (count and not stated):
+        raise ValueError(f"an array {shape} of {dtype} has {stated} bytes, not {held}")
+    content = bytearray(held)
+    view, start = memoryview(content), 0
+    while count := file.readinto(view[start : start + _BLOCK]):  # type: ignore[attr-defined]
+        start += count
+    if start != held:
+        raise ValueError(f"it ends after {start} of {held} bytes")
+    return np.ndarray(shape, dtype, buffer=content, order="F" if fortran else "C")
+
+
+def read_image(path: Path, *, width: int, height: int) -> Image.Image:
+    """Read a PNG that is known to be of a size.
+
+    Args:
+      path: the file.
+      width: expected, in pixels.
+      height: expected, in pixels.
+
+    Returns:
+      The picture, RGB.
+
+    Raises:
+      OSError: if it cannot be opened.
+      ValueError: if it is damaged or of another size.
+    """
+    # Not Image.open, which takes a sprite of 160 x 160 icons for a decompression bomb.
+    with reading(path) as file:
+        image: Image.Image = PngImageFile(file)
+        if image.size != (width, height):
+            raise ValueError(f"expected {width} x {height} px, got {image.size}")
+        if image.mode not in ("RGB", "RGBA", "L", "P"):
+            raise ValueError(f"expected 8 bits per channel, got mode {image.mode}")
+        if width * height > os.fstat(file.fileno()).st_size * _DEFLATED:
+            raise ValueError(f"it cannot hold {width} x {height} px")
+        return image.convert("RGB")
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the CRC-32, in hex, of each file in a folder, by name."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    return dict(zip((path.name for path in paths), _each(checksum, paths), strict=True))
+
+
+def verify(folder: Path, sums: Mapping[str, str]) -> None:
+    """Check that files are those of which the checksums were taken.
+
+    Args:
+      folder: where they are.
+      sums: their checksums by name, as `checksums` returns them.
+
+    Raises:
+      OSError: if one cannot be read.
+      ValueError: if one is another; the message names it.
+    """
+    for name, found in zip(sums, _each(checksum, [folder / x for x in sums]), strict=True):
+        if found != sums[name]:
+            raise ValueError(f"{folder / name} is damaged: it is not the file that was saved")
+
+
+def _each(function: Callable[[Path], str], paths: Collection[Path]) -> list[str]:
+    if not paths:
+        return []
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, paths))
+
+
+def checksum(path: Path) -> str:
+    """Return the CRC-32 of a file, in hex; raises as `reading`."""
+    total = 0
+    with reading(path) as file:
+        while block := file.read(_BLOCK):
+            total = zlib.crc32(block, total)
+    return f"{total:08x}"
