@@ -66,6 +66,15 @@ def test_an_error_leaves_what_was_there_and_nothing_else(
     assert content(tmp_path) == before
 
 
+def test_an_error_in_writing_names_the_file(tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        pytest.raises(OSError, match=r"No space .*: '.*/file\.bin'"),
+        files.replacing(tmp_path / "file.bin"),
+    ):
+        raise error
+
+
 def test_a_rename_that_fails_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "taken"
     target.mkdir()

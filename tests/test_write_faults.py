@@ -213,6 +213,6 @@ def test_a_command_that_cannot_write_says_so_and_completes_when_it_can(
 def test_any_operation_of_a_command_may_fail(
     commands: dict[str, Command], tmp_path: Path, capfd: Any, name: str
 ) -> None:
-    """Many at random; with JATLAS_ALL_FAULTS all, 4,000 in ten minutes."""
+    """Many at random; with JATLAS_ALL_FAULTS all of them, 7,000."""
     count = None if "JATLAS_ALL_FAULTS" in os.environ else SLOW
     check_some(commands[name], tmp_path, capfd, seed=f"more of {name}", count=count)

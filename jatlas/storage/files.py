@@ -52,8 +52,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 # Or a power cut could leave the new name with none of its bytes.
                 os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # writing to an open file does not say which
         raise
     if alone:
         flush(path.parent)  # or it could leave the old name
