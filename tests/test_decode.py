@@ -12,7 +12,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from jatlas.collect import ImageError, Preprocess, decode, image_size, read_image
-from jatlas.collect._decode import fit_image, formats, reduce_jpeg
+from jatlas.collect._decode import fit_image, formats
+from jatlas.collect._preprocess import reduce_jpeg
 
 SQUASH = Preprocess(size=64, fit="squash")
 

@@ -7,7 +7,6 @@ from jatlas.collect._datasets import RandomAccess as RandomAccess
 from jatlas.collect._datasets import dataset as dataset
 from jatlas.collect._datasets import tfds as tfds
 from jatlas.collect._decode import ImageError as ImageError
-from jatlas.collect._decode import Preprocess as Preprocess
 from jatlas.collect._decode import decode as decode
 from jatlas.collect._decode import image_size as image_size
 from jatlas.collect._decode import one_line as one_line
@@ -20,6 +19,7 @@ from jatlas.collect._extract import extract as extract
 from jatlas.collect._folder import Folder as Folder
 from jatlas.collect._folder import folder as folder
 from jatlas.collect._inputs import as_source as as_source
+from jatlas.collect._preprocess import Preprocess as Preprocess
 from jatlas.collect._sample import activations as activations
 from jatlas.collect._sample import draw_places as draw_places
 from jatlas.collect._sample import grid_positions as grid_positions

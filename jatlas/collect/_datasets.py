@@ -7,7 +7,8 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from jatlas.collect._decode import Preprocess, decode, fit_image, one_line
+from jatlas.collect._decode import decode, fit_image, one_line
+from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load, unlistable
 from jatlas.types import HostArray
 

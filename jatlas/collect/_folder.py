@@ -1,20 +1,20 @@
 """Read the images under a folder, decoding ahead on threads."""
 
-import collections
 import dataclasses
 import hashlib
 import logging
 import os
-import stat
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jatlas.collect._decode import ImageError, Preprocess, decode, one_line, suffixes
-from jatlas.collect._source import Loaded, check_load, unlistable
+from jatlas.collect._decode import ImageError, decode, one_line, suffixes
+from jatlas.collect._listing import first_of, no_file, walk, written_by_jatlas
+from jatlas.collect._preprocess import Preprocess
+from jatlas.collect._source import Loaded, check_load
 from jatlas.types import checks
 
 log = logging.getLogger(__name__)
@@ -178,11 +178,11 @@ def folder(
         )
     if written_by_jatlas(root):
         raise ValueError(f"path: expected a folder of images, got {str(root)!r}, which is an atlas")
-    paths, unusable = _walk(root)
+    paths, unusable = walk(root)
     if not paths:
         raise ValueError(
             f"path: expected images ({' '.join(suffixes())}, at any depth, not hidden), found none "
-            f"in {str(root)!r}" + _first(unusable)
+            f"in {str(root)!r}" + first_of(unusable)
         )
     if limit is not None and limit < len(paths):
         # The middle of each of `limit` equal stretches, in integers: nothing is rounded.
@@ -190,91 +190,6 @@ def folder(
     return Folder(
         root=root, paths=tuple(paths), preprocess=preprocess, unusable=tuple(sorted(unusable))
     )
-
-
-def written_by_jatlas(folder: Path) -> bool:
-    """Return whether a folder is an atlas, one that is being built, or an exported page."""
-    if (folder / ".jatlas").exists() or (folder / "viewer" / "viewer.js").exists():
-        return True
-    try:
-        with open(folder / "atlas.json", "rb") as file:  # other programs have a file of that name
-            return b'"format": "jatlas/' in file.read(200)
-    except OSError:
-        return False
-
-
-def _first(unusable: list[tuple[str, str]]) -> str:
-    """Say what was found instead of images, the first three of it."""
-    if not unusable:
-        return ""
-    examples = "; ".join(f"{name}: {reason}" for name, reason in sorted(unusable)[:3])
-    return f" but {len(unusable)} unusable ({examples})"
-
-
-def _walk(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the sorted relative paths of the images under a folder, and the unusable ones."""
-    paths: list[str] = []
-    unusable: list[tuple[str, str]] = []
-    others: collections.Counter[str] = collections.Counter()
-    known = suffixes()
-    for place, names in _folders(root, unusable):
-        for name in names:
-            path = place / name
-            relative = path.relative_to(root).as_posix()
-            if not name.lower().endswith(known):
-                others[path.suffix.lower()] += 1
-            elif reason := unlistable(relative) or _no_file(path):
-                unusable.append((repr(relative), reason))
-            else:
-                paths.append(relative)
-    return sorted(paths), unusable + [_passed_over(*item) for item in others.items()]
-
-
-def _folders(root: Path, unusable: list[tuple[str, str]]) -> Iterator[tuple[Path, list[str]]]:
-    """Yield every folder with the names of its files; those that cannot be entered are noted."""
-    seen: set[tuple[int, int]] = set()  # folders, as device and inode: a link may lead back up
-
-    def note(path: str | Path, reason: str) -> None:
-        unusable.append((repr(os.path.relpath(path, root)), reason))
-
-    def unreadable(error: OSError) -> None:
-        note(error.filename, one_line(error))
-
-    for place, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
-        try:
-            status = os.stat(place)
-        except OSError as error:
-            folders[:] = []
-            unreadable(error)
-            continue
-        new = (status.st_dev, status.st_ino) not in seen
-        seen.add((status.st_dev, status.st_ino))
-        own = new and written_by_jatlas(Path(place))
-        if own:
-            note(place, "written by jatlas: no photographs")
-        folders[:] = sorted(x for x in folders if new and not own and not x.startswith("."))
-        if new and not own:
-            yield Path(place), [name for name in files if not name.startswith(".")]
-
-
-def _no_file(path: Path) -> str | None:
-    """Return why a path is no file that can be opened; None if it is one."""
-    try:
-        regular = stat.S_ISREG(os.stat(path).st_mode)
-    except OSError as error:
-        return one_line(error)
-    return None if regular else "not a file"
-
-
-def _passed_over(suffix: str, count: int) -> tuple[str, str]:
-    """Say how many files have a suffix that is not read, and what would help."""
-    helps = {
-        ".avif": "reading them needs Pillow 11.3 or newer",
-        **dict.fromkeys((".heic", ".heif", ".hif"), "install 'jatlas[heic]' to read them"),
-    }
-    what = helps.get(suffix, "not a suffix of images that are read here")
-    name = repr(f"*{suffix}")[1:-1] if suffix else "names without a suffix"
-    return name, f"{count} file{'s' if count > 1 else ''}: {what}"
 
 
 def _size(path: Path) -> int:
@@ -287,7 +202,7 @@ def _size(path: Path) -> int:
 
 def _digest(path: Path) -> str:
     """Return the sha256 of a file in hex, or why it cannot be read."""
-    if reason := _no_file(path):
+    if reason := no_file(path):
         return reason
     try:
         with open(path, "rb") as file:
