@@ -71,6 +71,7 @@ def test_names_that_break_a_listing_are_left_out_and_reported(tmp_path: Path) ->
 def test_what_is_no_file_is_named_and_passed_over(tmp_path: Path) -> None:
     make_folder(tmp_path, ["good.png"])
     os.mkfifo(tmp_path / "pipe.jpg")
+    os.mkfifo(tmp_path / "atlas.json")
     (tmp_path / "nowhere.jpg").symlink_to("/nowhere/x.jpg")
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     (tmp_path / "null.jpg").symlink_to(os.devnull)
@@ -78,7 +79,7 @@ def test_what_is_no_file_is_named_and_passed_over(tmp_path: Path) -> None:
     assert source.paths == ("good.png",)
     assert source.fingerprint() == source.fingerprint()
     assert [name for name, _ in source.unusable] == [
-        "'loop.jpg'", "'nowhere.jpg'", "'null.jpg'", "'pipe.jpg'",
+        "'loop.jpg'", "'nowhere.jpg'", "'null.jpg'", "'pipe.jpg'", "*.json",
     ]  # fmt: skip
     reasons = dict(source.unusable)
     assert reasons["'pipe.jpg'"] == reasons["'null.jpg'"] == "not a file"

@@ -14,8 +14,11 @@ def written_by_jatlas(folder: Path) -> bool:
     """Return whether a folder is an atlas, one that is being built, or an exported page."""
     if (folder / ".jatlas").exists() or (folder / "viewer" / "viewer.js").exists():
         return True
+    index = folder / "atlas.json"
+    if no_file(index):
+        return False
     try:
-        with open(folder / "atlas.json", "rb") as file:  # other programs have a file of that name
+        with index.open("rb") as file:  # other programs have a file of that name
             return b'"format": "jatlas/' in file.read(200)
     except OSError:
         return False
