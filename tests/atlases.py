@@ -10,6 +10,7 @@ from PIL import Image
 
 import jatlas
 from jatlas import TSNE, BuildConfig, RandomViews, RenderConfig, Run, collect
+from jatlas.storage import files
 
 IMAGES, DAMAGED = 26, 5
 LAYERS, GRIDS = ("conv1", "conv2"), (2, 3)
@@ -48,6 +49,23 @@ def build_arrays(content: Any) -> jatlas.Atlas:
     """Build an atlas of images in memory."""
     source = collect.arrays(content)
     return build(source, None, layers=("conv1",), grids=(2,))  # type: ignore[arg-type]
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """Name the files in which two folders differ, and the arrays in them with a few values."""
+    trees = tree(one), tree(other)
+    found = []
+    for name in sorted(trees[0].keys() | trees[1].keys()):
+        pair = [each.get(name) for each in trees]
+        if pair[0] == pair[1]:
+            continue
+        found.append(name)
+        if None not in pair and name.endswith(".npz"):
+            arrays = [files.read_arrays(folder / name) for folder in (one, other)]
+            for key in sorted(arrays[0].keys() & arrays[1].keys()):
+                if not np.array_equal(arrays[0][key], arrays[1][key]):
+                    found += [f"{key}: {each[key].ravel()[:8].tolist()}" for each in arrays]
+    return found
 
 
 def tree(folder: Path) -> dict[str, bytes]:

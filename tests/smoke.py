@@ -1,6 +1,6 @@
-"""A build in a minute, to try a version of JAX: python tests/smoke.py
+"""A short build, to try a version of JAX: python tests/smoke.py
 
-Samples, a layout, icons over two devices, a class map, and the atlas read again.
+Samples, a layout, icons over two devices, and the atlas read again.
 """
 
 import os
@@ -12,8 +12,7 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import numpy as np
-from atlases import CONFIG, RUN, build, make_images
-from helpers import tiny_network, tiny_params
+from atlases import build, make_images
 
 import jatlas
 
@@ -22,14 +21,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         images = make_images(Path(scratch) / "images")
         atlas = build(images, Path(scratch) / "atlas", layers=("conv1",), grids=(3,))
-        selection = jatlas.ClassSelection(
-            rule="magnitude", max_samples=20, size=2, layout=CONFIG.layout
-        )
-        likeliest = int(atlas.maps[0].samples.evidence.astype(np.float32).mean(0).argmax())
-        network, params, key = tiny_network(), tiny_params(), jax.random.key(0)
-        atlas = jatlas.class_map(
-            network, params, atlas, likeliest, key=key, selection=selection, run=RUN
-        )
         stored = jatlas.load(Path(scratch) / "atlas")
     for each in (*atlas.maps, *stored.maps):
         icons = each.grids[0].icons

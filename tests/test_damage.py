@@ -245,7 +245,7 @@ def test_nothing_is_allocated_because_a_file_says_so(
 
 # Fuzzing: an atlas without checksums, so that its content is looked at.
 
-FUZZ_QUICK, FUZZ_SLOW = 150, 1_500
+FUZZ_QUICK, FUZZ_SLOW = 150, 900
 
 
 def fuzzed_bytes(rng: random.Random, content: bytes) -> bytes:

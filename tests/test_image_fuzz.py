@@ -14,7 +14,7 @@ from jatlas.collect import ImageError, Preprocess, dataset, decode, image_size, 
 from jatlas.collect._decode import formats
 
 SMALL = Preprocess(size=8, max_pixels=1_000_000)
-CASES, ALL_CASES = 400, 6_000
+CASES, ALL_CASES = 400, 8_000
 _LONGEST = 10  # seconds that one image may take: there is no machine so slow
 
 

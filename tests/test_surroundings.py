@@ -269,6 +269,11 @@ def setting(name: str, value: Any) -> Iterator[None]:
         jax.config.update(name, before)
 
 
+@pytest.fixture(scope="module")
+def expected() -> jatlas.Atlas:
+    return build_arrays(IMAGES)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
@@ -279,8 +284,9 @@ def setting(name: str, value: Any) -> Iterator[None]:
         ("jax_legacy_prng_key", "error"),
     ],
 )
-def test_an_atlas_is_the_same_under_strict_settings(name: str, value: Any) -> None:
-    expected = build_arrays(IMAGES)
+def test_an_atlas_is_the_same_under_strict_settings(
+    name: str, value: Any, expected: jatlas.Atlas
+) -> None:
     with setting(name, value):
         atlas = build_arrays(IMAGES)
     for one, other in zip(atlas.maps, expected.maps, strict=True):

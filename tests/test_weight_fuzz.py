@@ -16,7 +16,7 @@ from jatlas.model._convert import convert_bytes
 from jatlas.model._fetch import read_content
 
 NAMES = ("googlenet_bvlc", "inception5h")
-CASES = 2_000
+CASES = 1_000
 _LONGEST = 10  # seconds that one file may take
 
 

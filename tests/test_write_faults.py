@@ -21,7 +21,7 @@ from jatlas.cli._maps import store_map
 from jatlas.explain import ClassSelection
 from jatlas.storage import files, load, save, working_folder
 
-QUICK, SLOW = 4, 24  # cases of each command
+QUICK, SLOW = 3, 14  # cases of each command
 
 
 @dataclasses.dataclass(frozen=True)
