@@ -3,12 +3,8 @@
 Samples, a layout, icons over two devices, and the atlas read again.
 """
 
-import os
 import tempfile
 from pathlib import Path
-
-os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import numpy as np
@@ -18,6 +14,9 @@ import jatlas
 
 
 def main() -> None:
+    # Not at import, as pytest imports every file here.
+    jax.config.update("jax_num_cpu_devices", 2)
+    jax.config.update("jax_disable_most_optimizations", True)
     with tempfile.TemporaryDirectory() as scratch:
         images = make_images(Path(scratch) / "images")
         atlas = build(images, Path(scratch) / "atlas", layers=("conv1",), grids=(3,))
