@@ -273,3 +273,20 @@ def test_convert_then_build_with_the_real_weights(test_data: Path, tmp_path: Pat
     assert sum(counts) == 40
     best = {cell["labels"][0][1] for cell in grid["cells"]}
     assert best <= set(info["classes"])
+
+
+def test_an_atlas_that_names_no_network_is_one_line(
+    whole: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(whole, out)
+    info = json.loads((out / "atlas.json").read_text(encoding="utf-8"))
+    del info["network"]
+    files.write_json(out / "atlas.json", info)
+    for words in (
+        ["class", out, "1", "--layer", "conv2"],
+        ["render", out],
+        ["walk", out, "--layer", "conv2", "--start", "0", "0", "--end", "1", "1",
+         "--out", out.parent / "x.png"],
+    ):  # fmt: skip
+        assert run(*words) == 2
+        assert_said(capfd, "does not say which network it is of")

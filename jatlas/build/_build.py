@@ -192,7 +192,7 @@ def _samples(
     missing = {layer: x for layer, x in plan.samples.items() if layer not in samples}
     if not missing:
         assert stored is not None
-        return samples, stored.images, stored.info["skipped"]
+        return samples, stored.images, stored.info.get("skipped", [])
     collected = collect(
         request.network,
         request.params,

@@ -54,7 +54,7 @@ class OpenLayer:
         """
         atlas = load(folder)
         owner = atlas.layer(options.layer)
-        network, params = session.open_network(atlas.info["network"])
+        network, params = session.open_network_of(atlas)
         cells = cells_like(network, params, atlas, layer=owner.layer)
         return cls(network, params, atlas, owner, with_views_of(options.icons, cells))
 

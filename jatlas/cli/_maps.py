@@ -108,7 +108,7 @@ def add(
     """
     with working_folder(folder) as cache:
         atlas = load(folder)
-        network, params = session.open_network(atlas.info["network"])
+        network, params = session.open_network_of(atlas)
         run = Run(chunk=options.chunk, cache=cache)
         cells = cells_of(options, network, params, atlas)
         result = conduct(network, params, atlas, cells, run)

@@ -14,6 +14,7 @@ import jax
 import platformdirs
 
 from jatlas.model import Network, load_network
+from jatlas.records import Atlas
 from jatlas.types import GENERATOR, Key, Params, checks
 from jatlas.visualize import check_jaxlib
 
@@ -83,6 +84,14 @@ def open_network(name: str) -> tuple[Network, Params]:
     """
     start_jax()
     return load_network(name)
+
+
+def open_network_of(atlas: Atlas) -> tuple[Network, Params]:
+    """Load the network that an atlas is of; raises as `open_network`, and if it names none."""
+    name = atlas.info.get("network")
+    if not isinstance(name, str):
+        raise ValueError(f"the atlas does not say which network it is of: network is {name!r}")
+    return open_network(name)
 
 
 def start_jax() -> None:

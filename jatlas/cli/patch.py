@@ -123,8 +123,10 @@ class Patch:
         self._report(case, [self._try(case, name, patch) for name, patch in patches])
 
     def _case(self, atlas: Atlas | None) -> _Case:
-        name = self.network if atlas is None else atlas.info["network"]
-        network, params = session.open_network(name)
+        if atlas is None:
+            network, params = session.open_network(self.network)
+        else:
+            network, params = session.open_network_of(atlas)
         names = class_names(network, params, known=() if atlas is None else atlas.classes)
         source, target = (find_class(name, names) for name in (self.source, self.target))
         # Images are made squares as the atlas's own were.
@@ -142,7 +144,7 @@ class Patch:
             selection=ComparisonSelection(max_samples=self.max_samples),
         )  # fmt: skip
         if not case.images.paths:
-            root = Path(atlas.info["source"]["root"])
+            root = Path(atlas.info["source"]["root"])  # the search has read them there
             own = np.flatnonzero(search.probabilities.argmax(1) == case.source)
             paths = tuple(root / atlas.images[index] for index in own)
             case = case._replace(images=Pictures(paths, case.images.preprocess))

@@ -63,7 +63,7 @@ class Render:
         with working_folder(self.atlas) as cache:
             atlas = load(self.atlas)
             owner, size = self._choose(atlas)
-            network, params = session.open_network(atlas.info["network"])
+            network, params = session.open_network_of(atlas)
             result = rerender(
                 network, params, atlas, owner.path,
                 size=size, key=session.make_key(self.seed), cells=self._cells(atlas, owner),
@@ -74,7 +74,7 @@ class Render:
 
     def _render_cell(self, atlas: Atlas, row: int, column: int) -> None:
         owner, size = self._choose(atlas)
-        network, params = session.open_network(atlas.info["network"])
+        network, params = session.open_network_of(atlas)
         icon = render_cell(
             network, params, atlas, owner.path,
             size=size, row=row, column=column, key=session.make_key(self.seed),
