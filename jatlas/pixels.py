@@ -1,11 +1,9 @@
 """Arrays to pictures and back: uint8 pixels, sheets of icons, scaled-down copies."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
 from jatlas.types import HostArray
 
@@ -127,29 +125,3 @@ def shrink(pixels: HostArray, *, longest: int) -> HostArray:
         (max(round(width * scale), 1), max(round(height * scale), 1)), Image.Resampling.LANCZOS
     )
     return np.asarray(small)
-
-
-def open_sprite(path: Path, *, width: int, height: int) -> Image.Image:
-    """Open a PNG of an atlas and check its size.
-
-    Args:
-      path: the file.
-      width: expected, in pixels.
-      height: expected, in pixels.
-
-    Returns:
-      The picture, RGB.
-
-    Raises:
-      OSError: if it cannot be read.
-      ValueError: if it is damaged or of another size.
-    """
-    # Not Image.open, which takes a sprite of 160 x 160 icons for a decompression bomb.
-    with open(path, "rb") as file:
-        try:
-            image: Image.Image = PngImageFile(file)
-            if image.size != (width, height):
-                raise ValueError(f"expected {width} x {height} px, got {image.size}")
-            return image.convert("RGB")
-        except (SyntaxError, ValueError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
