@@ -96,12 +96,12 @@ def build(
         run=checks.instance("run", run or Run(), kinds=(Run,)),
     )
     check(request)
+    target = None if out is None else Path(os.path.abspath(out))
+    holds_atlas = target is not None and check_output(target)  # before every image is read
     info = describe(request, key)
-    if out is None:
+    if target is None:
         plan = Plan.of(request, info, request.run.cache, None)
         return _assemble(request, plan, info, None)
-    target = Path(os.path.abspath(out))
-    holds_atlas = check_output(target)
     with working_folder(target) as folder:
         stored = _stored(target, overwrite=overwrite) if holds_atlas else None
         plan = Plan.of(request, info, request.run.cache or folder, stored)
