@@ -87,7 +87,7 @@ def compilation_cache(folder: str | None) -> Iterator[None]:
 def test_without_a_home_commands_go_without_a_cache(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("user_cache_dir", "user_data_dir", "user_cache_path"):
+    for name in ("user_cache_dir", "user_data_dir"):
         monkeypatch.setattr(platformdirs, name, failing_with(NO_HOME))
     monkeypatch.delenv("JATLAS_WEIGHTS_DIR", raising=False)
     with compilation_cache(None):
@@ -116,13 +116,9 @@ def test_a_cache_that_cannot_be_written_is_not_used(
 def test_numba_gets_a_folder_that_can_be_written(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: bool
 ) -> None:
-    def can_write(folder: Path) -> bool:
-        return "site-packages" not in folder.parts and writable(folder)
-
-    writable = _umap._can_write
-    monkeypatch.setattr(_umap, "_can_write", can_write)
-    found = (lambda *args, **kwargs: tmp_path / "cache") if home else failing_with(NO_HOME)
-    monkeypatch.setattr(platformdirs, "user_cache_path", found)
+    monkeypatch.setattr(_umap, "can_write", lambda folder: False)  # as if installed read-only
+    found = (lambda *args, **kwargs: str(tmp_path / "cache")) if home else failing_with(NO_HOME)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", found)
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     _umap._keep_compiled()
     chosen = Path(numba.config.CACHE_DIR)

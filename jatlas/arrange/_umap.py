@@ -1,7 +1,6 @@
 """UMAP: many vectors to points, near ones near."""
 
 import atexit
-import contextlib
 import dataclasses
 import importlib.util
 import shutil
@@ -12,10 +11,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import platformdirs
 
 from jatlas.arrange._checks import Metric, check_dimensions, check_layout_input, seed_from
 from jatlas.arrange._neighbors import nearest_neighbors
+from jatlas.storage import can_write, user_cache
 from jatlas.types import Array, HostArray, Key, checks
 
 
@@ -131,27 +130,15 @@ def _keep_compiled() -> None:
     found = importlib.util.find_spec("umap")
     if config.CACHE_DIR or found is None or found.origin is None:
         return
-    if not _can_write(Path(found.origin).parent / "__pycache__"):
+    if not can_write(Path(found.origin).parent / "__pycache__"):
         config.CACHE_DIR = str(_cache_folder())
 
 
 def _cache_folder() -> Path:
     """Return the user's cache of numba's programs; without one, a folder of this process."""
-    with contextlib.suppress(RuntimeError, OSError):  # there is no home, or none to write to
-        folder = platformdirs.user_cache_path("jatlas", appauthor=False) / "numba"
-        folder.mkdir(parents=True, exist_ok=True)
-        if _can_write(folder):
-            return folder
-    # Not a known name: numba runs what it finds there.
-    folder = Path(tempfile.mkdtemp(prefix="jatlas-numba-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = user_cache("numba")
+    if folder is None:
+        # Not a known name: numba runs what it finds there.
+        folder = Path(tempfile.mkdtemp(prefix="jatlas-numba-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def _can_write(folder: Path) -> bool:
-    try:
-        folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False

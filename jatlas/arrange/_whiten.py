@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from jatlas.types import Array, checks
 
-_MAX_RIDGE = 1e6  # beside it, hardly anything is left of the moment in float32
+MAX_RIDGE = 1e6
+"""Beside a larger one, hardly anything is left of the moment in float32."""
 
 
 def second_moment(vectors: Array) -> Array:
@@ -61,7 +62,7 @@ def inverse(moment: Array, *, ridge: float) -> Array:
       [[0.25, 0.0], [0.0, 0.5]]
     """
     if not checks.is_traced(ridge):
-        ridge = checks.number("ridge", ridge, above=0, expected="a share above 0", limit=_MAX_RIDGE)
+        ridge = checks.number("ridge", ridge, above=0, expected="a share above 0", limit=MAX_RIDGE)
     moment = jnp.asarray(moment)
     if moment.ndim != 2 or moment.shape[0] != moment.shape[1]:
         raise ValueError(f"moment: expected (channels, channels), got {moment.shape}")

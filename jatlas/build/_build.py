@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jatlas.arrange import layout, prepare_layout, to_unit_square
@@ -33,7 +32,7 @@ from jatlas.model import Network
 from jatlas.records import Atlas, Info, Map, Samples
 from jatlas.show import export_folder, has_page
 from jatlas.storage import Arrays, check_output, load, update, working_folder
-from jatlas.types import HostArray, Key, Params, Run, as_key, checks
+from jatlas.types import HostArray, Key, Params, Run, checks
 
 log = logging.getLogger(__name__)
 
@@ -91,20 +90,21 @@ def build(
         source=as_source(images, size=network.input_size),
         layers=layer_names(layers),
         grids=grid_sizes(grids),
-        keys=tuple(jax.random.split(as_key(key), 3)),
+        keys=identity.parts_of(key),
         config=checks.instance("config", config or BuildConfig(), kinds=(BuildConfig,)),
         run=checks.instance("run", run or Run(), kinds=(Run,)),
     )
     check(request)
     target = None if out is None else Path(os.path.abspath(out))
     holds_atlas = target is not None and check_output(target)  # before every image is read
-    info = describe(request, key)
+    fingerprint = request.source.fingerprint()
+    info, reusable = describe(request, key, fingerprint), fingerprint is not None
     if target is None:
-        plan = Plan.of(request, info, request.run.cache, None)
+        plan = Plan.of(request, info, request.run.cache, None, reusable=reusable)
         return _assemble(request, plan, info, None)
     with working_folder(target) as folder:
         stored = _stored(target, overwrite=overwrite) if holds_atlas else None
-        plan = Plan.of(request, info, request.run.cache or folder, stored)
+        plan = Plan.of(request, info, request.run.cache or folder, stored, reusable=reusable)
         changed = is_incomplete(target, plan, info, stored, overwrite=overwrite)
         if stored is None or changed:
             atlas = _assemble(request, plan, info, stored)
@@ -132,8 +132,6 @@ def _stored(target: Path, *, overwrite: bool) -> Atlas | None:
 
 def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas | None) -> Atlas:
     """Run the stages, or take what is known of them."""
-    if any(stage.get() is None for stage in plan.points.values()):
-        prepare_layout(request.config.layout)
     with timed("images"):
         samples, images, skipped = _samples(request, plan, stored)
     # Only now is it known how many images were damaged.
@@ -193,6 +191,7 @@ def _samples(
     if not missing:
         assert stored is not None
         return samples, stored.images, stored.info.get("skipped", [])
+    prepare_layout(request.config.layout)
     collected = collect(
         request.network,
         request.params,

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
-import numpy as np
-
 from jatlas.build import _identity as identity
 from jatlas.build._build import timed
 from jatlas.build._cells import draw_grid, grid_stages
@@ -23,7 +20,7 @@ from jatlas.explain import (
 from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas, Info, Map
 from jatlas.storage import Arrays, CachedStage
-from jatlas.types import Key, Params, Run, as_key
+from jatlas.types import Key, Params, Run
 
 
 def class_map(
@@ -139,7 +136,7 @@ def _with_map(
     replaced = [each for each in atlas.maps if each.path == blank.path]
     if replaced and not overwrite:
         raise ValueError(f"the atlas has the map {blank.path} already: ask to overwrite it")
-    _, for_layout, for_icons = jax.random.split(as_key(key), 3)
+    _, for_layout, for_icons = identity.parts_of(key)
     points, grid = _stages(atlas, blank, selection, cells, (for_layout, for_icons), run)
 
     def select() -> Arrays:
@@ -187,7 +184,7 @@ def _blank(
     key: Key,
 ) -> Map:
     """Return what a map is to be, with the samples of its whole layer."""
-    seed = np.asarray(jax.random.key_data(as_key(key))).tolist()
+    seed = identity.seed_of(key)
     chosen = identity.settings(selection) | identity.settings(cells)
     return dataclasses.replace(
         owner,

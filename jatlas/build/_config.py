@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from jatlas.arrange import TSNE, UMAP
+from jatlas.arrange import MAX_RIDGE, TSNE, UMAP
 from jatlas.model import Network
 from jatlas.records import Atlas
 from jatlas.types import Params, checks
 from jatlas.visualize import Alpha, RandomViews, RenderConfig
 
 _RIDGE = 0.1
-_MAX_RIDGE = 1e6  # as `jatlas.arrange.inverse`
 _MAX_EXEMPLARS = 1000  # a row of them, 48 px each, is one JPEG of at most 65,535 px
 _MAX_PER_IMAGE = 10_000  # of the 12,544 positions that the largest layer of GoogLeNet has
 _CELLS_IN_VIEW = 3  # of the layer, along each side
@@ -38,7 +37,7 @@ class CellConfig:
     def __post_init__(self) -> None:
         """Check the settings."""
         checks.field(self, "whiten", checks.flag)
-        checks.field(self, "ridge", checks.number, above=0, limit=_MAX_RIDGE)
+        checks.field(self, "ridge", checks.number, above=0, limit=MAX_RIDGE)
         checks.field(self, "exemplars", checks.whole, minimum=0, maximum=_MAX_EXEMPLARS)
         checks.field(self, "icons", checks.instance, kinds=(RenderConfig,))
         kind = self.icons.objective.kind

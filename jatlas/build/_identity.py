@@ -14,7 +14,7 @@ import numpy as np
 from jatlas.model import Network, digest, fingerprint
 from jatlas.records import Atlas, Icons, Samples
 from jatlas.storage import Arrays
-from jatlas.types import HostArray, Key, Params
+from jatlas.types import HostArray, Key, Params, as_key
 from jatlas.visualize import Constant
 
 _PACKAGES = ("jatlas", "jax", "jaxlib", "numpy", "optax", "scikit-learn", "umap-learn")
@@ -58,6 +58,18 @@ def jax_settings() -> dict[str, Any]:
     """Return JAX's settings that change random numbers or rounding."""
     switches = ("jax_enable_x64", "jax_threefry_partitionable", "jax_default_matmul_precision")
     return {name: getattr(jax.config, name) for name in switches}
+
+
+def parts_of(key: Key) -> tuple[Key, Key, Key]:
+    """Return the keys of the samples, of the layout and of the icons."""
+    for_samples, for_layout, for_icons = jax.random.split(as_key(key), 3)
+    return for_samples, for_layout, for_icons
+
+
+def seed_of(key: Key) -> list[int]:
+    """Return the numbers of a key, for the record of what was made with it."""
+    numbers: list[int] = np.asarray(jax.random.key_data(as_key(key))).tolist()
+    return numbers
 
 
 def key_data(key: Key) -> list[Any]:

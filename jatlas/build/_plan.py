@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jatlas.arrange import MIN_SAMPLES
 from jatlas.build import _identity as identity
@@ -17,7 +17,7 @@ from jatlas.collect import SEGMENT, ImageSource
 from jatlas.model import Network
 from jatlas.records import Atlas
 from jatlas.storage import CachedStage
-from jatlas.types import GENERATOR, Key, Params, Run, as_key, checks
+from jatlas.types import GENERATOR, Key, Params, Run, checks
 from jatlas.visualize import check_jaxlib
 
 
@@ -53,11 +53,16 @@ class Plan:
 
     @classmethod
     def of(
-        cls, request: Request, info: dict[str, Any], folder: Path | None, stored: Atlas | None
+        cls,
+        request: Request,
+        info: dict[str, Any],
+        folder: Path | None,
+        stored: Atlas | None,
+        *,
+        reusable: bool,
     ) -> Plan:
         config, (for_samples, for_layout, for_icons) = request.config, request.keys
         known = None if stored is None else identity.results_of(stored)
-        reusable = request.source.fingerprint() is not None
         if not reusable:
             folder, known = None, None
         begin = CachedStage.begin(
@@ -178,16 +183,21 @@ def check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> No
         )
 
 
-def describe(request: Request, key: Key) -> dict[str, Any]:
-    """Return everything that decides the result, as JSON values."""
-    source = request.source
+def describe(request: Request, key: Key, fingerprint: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return everything that decides the result, as JSON values.
+
+    Args:
+      request: the arguments of the build.
+      key: as it was passed.
+      fingerprint: of the images; None if they cannot be told from others.
+    """
     chosen = {"layers": list(request.layers), "grids": list(request.grids)}
     return {
         **identity.network_identity(request.network, request.params),
-        "seed": np.asarray(jax.random.key_data(as_key(key))).tolist(),
+        "seed": identity.seed_of(key),
         "settings": chosen | identity.settings(request.config),
         "generator": GENERATOR,
         "jax": identity.jax_settings(),
         "versions": identity.versions(),
-        "source": {"root": None, "images": source.count} | (source.fingerprint() or {}),
+        "source": {"root": None, "images": request.source.count} | dict(fingerprint or {}),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import numpy as np
 
 from jatlas.build import _identity as identity
@@ -14,7 +13,7 @@ from jatlas.build._config import CellConfig, check_opaque
 from jatlas.model import Network
 from jatlas.records import Atlas, Icons, Info
 from jatlas.storage import CachedStage
-from jatlas.types import Key, Params, Run, as_key
+from jatlas.types import Key, Params, Run
 from jatlas.visualize import render
 
 
@@ -54,8 +53,8 @@ def rerender(
     identity.check_network(atlas, network, params)
     owner = atlas.find(path)
     grid = owner.grid(size)
-    for_icons = jax.random.split(as_key(key), 3)[2]
-    seed = np.asarray(jax.random.key_data(as_key(key))).tolist()
+    _, _, for_icons = identity.parts_of(key)
+    seed = identity.seed_of(key)
     chosen = {"seed": seed} | identity.settings(cells)
     del chosen["exemplars"]
     stages = atlas.info.get("stages", {})
@@ -122,6 +121,6 @@ def render_cell(
     target = directions(grid.mean[row, column][None], owner.samples.moment, config=cells)
     return render(
         network, params, target,
-        layer=owner.layer, key=jax.random.split(as_key(key), 3)[2], config=cells.icons,
+        layer=owner.layer, key=identity.parts_of(key)[2], config=cells.icons,
         ids=np.array([row * size + column], np.int32), run=run,
     )  # fmt: skip

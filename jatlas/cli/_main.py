@@ -13,7 +13,7 @@ import jax
 import tyro
 from tyro.conf import subcommand
 
-from jatlas.cli._session import discard_output, flush_output, keep_compiled, prepare_streams
+from jatlas.cli._session import discard_output, keep_compiled, prepare_streams
 from jatlas.cli.bench import Bench
 from jatlas.cli.build import Build
 from jatlas.cli.class_map import Class
@@ -62,7 +62,7 @@ def main(args: Sequence[str] | None = None) -> int:
             keep_compiled()
             command.run()
         finally:
-            flush_output()
+            sys.stdout.flush()  # an error is one of the command, not of Python's exit
     except KeyboardInterrupt:
         print("jatlas: interrupted; the same command resumes", file=sys.stderr)
         return EXIT_INTERRUPTED

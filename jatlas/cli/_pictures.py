@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import sys
@@ -20,8 +21,19 @@ def read_picture(path: Path) -> HostArray:
     Raises:
       ValueError: if it cannot be read.
     """
-    try:
+    with naming(path):
         return read_image(path) / np.float32(255)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an error about an image name its file.
+
+    Raises:
+      ValueError: in place of an ImageError.
+    """
+    try:
+        yield
     except ImageError as error:
         raise ValueError(f"{path}: {error}") from error
 

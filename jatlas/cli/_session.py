@@ -7,21 +7,18 @@ import ctypes
 import io
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 import jax
-import platformdirs
 
-from jatlas.model import Network, load_network
+from jatlas.model import Network, load_network, start_backend
 from jatlas.records import Atlas
+from jatlas.storage import user_cache
 from jatlas.types import GENERATOR, Key, Params, checks
 from jatlas.visualize import check_jaxlib
 
 # One arena, nothing from mmap, nothing back to the system below 2 GB, growth by 256 MB: the
 # numbers of M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD in malloc.h.
 _MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28))
-
 
 _LARGEST_SEED = 2**32 - 1
 
@@ -68,11 +65,9 @@ def keep_compiled() -> None:
     """
     if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
-    with contextlib.suppress(RuntimeError, OSError):  # there is no home, or none to write to
-        folder = Path(platformdirs.user_cache_dir("jatlas")) / "compiled"
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            jax.config.update("jax_compilation_cache_dir", str(folder))
+    folder = user_cache("compiled")
+    if folder is not None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def open_network(name: str) -> tuple[Network, Params]:
@@ -102,10 +97,9 @@ def start_jax() -> None:
     """
     use_all_cores()
     try:
-        jax.devices()
-    # JAX raises RuntimeError for a platform that is not there, AssertionError for no device at all.
-    except (RuntimeError, AssertionError) as error:
-        reason = " ".join(str(error).split()) or "there is no device"
+        start_backend()
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
         chosen = os.environ.get("JAX_PLATFORMS")
         advice = f"JAX_PLATFORMS is {chosen!r}: unset it" if chosen else "try JAX_PLATFORMS=cpu"
         raise ValueError(f"JAX cannot start: {reason}; {advice}") from error
@@ -120,11 +114,6 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif name == "stdout" and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def flush_output() -> None:
-    """Write what is printed; an error here is one of the command, not of Python's exit."""
-    sys.stdout.flush()
 
 
 def discard_output() -> None:

@@ -14,7 +14,8 @@ from jatlas.arrange import cell_index
 from jatlas.build import preprocess_of
 from jatlas.cli._look import LookOptions, OpenLayer
 from jatlas.cli._outputs import check_folder
-from jatlas.collect import ImageError, Preprocess, decode
+from jatlas.cli._pictures import naming
+from jatlas.collect import Preprocess, decode
 from jatlas.explain import activation_grid, find_on_map
 from jatlas.pixels import WHITE, contact_sheet, sprite
 from jatlas.records import Map
@@ -46,10 +47,8 @@ class Look(LookOptions):
         opened = OpenLayer.of(self.atlas, self)
         # The image is made a square as the atlas's own were.
         preprocess = preprocess_of(opened.atlas.info) or Preprocess(size=opened.network.input_size)
-        try:
+        with naming(self.image):
             pixels = decode(self.image, preprocess=preprocess)
-        except ImageError as error:
-            raise ValueError(f"{self.image}: {error}") from error
         image = jnp.asarray(pixels, jnp.float32) / 255
         seen = activation_grid(opened.network, opened.params, image, layer=opened.map.layer)
         found = find_on_map(seen.directions, opened.map.samples.vectors, opened.map.points)

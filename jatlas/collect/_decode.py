@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -181,12 +182,22 @@ def one_line(error: Exception) -> str:
     return (text.strip().splitlines() or [type(error).__name__])[0]
 
 
+def no_file(path: Path) -> str | None:
+    """Return why a path is no file that can be opened; None if it is one."""
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        return one_line(error)
+    return None if regular else "not a file"
+
+
 @contextmanager
 def _opened(file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int) -> Iterator[Image.Image]:
     """Open an image file; what goes wrong in the block is raised as ImageError too."""
     with _as_image_error():
-        if isinstance(file, str | os.PathLike) and not stat.S_ISREG(os.stat(file).st_mode):
-            raise ImageError("not a file")  # opening a pipe would wait for ever
+        # Opening a pipe would wait for ever.
+        if isinstance(file, str | os.PathLike) and (reason := no_file(Path(file))):
+            raise ImageError(reason)
         with Image.open(file, formats=formats()) as image:
             _check_pixels(image, max_pixels)
             yield image

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +89,14 @@ def extract(
 
     Returns:
       An `Extract` by layer.
+
+    Raises:
+      ValueError: if the network cannot be run on one such image, or a layer is unknown or has no
+        positions.
     """
+    _, height, width, _ = images.shape
+    for layer in layers:  # says clearly which size of images does not fit, once per program
+        network.activation_shape(params, (height, width), layer=layer)
     draw = functools.partial(sample.draw_places, key=key, per_image=per_image)
     places = jax.vmap(lambda number: draw(image=number))(index)
     run = functools.partial(sample.activations, network, params, layers=layers)
@@ -159,12 +166,7 @@ def collect(
     kept = {layer: _kept(stage) for layer, stage in stages.items()}
     last = None if source.count is None else -(-source.count // segment)
     if not _complete(kept, last):
-
-        def step(images: HostArray, index: HostArray, **options: Any) -> dict[str, Extract]:
-            for layer in options["layers"]:  # says clearly which size of images does not fit
-                network.activation_shape(params, images.shape[1:3], layer=layer)
-            return extract(network, params, images, index, per_image=per_image, key=key, **options)
-
+        step = functools.partial(extract, network, params, per_image=per_image, key=key)
         size = max(1, min(run.batch_size // per_image, segment))
         _fill_gaps(step, source, kept, last, stages, batch_size=size, segment=segment, run=run)
     return _joined({layer: [x[n] for n in sorted(x)] for layer, x in kept.items()})

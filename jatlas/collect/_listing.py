@@ -2,19 +2,19 @@
 
 import collections
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from jatlas.collect._decode import one_line, suffixes
+from jatlas.collect._decode import no_file, one_line, suffixes
 from jatlas.collect._source import unlistable
+from jatlas.storage import ATLAS_FILE, FOLDER
 
 
 def written_by_jatlas(folder: Path) -> bool:
     """Return whether a folder is an atlas, one that is being built, or an exported page."""
-    if (folder / ".jatlas").exists() or (folder / "viewer" / "viewer.js").exists():
+    if (folder / FOLDER).exists() or (folder / "viewer" / "viewer.js").exists():
         return True
-    index = folder / "atlas.json"
+    index = folder / ATLAS_FILE
     if no_file(index):
         return False
     try:
@@ -76,15 +76,6 @@ def _folders(root: Path, unusable: list[tuple[str, str]]) -> Iterator[tuple[Path
         folders[:] = sorted(x for x in folders if new and not own and not x.startswith("."))
         if new and not own:
             yield Path(place), [name for name in files if not name.startswith(".")]
-
-
-def no_file(path: Path) -> str | None:
-    """Return why a path is no file that can be opened; None if it is one."""
-    try:
-        regular = stat.S_ISREG(os.stat(path).st_mode)
-    except OSError as error:
-        return one_line(error)
-    return None if regular else "not a file"
 
 
 def _passed_over(suffix: str, count: int) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from jatlas.model._checkpoint import PROVENANCE as PROVENANCE
 from jatlas.model._checkpoint import digest as digest
 from jatlas.model._checkpoint import read_params as read_params
+from jatlas.model._checkpoint import start_backend as start_backend
 from jatlas.model._checkpoint import write_params as write_params
 from jatlas.model._convert import read_weight_file as read_weight_file
 from jatlas.model._fetch import convert_weights as convert_weights

@@ -86,7 +86,7 @@ def read_params(folder: Path, *, expected: Params) -> Params:
       RuntimeError: if none of the devices that JAX is to use is there.
       ValueError: if the folder is damaged or has other parameters.
     """
-    _start_backend()
+    start_backend()
     file_digests, params_digest = _recorded_digests(folder / PROVENANCE)
     if file_digests != _file_digests(folder / "params"):
         raise ValueError(f"{folder} is damaged: its files have changed since they were written")
@@ -143,8 +143,12 @@ def _leaves(params: Params) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def _start_backend() -> None:
-    """Start JAX's backend, so that its errors are not taken for those of the files."""
+def start_backend() -> None:
+    """Start JAX's backend, so that its errors are not taken for those of anything else.
+
+    Raises:
+      RuntimeError: if there is none of the kind that JAX was told to use.
+    """
     try:
         jax.devices()
     except AssertionError as error:  # JAX says nothing if there is no GPU for JAX_PLATFORMS=cuda

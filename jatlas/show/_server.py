@@ -19,6 +19,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from jatlas.types import checks
+
 HOST = "127.0.0.1"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -66,8 +68,7 @@ def serving(folder: str | Path, *, port: int = 0) -> Iterator[str]:
       ValueError: if there is no such port.
       OSError: if the port is in use or reserved.
     """
-    if not 0 <= port <= _MAX_PORT:
-        raise ValueError(f"port: expected 0 to {_MAX_PORT}, got {port}")
+    checks.whole("port", port, minimum=0, maximum=_MAX_PORT, expected=f"0 to {_MAX_PORT}")
     root = Path(folder).resolve()
     if not (root / "index.html").is_file():
         raise FileNotFoundError(f"{folder} has no viewer: export one first")

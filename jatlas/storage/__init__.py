@@ -21,5 +21,7 @@ from jatlas.storage._format import save as save
 from jatlas.storage._format import update as update
 from jatlas.storage._maps import map_place as map_place
 from jatlas.storage._maps import read_sheet as read_sheet
+from jatlas.storage._user_cache import can_write as can_write
+from jatlas.storage._user_cache import user_cache as user_cache
 from jatlas.storage._working import FOLDER as FOLDER
 from jatlas.storage._working import working_folder as working_folder
