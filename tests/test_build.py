@@ -373,6 +373,20 @@ def test_a_killed_process_resumes(tmp_path: Path, images: Path, whole: Path) -> 
     assert differences(out, whole) == []
 
 
+def test_images_are_identified_once(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identified, calls = collect.Folder.fingerprint, []
+
+    def fingerprint(source: collect.Folder) -> dict[str, Any]:
+        calls.append(source)
+        return identified(source)
+
+    monkeypatch.setattr(collect.Folder, "fingerprint", fingerprint)
+    build(images, tmp_path / "atlas", layers=("conv1",), grids=(2,))
+    assert len(calls) == 1
+
+
 # Bad input
 
 

@@ -21,6 +21,7 @@ import pytest
 from atlases import build, tree
 from faults import SMALL, Killed, failing, few_images, short_builds
 from helpers import tiny_network, tiny_params
+from mutations import mutated
 
 from jatlas import Atlas
 from jatlas.build import _identity as identity
@@ -248,22 +249,6 @@ def test_nothing_is_allocated_because_a_file_says_so(
 FUZZ_QUICK, FUZZ_SLOW = 150, 900
 
 
-def fuzzed_bytes(rng: random.Random, content: bytes) -> bytes:
-    """Return the content of a file cut, with other bytes in it, or with a piece of it twice."""
-    at, end = sorted(rng.randrange(len(content) + 1) for _ in range(2))
-    match rng.randrange(4):
-        case 0:
-            return content[:at]
-        case 1:
-            return content[:at] + content[end:]
-        case 2:
-            return content[:end] + content[at:]
-    changed = bytearray(content)
-    for _ in range(rng.choice((1, 1, 3, 30))):
-        changed[rng.randrange(len(changed))] = rng.randrange(256)
-    return bytes(changed)
-
-
 def fuzz_file(rng: random.Random, folder: Path) -> str:
     """Change the bytes of a file, or have two files change places."""
     names = atlas_files(folder)
@@ -273,7 +258,7 @@ def fuzz_file(rng: random.Random, folder: Path) -> str:
         path.write_bytes(other.read_bytes())
         other.write_bytes(content)
         return f"{path.name} and {other.name} swapped"
-    path.write_bytes(fuzzed_bytes(rng, content))
+    path.write_bytes(mutated([content], np.random.default_rng(rng.getrandbits(32))))
     return f"bytes of {path.name}"
 
 

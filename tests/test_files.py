@@ -185,24 +185,34 @@ def test_a_link_and_an_empty_folder_are_filled(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "real").stat().st_mode) == 0o750
 
 
+def each_failing(
+    tmp_path: Path, fault: Fault, prepare: Callable[[Path], Any], write: Callable[[Path], Any]
+) -> Iterator[tuple[Path, str]]:
+    """Have each operation of a write fail in turn; yield the folder after it, and which it was."""
+    for at in range(100):
+        root = tmp_path / str(at)
+        prepare(root)
+        with (
+            contextlib.suppress(OSError, KeyboardInterrupt, Killed),
+            disk(root, fault, at=at) as watched,
+        ):
+            write(root)
+        if at >= len(watched.done):
+            return
+        yield root, watched.done[at]
+
+
 @pytest.mark.parametrize("fault", ["denied", "interrupted", "interrupted after", "killed"])
 def test_a_folder_is_filled_whole_or_not_at_all(tmp_path: Path, fault: Fault) -> None:
     """Have each rename fail; killed there, the next to look puts it right."""
-    for at in range(100):
-        root = tmp_path / str(at)
-        link = linked(root)
-        try:
-            with disk(root, fault, at=at) as watched:
-                write_new(link)
-        except (OSError, KeyboardInterrupt, Killed):
-            pass
-        if at >= len(watched.done):
-            break
-        assert fault == "killed" or visible(root) in (OLD, NEW), watched.done[at]
-        files.recover_target(link)
-        assert content(root) in (OLD, NEW), watched.done[at]
+    tried = 0
+    for root, case in each_failing(tmp_path, fault, linked, lambda root: write_new(root / "link")):
+        assert fault == "killed" or visible(root) in (OLD, NEW), case
+        files.recover_target(root / "link")
+        assert content(root) in (OLD, NEW), case
         assert not [path for path in root.rglob("*") if path.name.startswith(".")]
-    assert at > 15
+        tried += 1
+    assert tried > 15
 
 
 def test_what_cannot_be_undone_is_kept(tmp_path: Path) -> None:
@@ -231,26 +241,24 @@ def write_with_index(root: Path) -> None:
         files.write_text(folder / "index", "new")
 
 
+def described(root: Path) -> None:
+    """A folder, and what describes it."""
+    files.write_text(root / "index", "old")
+    files.write_text(root / "map" / "file", "old")
+
+
 @pytest.mark.parametrize("fault", ["full", "denied", "interrupted", "interrupted after", "killed"])
 def test_a_folder_comes_with_what_describes_it(tmp_path: Path, fault: Fault) -> None:
-    for at in range(100):
-        root = tmp_path / str(at)
-        files.write_text(root / "index", "old")
-        files.write_text(root / "map" / "file", "old")
-        try:
-            with disk(root, fault, at=at) as watched:
-                write_with_index(root)
-        except (OSError, KeyboardInterrupt, Killed):
-            pass
-        if at >= len(watched.done):
-            break
+    tried = 0
+    for root, case in each_failing(tmp_path, fault, described, write_with_index):
         states = ({"index": x, "map/file": x} for x in (b"old", b"new"))
-        assert fault == "killed" or visible(root) in states, watched.done[at]
+        assert fault == "killed" or visible(root) in states, case
         files.recover(root, index="index")
         found = content(root)
-        assert found.keys() == {"index", "map/file"}, (watched.done[at], found)
-        assert found["index"] == found["map/file"], watched.done[at]
-    assert at > 10
+        assert found.keys() == {"index", "map/file"}, (case, found)
+        assert found["index"] == found["map/file"], case
+        tried += 1
+    assert tried > 10
 
 
 def test_what_a_killed_process_left_is_put_right(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The server under requests of every wrong kind: it gives nothing away, and goes on."""
 
 import contextlib
-import os
 import random
 import re
 import socket
@@ -16,10 +15,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import served
+from served import SECRET
 
 from jatlas.show import serving
 
-SECRET = b"not for you"
 MARK = "<script>alert(1)</script>"
 KNOWN = "Host: localhost"
 
@@ -79,20 +79,10 @@ BODIES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    outside = tmp_path_factory.mktemp("outside")
-    inside = outside / "atlas"
-    (inside / "viewer").mkdir(parents=True)
-    (inside / "index.html").write_text("<p>page")
-    (inside / "viewer" / "viewer.js").write_text("1")
+    inside = served.make(tmp_path_factory.mktemp("outside"))
     (inside / "viewer" / "large.png").write_bytes(bytes(4_000_000))
-    for hidden in (outside, outside / "atlas-2", inside / ".hidden"):
-        hidden.mkdir(exist_ok=True)
-        (hidden / "secret.txt").write_bytes(SECRET)
-    (inside / "link.txt").symlink_to(outside / "secret.txt")
-    (inside / "linked").symlink_to(outside)
-    (inside / "loop").symlink_to("loop")
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(inside / "pipe")
+    (inside / ".hidden").mkdir()
+    (inside / ".hidden" / "secret.txt").write_bytes(SECRET)
     return inside
 
 

@@ -18,34 +18,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import served
 import viewer_atlas
+from served import SECRET
 
 from jatlas.show import _server, _view, has_page, serving, view
 from jatlas.show._server import HOST, is_loopback, locate
 from jatlas.storage import load
 
-SECRET = b"not for you"
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    outside = tmp_path_factory.mktemp("outside")
-    inside = outside / "atlas"
-    (inside / "viewer" / "data").mkdir(parents=True)
-    (inside / "index.html").write_text("<p>page")
+    inside = served.make(tmp_path_factory.mktemp("outside"))
+    (inside / "viewer" / "data").mkdir()
     (inside / "viewer" / "data" / "atlas.js").write_text("1")
-    (inside / "viewer" / "viewer.js").write_text("2")
     (inside / "viewer" / "a name.jpg").write_bytes(b"\xff\xd8")
     (inside / ".hidden").write_bytes(SECRET)
-    (outside / "secret.txt").write_bytes(SECRET)
-    (outside / "atlas-2").mkdir()
-    (outside / "atlas-2" / "secret.txt").write_bytes(SECRET)
-    (inside / "link.txt").symlink_to(outside / "secret.txt")
-    (inside / "linked").symlink_to(outside)
-    (inside / "loop").symlink_to("loop")
     (inside / "within.js").symlink_to(inside / "viewer" / "data" / "atlas.js")
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(inside / "pipe")
     return inside
 
 

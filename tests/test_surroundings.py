@@ -18,11 +18,12 @@ import numpy as np
 import platformdirs
 import pytest
 from atlases import CONFIG, RUN, build, build_arrays, make_images
+from faults import failing
 from helpers import tiny_network, tiny_params
 
 import jatlas
 from jatlas import bench
-from jatlas.arrange import _umap, prepare_layout
+from jatlas.arrange import _layout, _umap, prepare_layout
 from jatlas.cli import _session as session
 from jatlas.cli import main
 from jatlas.collect import Arrays
@@ -31,13 +32,6 @@ from jatlas.visualize import _memory as memory
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
 NO_HOME = RuntimeError("Could not determine home directory.")
-
-
-def failing_with(error: Exception) -> Any:
-    def fail(*args: Any, **kwargs: Any) -> Any:
-        raise error
-
-    return fail
 
 
 # Systems
@@ -87,14 +81,16 @@ def compilation_cache(folder: str | None) -> Iterator[None]:
 def test_without_a_home_commands_go_without_a_cache(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("user_cache_dir", "user_data_dir"):
-        monkeypatch.setattr(platformdirs, name, failing_with(NO_HOME))
     monkeypatch.delenv("JATLAS_WEIGHTS_DIR", raising=False)
-    with compilation_cache(None):
+    with (
+        failing(platformdirs, "user_cache_dir", NO_HOME),
+        failing(platformdirs, "user_data_dir", NO_HOME),
+        compilation_cache(None),
+    ):
         assert main(["weights", "list"]) == 0
         assert jax.config.jax_compilation_cache_dir is None
-    assert "textures         here" in capsys.readouterr().out
-    assert main(["weights", "where"]) == 2
+        assert "textures         here" in capsys.readouterr().out
+        assert main(["weights", "where"]) == 2
     assert "set JATLAS_WEIGHTS_DIR" in capsys.readouterr().err
 
 
@@ -117,10 +113,11 @@ def test_numba_gets_a_folder_that_can_be_written(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: bool
 ) -> None:
     monkeypatch.setattr(_umap, "can_write", lambda folder: False)  # as if installed read-only
-    found = (lambda *args, **kwargs: str(tmp_path / "cache")) if home else failing_with(NO_HOME)
-    monkeypatch.setattr(platformdirs, "user_cache_dir", found)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    _umap._keep_compiled()
+    homeless = failing(platformdirs, "user_cache_dir", NO_HOME)
+    with contextlib.nullcontext() if home else homeless:
+        _umap._keep_compiled()
     chosen = Path(numba.config.CACHE_DIR)
     assert chosen.is_dir()
     assert (chosen == tmp_path / "cache" / "numba") == home
@@ -130,17 +127,15 @@ def test_numba_gets_a_folder_that_can_be_written(
     assert Path(numba.config.CACHE_DIR) == chosen
 
 
-def test_what_the_layout_needs_is_imported_before_the_images_are_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_the_layout_needs_is_imported_before_the_images_are_read() -> None:
     class Unread(Arrays):
         def load(self, start: int = 0, *, workers: int = 2) -> Any:
             raise AssertionError("images were read")
 
-    monkeypatch.setattr(
-        "jatlas.arrange._layout.import_umap", failing_with(ImportError("no locator"))
-    )
-    with pytest.raises(ImportError, match="no locator"):
+    with (
+        failing(_layout, "import_umap", ImportError("no locator")),
+        pytest.raises(ImportError, match="no locator"),
+    ):
         config = jatlas.BuildConfig(icons=CONFIG.icons)
         jatlas.build(
             tiny_network(), tiny_params(), Unread((IMAGES,), count=len(IMAGES)),
@@ -210,15 +205,14 @@ def test_without_stderr_there_is_no_progress_bar(monkeypatch: pytest.MonkeyPatch
     "error", [RuntimeError("Unable to initialize backend 'cuda': no GPU\nmore"), AssertionError()]
 )
 def test_a_backend_that_cannot_start_is_no_damage(
-    monkeypatch: pytest.MonkeyPatch,
     images: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     error: Exception,
 ) -> None:
-    monkeypatch.setattr(jax, "devices", failing_with(error))
     out = str(tmp_path / "atlas")
-    assert main(["build", str(images), "--network", "textures", "--out", out]) == 2
+    with failing(jax, "devices", error):
+        assert main(["build", str(images), "--network", "textures", "--out", out]) == 2
     said = capsys.readouterr().err
     assert said.startswith("jatlas: JAX cannot start: ") and said.count("\n") == 1
     assert "damaged" not in said
@@ -245,12 +239,10 @@ def test_a_version_that_hangs_is_refused_by_name(
     assert not (tmp_path / "atlas").exists()
 
 
-def test_a_full_device_is_said_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, images: Path, tmp_path: Path, capsys: Any
-) -> None:
+def test_a_full_device_is_said_in_one_line(images: Path, tmp_path: Path, capsys: Any) -> None:
     full = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocator dump")
-    monkeypatch.setattr(session, "load_network", failing_with(full))
-    assert main(["build", str(images), "--out", str(tmp_path / "atlas")]) == 2
+    with failing(session, "load_network", full):
+        assert main(["build", str(images), "--out", str(tmp_path / "atlas")]) == 2
     said = capsys.readouterr().err
     assert "no memory left" in said and "--chunk" in said and said.count("\n") == 1
 
