@@ -26,6 +26,7 @@ from jatlas.cli.render import Render
 from jatlas.cli.view import View
 from jatlas.cli.walk import Walk
 from jatlas.cli.weights import Weights
+from jatlas.types import one_line
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -72,12 +73,12 @@ def main(args: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, jax.errors.JaxRuntimeError) as error:
         if os.environ.get("JATLAS_DEBUG"):
             raise
-        print(f"jatlas: {_one_line(error)}", file=sys.stderr)
+        print(f"jatlas: {_message(error)}", file=sys.stderr)
         return EXIT_USAGE
     return 0
 
 
-def _one_line(error: Exception) -> str:
+def _message(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
@@ -85,7 +86,7 @@ def _one_line(error: Exception) -> str:
             "same command again: it resumes"
         )
     if isinstance(error, jax.errors.JaxRuntimeError):
-        first = (text.strip().splitlines() or [type(error).__name__])[0]
+        first = one_line(error)
         if "RESOURCE_EXHAUSTED" in text:
             return f"the device has no memory left ({first}): use a smaller --chunk or --batch-size"
         return f"the device failed ({first}): JATLAS_DEBUG=1 shows where"

@@ -9,7 +9,6 @@ from jatlas.collect._datasets import tfds as tfds
 from jatlas.collect._decode import ImageError as ImageError
 from jatlas.collect._decode import decode as decode
 from jatlas.collect._decode import image_size as image_size
-from jatlas.collect._decode import one_line as one_line
 from jatlas.collect._decode import read_image as read_image
 from jatlas.collect._extract import SEGMENT as SEGMENT
 from jatlas.collect._extract import Collected as Collected

@@ -7,10 +7,10 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from jatlas.collect._decode import decode, fit_image, one_line
+from jatlas.collect._decode import decode, fit_image
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load, unlistable
-from jatlas.types import HostArray
+from jatlas.types import HostArray, one_line
 
 _TRIED = 16  # records that are looked at before a run starts
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError, features
 
 from jatlas.collect._preprocess import Preprocess, reduce_jpeg, resample
-from jatlas.types import HostArray
+from jatlas.types import HostArray, one_line
 
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
@@ -169,17 +169,6 @@ def _picture(image: HostArray) -> Image.Image:
     if array.dtype != np.uint8 or not known or 0 in array.shape:
         raise ImageError(f"expected (h, w, 3) uint8, got {array.dtype.name} {array.shape}")
     return Image.fromarray(np.ascontiguousarray(array))
-
-
-def one_line(error: Exception) -> str:
-    r"""Return an exception's message in one line.
-
-    Example:
-      >>> one_line(ValueError("truncated\nat byte 12")), one_line(KeyError())
-      ('truncated', 'KeyError')
-    """
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (text.strip().splitlines() or [type(error).__name__])[0]
 
 
 def no_file(path: Path) -> str | None:

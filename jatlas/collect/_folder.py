@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jatlas.collect._decode import ImageError, decode, no_file, one_line, suffixes
+from jatlas.collect._decode import ImageError, decode, no_file, suffixes
 from jatlas.collect._listing import first_of, walk, written_by_jatlas
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load
-from jatlas.types import checks
+from jatlas.types import checks, one_line
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from jatlas.collect._decode import no_file, one_line, suffixes
+from jatlas.collect._decode import no_file, suffixes
 from jatlas.collect._source import unlistable
 from jatlas.storage import ATLAS_FILE, FOLDER
+from jatlas.types import one_line
 
 
 def written_by_jatlas(folder: Path) -> bool:

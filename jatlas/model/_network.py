@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array, Params, checks
+from jatlas.types import Array, Params, checks, one_line
 
 Stage: TypeAlias = Callable[[Params, Array], Array]
 """(params, activations of the previous stage) -> activations of this stage."""
@@ -295,7 +295,7 @@ def _diagnosis(network: Network, params: Params, image: tuple[int, int], layer: 
         try:
             _run_abstractly(network, params, (height, width, 3), name)
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = one_line(error)
             break
     what = f"{network.name}: {name!r} cannot be run on one image of {height} x {width} px"
     side = network.input_size
