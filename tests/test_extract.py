@@ -277,3 +277,14 @@ def test_no_images_at_all_is_an_error() -> None:
 def test_bad_input_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         gather(collect.arrays(IMAGES), **changes)
+
+
+def test_other_files_among_the_segments_are_left_alone(tmp_path: Path) -> None:
+    source = collect.arrays(IMAGES)
+    expected = gather(source, folder=tmp_path, segment=8)
+    first, second, _ = sorted(tmp_path.glob("conv1-*"))
+    second.unlink()
+    for name in ("notes", "000009"):  # as many segments as there are, and one that is none
+        first.with_name(first.name.replace("000000", name)).write_bytes(first.read_bytes())
+    assert_equal(gather(source, folder=tmp_path, segment=8), expected)
+    assert second.exists() and len(list(tmp_path.glob("conv1-*"))) == 5

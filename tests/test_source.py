@@ -183,6 +183,31 @@ def test_there_is_no_batch_of_nothing() -> None:
     assert len(list(batches(stream(0, 1, 2, 3), 2, skipped=skipped))) == 2
 
 
+GREY = np.zeros((2, 2, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([GREY, np.zeros((2, 4, 3), np.uint8)],
+         r"image 1: expected \(2, 2, 3\) uint8 as image 0, got \(2, 4, 3\) uint8"),
+        ([GREY, np.zeros((2, 2, 3))],
+         r"image 1: expected \(2, 2, 3\) uint8 as image 0, got \(2, 2, 3\) float32"),
+        ([GREY[..., 0]], r"image 0: expected an RGB image \(h, w, 3\), .*, got shape \(2, 2\)"),
+        ([GREY[None]], r"image 0: expected an RGB image \(h, w, 3\), .*, got shape \(1, 2, 2, 3\)"),
+        (["red.png"], r"image 0: expected an RGB image \(h, w, 3\), .*, got str"),
+        ([np.full((2, 2, 3), 255.0)], "image 0: expected uint8 or float .*, got values from 255"),
+        ([np.full((2, 2, 3), np.nan)], "image 0: expected uint8 or float .*, got values from nan"),
+        ([np.zeros((2, 2, 3), np.int64)], "image 0: expected uint8 or float in .*, got type int64"),
+    ],
+)  # fmt: skip
+def test_images_of_a_source_are_checked(images: list[Any], message: str) -> None:
+    """One of the user's own may yield anything; `Arrays` checks before."""
+    loaded = [Loaded(index=index, image=image) for index, image in enumerate(images)]
+    with pytest.raises(ValueError, match=f"^{message}"):
+        list(batches(loaded, 8, skipped=[]))
+
+
 def test_a_batch_has_at_least_one_image() -> None:
     with pytest.raises(ValueError, match="size: expected at least 1 image, got 0"):
         next(batches(stream(0), 0, skipped=[]))

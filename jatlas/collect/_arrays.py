@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from jatlas.collect._form import FORM, check_values, form_of, is_rgb
 from jatlas.collect._source import Loaded, check_load, select
 from jatlas.types import HostArray
-
-_FORM = "uint8 or float in [0, 1]"
-_ROUNDING = 1e-4  # how far a resize in floats overshoots: less than a step of 8 bits
 
 
 class Arrays:
@@ -112,9 +110,9 @@ def arrays(content: Any) -> Arrays:
     """
     if hasattr(content, "shape"):
         shape = tuple(content.shape)
-        if len(shape) != 4 or not _is_rgb(shape):
+        if len(shape) != 4 or not is_rgb(shape):
             raise ValueError(
-                f"content: expected RGB images (b, h, w, 3), {_FORM}, got shape {shape}"
+                f"content: expected RGB images (b, h, w, 3), {FORM}, got shape {shape}"
             )
         content = (content,)
     if not isinstance(content, Iterable) or isinstance(content, str | bytes | Mapping):
@@ -144,25 +142,19 @@ def _checked_batches(stream: Iterator[Any]) -> Iterator[HostArray]:
     expected = ""
     for number, member in enumerate(stream):
         array = _checked(member, number)
-        size = ", ".join(str(side) for side in array.shape[-3:])
-        form = f"({'b, ' if array.ndim == 4 else ''}{size}) {array.dtype.name}"
+        form = form_of(array)
         expected = expected or form
         if form != expected:
             raise ValueError(f"content[{number}]: expected {expected} as in content[0], got {form}")
         yield array if array.ndim == 4 else array[None]
 
 
-def _is_rgb(shape: tuple[int, ...]) -> bool:
-    """Return whether an array of this shape holds RGB images of at least one pixel."""
-    return shape[-1:] == (3,) and 0 not in shape[-3:]
-
-
 def _check_shape(member: Any, shape: tuple[int, ...], number: int) -> None:
     """Check that a member of the content is an RGB image or a batch of them."""
-    if len(shape) not in (3, 4) or not _is_rgb(shape):
+    if len(shape) not in (3, 4) or not is_rgb(shape):
         what = f"shape {shape}" if shape else type(member).__name__
         raise ValueError(
-            f"content[{number}]: expected RGB images (h, w, 3) or (b, h, w, 3), {_FORM}, got {what}"
+            f"content[{number}]: expected RGB images (h, w, 3) or (b, h, w, 3), {FORM}, got {what}"
         )
 
 
@@ -170,15 +162,4 @@ def _checked(member: Any, number: int) -> HostArray:
     """Return a member of the content as uint8 or float32 after checking it."""
     array = np.asarray(member)
     _check_shape(member, array.shape, number)
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
-        raise ValueError(f"content[{number}]: expected {_FORM}, got type {array.dtype.name}")
-    array = array.astype(np.float32)
-    lowest, highest = (array.min(), array.max()) if array.size else (0, 1)
-    # "Not inside" rather than "outside", which would let NaN pass.
-    if not (lowest >= -_ROUNDING and highest <= 1 + _ROUNDING):
-        raise ValueError(
-            f"content[{number}]: expected {_FORM}, got values from {lowest:.6g} to {highest:.6g}"
-        )
-    return np.clip(array, 0, 1) if lowest < 0 or highest > 1 else array
+    return check_values(f"content[{number}]", array)

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ SEGMENT = 256
 """Images whose results are kept together: what an interruption costs at most."""
 
 _ROWS = ("vectors", "positions", "evidence")
+_NUMBER = re.compile(r"[0-9]{6,}")
 _FLOAT16_MAX = float(jnp.finfo(jnp.float16).max)
 
 
@@ -172,9 +174,9 @@ def collect(
     return _joined({layer: [x[n] for n in sorted(x)] for layer, x in kept.items()})
 
 
-def _complete(kept: Mapping[str, Collection[int]], last: int | None) -> bool:
+def _complete(kept: Mapping[str, Mapping[int, Arrays]], last: int | None) -> bool:
     """Return whether all segments of all layers are known to be there."""
-    return last is not None and all(len(segments) >= last for segments in kept.values())
+    return last is not None and all(x.keys() >= set(range(last)) for x in kept.values())
 
 
 def _fill_gaps(
@@ -205,16 +207,22 @@ def _fill_gaps(
                 continue
             results = _extract_segment(step, items, layers=missing, batch_size=batch_size)
             for layer, arrays in results.items():
-                stages[layer].put(arrays, f"{number:06d}")
+                stages[layer].put(arrays, _piece(number))
                 kept[layer][number] = arrays
             if _complete(kept, last):
                 break
 
 
 def _kept(stage: CachedStage) -> dict[int, Arrays]:
-    """Return the segments of a layer that are kept, by number."""
-    stored = {int(name): stage.get(name) for name in stage.pieces()}
+    """Return the segments of a layer that are kept, by number; other files are left alone."""
+    numbers = [int(name) for name in stage.pieces() if _NUMBER.fullmatch(name)]
+    stored = {number: stage.get(_piece(number)) for number in numbers}
     return {number: arrays for number, arrays in stored.items() if arrays is not None}
+
+
+def _piece(number: int) -> str:
+    """Return the name of the piece that holds a segment."""
+    return f"{number:06d}"
 
 
 def _first_gap(segments: Collection[int]) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from jatlas.collect._form import FORM, check_values, form_of, is_rgb
 from jatlas.types import HostArray, checks
 
 
@@ -155,7 +156,8 @@ def batches(
       int64; and the number of images, from the front, that are not padding.
 
     Raises:
-      ValueError: if `size` is less than 1.
+      ValueError: if `size` is less than 1, or an image is not what `Loaded` says, or has another
+        size or type than those before it.
 
     Example:
       >>> image = np.zeros((8, 8, 3), np.uint8)
@@ -168,11 +170,18 @@ def batches(
     checks.whole("size", size, unit="image")
     images: list[HostArray] = []
     index: list[int] = []
+    first: tuple[str, int] | None = None
     for item in loaded:
         if item.image is None:
             skipped.append((item.index, item.error or "no reason given"))
             continue
-        images.append(item.image)
+        image = _checked(item)
+        form, number = first = first or (form_of(image), item.index)
+        if form_of(image) != form:
+            raise ValueError(
+                f"image {item.index}: expected {form} as image {number}, got {form_of(image)}"
+            )
+        images.append(image)
         index.append(item.index)
         if len(images) == size:
             yield np.stack(images), np.array(index), size
@@ -184,3 +193,14 @@ def batches(
             np.array(index + index[-1:] * padding),
             len(images),
         )
+
+
+def _checked(item: Loaded) -> HostArray:
+    """Return the image of an item, which a source of one's own may not have checked."""
+    shape = np.shape(item.image) if item.image is not None else ()
+    if len(shape) != 3 or not is_rgb(shape):
+        raise ValueError(
+            f"image {item.index}: expected an RGB image (h, w, 3), {FORM}, got "
+            + (f"shape {shape}" if shape else type(item.image).__name__)
+        )
+    return check_values(f"image {item.index}", item.image)
