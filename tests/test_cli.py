@@ -192,8 +192,13 @@ def test_maps_are_added_rendered_again_and_searched(
     ):
         assert run(*words, *small, *ICONS) == 0
         assert f"{out}/{path}/overview-2.png: " in capfd.readouterr().out
-        assert run(*words, *small, *ICONS) == 2
-        assert_said(capfd, f"has the map {path} already")
+        picture, page = out / path / "overview-2.png", out / "index.html"
+        page.write_text("older")  # as after an interruption between the map and its page
+        before = picture.stat().st_mtime_ns
+        assert run(*words, *small, *ICONS) == 0
+        assert picture.stat().st_mtime_ns == before and page.read_text("utf-8") != "older"
+        assert run(*words, *small, *ICONS, "--seed", 1) == 2
+        assert_said(capfd, f"has the map {path} already, made otherwise .seed: ")
     assert [each.kind for each in load(out).maps][2:] == ["class", "comparison"]
 
     (row, column), icon = (

@@ -1,7 +1,6 @@
 """Every write of a command fails once, in every way: it says so, and run again it completes."""
 
 import dataclasses
-import functools
 import os
 import random
 import shutil
@@ -74,7 +73,6 @@ def commands(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     two = SMALL | {"layers": ("conv2", "conv1")}
     finer = SMALL | {"grids": (2, 3)}
     seed = SMALL | {"key": jax.random.key(1), "overwrite": True}
-    add_again = functools.partial(add_class, again=True)
 
     def replace(out: Path) -> None:
         save(other, out, overwrite=True)
@@ -88,7 +86,7 @@ def commands(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         "extend": Command(copy, lambda out: build(images, out, **two), keeps="atlas"),
         "grid": Command(copy, lambda out: build(images, out, **finer), keeps="atlas moved away"),
         "rebuild": Command(copy, lambda out: build(images, out, **seed)),
-        "class": Command(copy, add_class, add_again, keeps="atlas"),
+        "class": Command(copy, add_class, keeps="atlas"),
         "render": Command(copy, render),
         "save": Command(nothing, lambda out: save(first, out), save_again),
         "replace": Command(copy, replace, keeps="old or new"),
@@ -96,31 +94,31 @@ def commands(images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     }
 
 
-def add_class(out: Path, *, again: bool = False) -> None:
-    """What `jatlas class` does; run again, with --overwrite if the map has come already."""
+def add_class(out: Path) -> None:
+    """What `jatlas class` does."""
     with working_folder(out) as cache:
         atlas = load(out)
-        there = any(each.kind == "class" for each in atlas.maps)
         result = class_map(
             tiny_network(), tiny_params(), atlas, 1,
-            key=jax.random.key(0), layer="conv2", overwrite=again and there,
+            key=jax.random.key(0), layer="conv2",
             selection=ClassSelection(size=2, min_count=1, rule="either"),
             cells=CellConfig(icons=ICONS, exemplars=1),
             run=dataclasses.replace(SMALL["run"], cache=cache),
         )  # fmt: skip
-        store_map(out, result, result.find("conv2-class-1"))
+        store_map(out, result, result.find("conv2-class-1"), stored=atlas)
 
 
 def render(out: Path) -> None:
     """What `jatlas render` does."""
     with working_folder(out) as cache:
+        atlas = load(out)
         result = rerender(
-            tiny_network(), tiny_params(), load(out), "conv2",
+            tiny_network(), tiny_params(), atlas, "conv2",
             size=2, key=jax.random.key(5),
             cells=CellConfig(icons=dataclasses.replace(ICONS, icon_size=10)),
             run=dataclasses.replace(SMALL["run"], cache=cache),
         )  # fmt: skip
-        store_map(out, result, result.find("conv2"))
+        store_map(out, result, result.find("conv2"), stored=atlas)
 
 
 def run(command: Callable[[Path], Any], out: Path, capfd: pytest.CaptureFixture[str]) -> int:

@@ -134,6 +134,11 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     """Run the stages, or take what is known of them."""
     with timed("images"):
         samples, images, skipped = _samples(request, plan, stored)
+    if not plan.reusable:  # as the images cannot be told from others, their samples have to be
+        arrays = [array for each in samples.values() for array in (each.vectors, each.source)]
+        known = {"samples_sha256": identity.arrays_digest(*arrays)}
+        info = info | {"source": info["source"] | known}
+        plan = Plan.of(request, info, None, None, reusable=False)
     # Only now is it known how many images were damaged.
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
     maps = [_map(request, plan, layer, samples[layer]) for layer in request.layers]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+from typing import Any
+
+import jax
 
 from jatlas.build import _identity as identity
 from jatlas.build._build import timed
@@ -21,6 +25,8 @@ from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas, Info, Map
 from jatlas.storage import Arrays, CachedStage
 from jatlas.types import Key, Params, Run
+
+log = logging.getLogger(__name__)
 
 
 def class_map(
@@ -49,15 +55,16 @@ def class_map(
       selection: which samples, how many cells, and their layout; None means `ClassSelection()`.
       cells: how cells become pictures; None means `cells_like` the atlas.
       images: where the atlas's images are; None means where they were, if it was a folder.
-      overwrite: whether such a map that is there may be replaced.
+      overwrite: whether a map of the class with other settings may be replaced.
       run: how it is carried out; with a cache, an interrupted call resumes.
 
     Returns:
-      The atlas with the map: the last, or in the place of the one it replaces.
+      The atlas with the map: the last, or in the place of the one it replaces. The atlas itself
+      if it has the very map.
 
     Raises:
-      ValueError: if the atlas is of another network or has such a map, there is no such class or
-        layer, or too few samples matter.
+      ValueError: if the atlas is of another network or has such a map with other settings, there
+        is no such class or layer, or too few samples matter.
     """
     return _with_map(
         network, params, atlas, (name,), ClassSelection() if selection is None else selection,
@@ -98,7 +105,7 @@ def comparison_map(
       run: as for `class_map`.
 
     Returns:
-      The atlas with the map.
+      The atlas with the map, as `class_map`.
 
     Raises:
       ValueError: as `class_map`.
@@ -133,11 +140,18 @@ def _with_map(
     check_opaque(cells)
     selection = selection.fitted(len(owner.samples))
     blank = _blank(owner, classes, known, selection, cells, key)
-    replaced = [each for each in atlas.maps if each.path == blank.path]
-    if replaced and not overwrite:
-        raise ValueError(f"the atlas has the map {blank.path} already: ask to overwrite it")
     _, for_layout, for_icons = identity.parts_of(key)
     points, grid = _stages(atlas, blank, selection, cells, (for_layout, for_icons), run)
+    if any(each.path == blank.path for each in atlas.maps):
+        digests = {stage.name: stage.digest for stage in (points, *grid)}
+        if digests.items() <= atlas.info.get("stages", {}).items():
+            log.info("%s is complete", blank.path)
+            return atlas
+        if not overwrite:
+            raise ValueError(
+                f"the atlas has the map {blank.path} already, made otherwise "
+                f"({_difference(atlas.find(blank.path), blank)}): ask to overwrite it"
+            )
 
     def select() -> Arrays:
         chosen = _select(owner, classes, selection, key=for_layout, progress=run.progress)
@@ -196,6 +210,15 @@ def _blank(
     )
 
 
+def _difference(there: Map, wanted: Map) -> str:
+    """Name the settings in which two maps of the same classes differ."""
+    before: dict[str, Any] = dict(there.settings or {})
+    for grid in there.grids:
+        before |= grid.settings or {}  # of icons that were rendered again
+    different = identity.differences(before, dict(wanted.settings or {}))
+    return different or "of other samples, or with other versions of packages"
+
+
 def _stages(
     atlas: Atlas,
     blank: Map,
@@ -209,7 +232,9 @@ def _stages(
     points = CachedStage.begin(
         run.cache,
         identity.points_name(blank.path),
-        samples=atlas.info.get("stages", {}).get(identity.samples_name(blank.layer), ""),
+        samples=identity.stage_digest(
+            atlas, identity.samples_name(blank.layer), *jax.tree.leaves(blank.samples)
+        ),
         weights_sha256=atlas.info.get("weights_sha256"),
         classes=list(blank.classes),
         selection=identity.settings(selection),

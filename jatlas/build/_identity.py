@@ -133,6 +133,26 @@ def samples_name(layer: str) -> str:
     return f"{layer}-samples"
 
 
+def arrays_digest(*arrays: HostArray) -> str:
+    """Return the sha256 of arrays in hex.
+
+    Example:
+      >>> arrays_digest(np.zeros(2)) == arrays_digest(np.zeros((1, 2)))
+      False
+    """
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.shape} {array.dtype.str}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
+def stage_digest(atlas: Atlas, name: str, *results: HostArray) -> str:
+    """Return the digest of a stage of an atlas; that of its results if the atlas has none."""
+    known: str | None = atlas.info.get("stages", {}).get(name)
+    return known or arrays_digest(*results)
+
+
 def points_name(path: str) -> str:
     """Return the name of the stage that lays a map out."""
     return f"{path}-points"

@@ -57,11 +57,12 @@ def rerender(
     seed = identity.seed_of(key)
     chosen = {"seed": seed} | identity.settings(cells)
     del chosen["exemplars"]
-    stages = atlas.info.get("stages", {})
     stage = CachedStage.begin(
         run.cache,
         identity.icons_name(path, size),
-        points=stages.get(identity.points_name(path), ""),
+        points=identity.stage_digest(
+            atlas, identity.points_name(path), owner.samples.vectors, owner.points
+        ),
         cells=grid.cells.tolist(),
         weights_sha256=atlas.info.get("weights_sha256"),
         settings=chosen,

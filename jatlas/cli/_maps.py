@@ -14,7 +14,7 @@ from jatlas.build import CellConfig, cells_like
 from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
 from jatlas.explain import ClassSelection, Rule
-from jatlas.model import Network
+from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas, Map
 from jatlas.show import export_folder, has_page
 from jatlas.storage import add_map, load, map_folder, working_folder
@@ -37,7 +37,7 @@ class MapOptions:
       min_count: samples a cell must hold to get an icon.
       layout: how the samples are laid out; "tsne" spreads few samples over more cells.
       seed: seeds the layout and the icons.
-      overwrite: whether such a map that is there may be replaced.
+      overwrite: whether a map of the class with other settings may be replaced.
       whiten: whether icons follow whitened directions. Without it, as in the atlas.
       ridge: steadies the whitening: share of the mean activation energy added to each channel.
         Without it, as in the atlas, but at least 0.1.
@@ -97,23 +97,28 @@ def cells_of(options: MapOptions, network: Network, params: Params, atlas: Atlas
 def add(
     folder: Path,
     options: MapOptions,
-    conduct: Callable[[Network, Params, Atlas, CellConfig, Run], Atlas],
+    names: tuple[str, ...],
+    conduct: Callable[[Network, Params, Atlas, tuple[int, ...], CellConfig, Run], Atlas],
 ) -> None:
     """Add the map that a conductor makes to an atlas folder, and say where it is.
 
     Args:
       folder: the atlas.
       options: of the command.
-      conduct: (network, params, atlas, cells, run) -> the atlas with the map.
+      names: of the map's classes.
+      conduct: (network, params, atlas, classes, cells, run) -> the atlas with the map.
     """
     with working_folder(folder) as cache:
         atlas = load(folder)
         network, params = session.open_network_of(atlas)
+        layer = atlas.layer(options.layer).layer
+        known = class_names(network, params, known=atlas.classes)
+        classes = tuple(find_class(name, known) for name in names)
         run = Run(chunk=options.chunk, cache=cache)
         cells = cells_of(options, network, params, atlas)
-        result = conduct(network, params, atlas, cells, run)
-        (new,) = (each for each in result.maps if not any(each is old for old in atlas.maps))
-        store_map(folder, result, new)
+        result = conduct(network, params, atlas, classes, cells, run)
+        (new,) = (x for x in result.maps if x.layer == layer and x.classes == classes)
+        store_map(folder, result, new, stored=atlas)
     (grid,) = new.grids
     picture = folder / map_folder(new) / f"overview-{grid.size}.png"
     shown = int(grid.count.ravel()[grid.cells].sum())
@@ -124,8 +129,17 @@ def add(
     )
 
 
-def store_map(folder: Path, atlas: Atlas, new: Map) -> None:
-    """Write a map into an atlas folder, and its page again if it has one."""
-    add_map(folder, atlas, new)
+def store_map(folder: Path, atlas: Atlas, new: Map, *, stored: Atlas) -> None:
+    """Write a map into an atlas folder, and its page again if it has one.
+
+    Args:
+      folder: of the atlas.
+      atlas: with the map.
+      new: the map.
+      stored: the atlas that the folder holds. If it has the map, only the page is written: an
+        interruption may have come between the two.
+    """
+    if atlas is not stored:
+        add_map(folder, atlas, new)
     if has_page(folder):
         export_folder(folder)

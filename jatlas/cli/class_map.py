@@ -35,8 +35,9 @@ class Class(MapOptions):
         add(
             self.atlas,
             self,
-            lambda network, params, atlas, cells, run: class_map(
-                network, params, atlas, self.name,
+            (self.name,),
+            lambda network, params, atlas, classes, cells, run: class_map(
+                network, params, atlas, *classes,
                 key=make_key(self.seed), layer=self.layer, selection=selection, cells=cells,
                 overwrite=self.overwrite, run=run,
             ),

@@ -42,8 +42,9 @@ class Compare(MapOptions):
         add(
             self.atlas,
             self,
-            lambda network, params, atlas, cells, run: comparison_map(
-                network, params, atlas, self.left, self.right,
+            (self.left, self.right),
+            lambda network, params, atlas, classes, cells, run: comparison_map(
+                network, params, atlas, *classes,
                 key=make_key(self.seed), layer=self.layer, selection=selection, cells=cells,
                 overwrite=self.overwrite, run=run,
             ),

@@ -69,7 +69,7 @@ class Render:
                 size=size, key=session.make_key(self.seed), cells=self._cells(atlas, owner),
                 run=Run(chunk=self.chunk, cache=cache),
             )  # fmt: skip
-            store_map(self.atlas, result, result.find(owner.path))
+            store_map(self.atlas, result, result.find(owner.path), stored=atlas)
         print(self.atlas / map_folder(owner) / f"overview-{size}.png")
 
     def _render_cell(self, atlas: Atlas, row: int, column: int) -> None:
