@@ -24,6 +24,7 @@ def probabilities(image: jnp.ndarray) -> np.ndarray:
     return np.exp(logits) / np.exp(logits).sum()
 
 
+@pytest.mark.slow
 def test_an_attack_equals_a_loop_over_images() -> None:
     images = [jnp.asarray(RNG.random(SHAPE), jnp.float32) for _ in range(4)]
     plain = [probabilities(image) for image in images]

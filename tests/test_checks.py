@@ -320,6 +320,7 @@ def test_the_steepest_spectrum_fits_float32() -> None:
     assert np.isfinite(1000 * gain).all() and gain.min() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "views",
     [

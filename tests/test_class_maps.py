@@ -81,6 +81,7 @@ def test_a_map_holds_the_samples_that_matter_each_once(atlas: Atlas, add: Any) -
     assert add(after) is after
 
 
+@pytest.mark.slow
 def test_from_left_to_right_the_second_class_counts_more(atlas: Atlas) -> None:
     new = two(atlas).maps[-1]
     evidence = new.samples.evidence.astype(np.float32)
@@ -90,6 +91,7 @@ def test_from_left_to_right_the_second_class_counts_more(atlas: Atlas) -> None:
     assert (new.kind, new.path) == ("comparison", "conv2-compare-1-3")
 
 
+@pytest.mark.slow
 def test_a_class_goes_by_its_name(atlas: Atlas, with_one: Atlas) -> None:
     names = ("ant", "bee", "cat", "dog", "eel")
     named = one(dataclasses.replace(atlas, classes=names), name="Bee").maps[-1]
@@ -163,6 +165,7 @@ def test_a_map_is_replaced_only_on_demand(atlas: Atlas, with_one: Atlas) -> None
     assert (after.maps[2].points != with_one.maps[2].points).any()
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_told_apart_give_another_atlas(tmp_path: Path) -> None:
     """Its maps, and class maps kept in one cache, are not taken for those of other images."""
     rng, run = np.random.default_rng(0), dataclasses.replace(RUN, cache=tmp_path / "cache")

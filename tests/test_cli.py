@@ -98,6 +98,7 @@ def test_what_the_parser_refuses_is_said_and_leaves_nothing(
     assert os.listdir(out.parent) == []
 
 
+@pytest.mark.slow
 def test_bad_folders_are_one_line_and_leave_nothing(
     images: Path, out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +125,7 @@ def test_bad_folders_are_one_line_and_leave_nothing(
     assert [path.name for path in out.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.slow
 def test_missing_weights_are_said_with_the_command_that_gets_them(
     images: Path,
     out: Path,
@@ -259,7 +261,9 @@ def test_what_cannot_be_meant_is_one_line(
 @pytest.mark.slow
 def test_convert_then_build_with_the_real_weights(test_data: Path, tmp_path: Path) -> None:
     """The two commands of the README, as a user types them."""
-    environment = os.environ | {"JATLAS_WEIGHTS_DIR": str(tmp_path / "weights")}
+    # Optimized, as a real network runs long enough to pay for it.
+    changes = {"JATLAS_WEIGHTS_DIR": str(tmp_path), "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
+    environment = os.environ | changes
     file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
     out = tmp_path / "atlas"
 
@@ -270,7 +274,8 @@ def test_convert_then_build_with_the_real_weights(test_data: Path, tmp_path: Pat
     jatlas("weights", "convert", file, "--network", "googlenet_bvlc")
     jatlas(
         "build", test_data / "imagenet_sample", "--network", "googlenet_bvlc", "--layer",
-        "mixed4c", "--grid", "3", "--limit", "40", "--steps", "2", "--out", out,
+        "mixed3a", "--grid", "3", "--limit", "40", "--batch-size", "20", "--steps", "2",
+        "--out", out,
     )  # fmt: skip
     info = json.loads((out / "atlas.json").read_text())
     (grid,) = info["maps"][0]["grids"]

@@ -57,6 +57,7 @@ def arrays_of(name: str, params: Any) -> dict[str, np.ndarray]:
     return foreign(name_table(CONFIGS[name]), params)
 
 
+@pytest.mark.slow
 def test_the_small_networks_have_equal_shapes() -> None:
     assert abstract_params(CAFFE) == abstract_params(GRAPH)
     assert list(WRITERS) == list(PUBLISHED_WEIGHTS)

@@ -84,6 +84,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert_equal(load(save(made, tmp_path / "deep" / "atlas")), made)
 
 
+@pytest.mark.slow
 def test_an_atlas_on_the_device_is_saved_as_one_in_memory(tmp_path: Path) -> None:
     made = make_atlas()
     for name, atlas in (("host", made), ("device", jax.tree.map(jnp.asarray, made))):

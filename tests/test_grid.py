@@ -96,6 +96,7 @@ def test_the_last_row_and_column_hold_their_far_edge() -> None:
     assert index.tolist() == [4, 20, 24, 0]
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing() -> None:
     values = np.random.default_rng(2).normal(size=(500, 4)).astype(np.float32)
     points = np.concatenate([uniform(500 - 36), edges(5)])

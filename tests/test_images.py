@@ -169,6 +169,7 @@ def test_a_wrong_folder_is_named(tmp_path: Path) -> None:
         folder(tmp_path, size=-1)
 
 
+@pytest.mark.slow
 def test_load_yields_every_image_in_order_for_any_number_of_threads(tmp_path: Path) -> None:
     make_folder(tmp_path, [f"{i:03}.png" for i in range(200)])
     (tmp_path / "050.png").write_bytes(b"damaged")

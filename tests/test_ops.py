@@ -72,6 +72,7 @@ def test_the_value_is_the_maximum_and_the_gradient_that_of_the_approximation(
     )
 
 
+@pytest.mark.slow
 def test_the_gradient_differs_from_that_of_the_maximum_and_survives_jit_and_vmap() -> None:
     x = jnp.asarray(np.random.default_rng(1).random((3, 6, 6, 2)), jnp.float32)
 
@@ -181,6 +182,7 @@ def test_the_gradient_of_a_redirected_relu() -> None:
     assert redirected_relu(jnp.array([2.0, -1.0])).tolist() == [2.0, 0.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("radius", "beta"), [(2, 0.75), (5, 0.5), (1, 0.6)])
 def test_the_gradient_of_the_normalisation_in_both_modes(radius: int, beta: float) -> None:
     rng = np.random.default_rng(4)

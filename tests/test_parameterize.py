@@ -105,6 +105,7 @@ def test_a_huge_spectrum_stays_finite() -> None:
     assert bool(((image >= 0) & (image <= 1)).all())
 
 
+@pytest.mark.slow
 def test_vmap_and_jit_equal_a_loop() -> None:
     spectra = jax.random.normal(jax.random.key(3), (4, 2, 3, 10, 7))
     to_image = functools.partial(parameterize.spectrum_to_image, width=12)

@@ -41,6 +41,7 @@ def test_crops_are_of_images_that_show_neither_class(tmp_path: Path) -> None:
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_more_images_than_the_atlas_has_are_refused_and_closed(images: Path) -> None:
     closed = []
 
@@ -62,6 +63,7 @@ def test_more_images_than_the_atlas_has_are_refused_and_closed(images: Path) -> 
     assert closed == [0] and error.traceback  # which keeps the frames alive
 
 
+@pytest.mark.slow
 def test_what_counts_but_is_something_else_is_cut_out(tmp_path: Path) -> None:
     folder = make_images(tmp_path / "images")
     atlas = build(folder, None, layers=("conv2",), grids=(2,))

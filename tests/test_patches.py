@@ -94,6 +94,7 @@ def probabilities(image: np.ndarray) -> np.ndarray:
     return np.exp(logits) / np.exp(logits).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 def test_a_sweep_is_a_loop_over_sizes_and_corners(batch_size: int) -> None:
     image, patch = as_float(IMAGE), as_float(PATCH)

@@ -131,6 +131,7 @@ def test_opacity_is_the_mean_and_requires_transparent_icons() -> None:
         amount(Opacity(), picture())
 
 
+@pytest.mark.slow
 def test_vmap_equals_a_loop() -> None:
     images = np.stack([picture(seed=seed) for seed in range(3)])
     for penalty in (L1(), L2(), TotalVariation(), Blur(), BoundaryComplexity()):

@@ -12,6 +12,7 @@ from jatlas.collect import Preprocess
 SQUARE = Preprocess(size=8)
 
 
+@pytest.mark.slow
 def test_one_bad_picture_does_not_end_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,14 +1,21 @@
 """The README: what it tells people to type does what it says."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tyro
 
+import jatlas
+from jatlas.arrange import cell_index
 from jatlas.cli import _main as cli
+from jatlas.cli import demo
+from jatlas.explain import agreement, purity, recognized
+from jatlas.synthetic import CLASSES
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,3 +70,28 @@ def test_the_snippets_run_one_after_the_other(
     assert (tmp_path / "atlas" / "index.html").exists()
     assert names["logits"].shape == (128, 64) and names["some"].shape == (5, 256)
     assert names["icons"].images.shape == (3, 80, 80, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("optimized")
+def test_the_first_command_made_smaller_recovers_what_is_known(tmp_path: Path) -> None:
+    """After the snippets: they and `jatlas demo` draw the same images, which compile for long."""
+    icons = dataclasses.replace(demo.CONFIG.icons, steps=32)
+    config = dataclasses.replace(demo.CONFIG, icons=icons)
+    demo.make_atlas(tmp_path / "atlas", grids=(10,), images=640, config=config)
+    atlas = jatlas.load(tmp_path / "atlas")
+    ((layer,), (grid,)) = atlas.maps, atlas.maps[0].grids
+    assert (tmp_path / "atlas" / "index.html").exists() and len(grid.cells) > 30
+
+    image = layer.samples.source[:, 0]
+    truth = image % len(CLASSES)
+    near = agreement(layer.points, layer.samples.vectors, truth, image)
+    assert near.points > 12 * near.chance and near.vectors > near.points
+    cell = np.asarray(cell_index(layer.points, size=grid.size))
+    top = grid.evidence[np.divmod(grid.cells, grid.size)].argmax(1)
+    pure = purity(cell, truth, dict(zip(grid.cells.tolist(), top.tolist(), strict=True)))
+    assert pure.samples > 4 * pure.chance
+    most = np.array([np.bincount(truth[cell == number]).argmax() for number in grid.cells])
+    network, params = jatlas.load_network("textures")
+    taken = recognized(network, params, grid.icons.images, most, top=5).mean()
+    assert taken > 5 * 5 / len(CLASSES)

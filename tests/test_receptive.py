@@ -18,6 +18,7 @@ IMAGES = jnp.asarray(np.random.default_rng(0).random((3, 18, 22, 3)), jnp.float3
 measure = functools.partial(receptive_field, tiny_network(), tiny_params(), IMAGES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layer", "side"), [("conv1", 3), ("conv2", 7)])
 def test_the_field_is_where_a_changed_pixel_changes_the_activation(layer: str, side: int) -> None:
     # Strides 2 and 1, windows of 3: 3 pixels, then 3 + 2 * 2.

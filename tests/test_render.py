@@ -187,6 +187,7 @@ def test_equal_configs_are_traced_once() -> None:
         assert len(traces) == 4
 
 
+@pytest.mark.slow
 def test_each_chunk_is_yielded_when_it_is_done(icons: Icons) -> None:
     parts = render_each(
         tiny_network(),
@@ -478,8 +479,8 @@ def test_icons_are_not_retried_for_a_centre_that_the_objective_does_not_use() ->
 def test_icons_of_a_real_network(googlenet: tuple[Network, Params]) -> None:
     network, params = googlenet
     config = RenderConfig(icon_size=40, steps=3, views=RandomViews(size=32), retry_below=-1)
-    rendered = functools.partial(render, network, params, layer="mixed4c", key=KEY, config=config)
-    directions = np.random.default_rng(0).standard_normal((10, 512)).astype(np.float32)
+    rendered = functools.partial(render, network, params, layer="mixed3a", key=KEY, config=config)
+    directions = np.random.default_rng(0).standard_normal((10, 256)).astype(np.float32)
     whole = rendered(directions, run=QUIET)
     assert np.isfinite(whole.scores).all() and whole.images.std() > 0.01
     order = [4, 1, 8, 0]

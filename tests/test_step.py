@@ -96,6 +96,7 @@ def test_every_icon_and_restart_has_a_key_of_its_own() -> None:
     assert np.abs(correlations).max() < 0.6
 
 
+@pytest.mark.slow
 def test_cosines_are_of_the_position_that_the_objective_looks_at() -> None:
     """The canvas is larger than a view: positions count from the centre."""
     network = dataclasses.replace(tiny_network(), centers=())

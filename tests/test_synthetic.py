@@ -110,6 +110,7 @@ def test_an_image_depends_on_its_class_and_number_only(few: synthetic.Batch) -> 
             np.testing.assert_allclose(ours, theirs[place], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_images_are_deterministic_and_differ_for_another_key(few: synthetic.Batch) -> None:
     np.testing.assert_array_equal(few_batch().pixels, few.pixels)
     other = few_batch(key=jax.random.key(6))
@@ -126,6 +127,7 @@ def test_an_image_shows_the_same_at_every_size(size: int, large: synthetic.Batch
     assert np.abs(shrunk - other).mean() < 0.02
 
 
+@pytest.mark.slow
 def test_orientation_and_scale_are_those_of_the_spectrum(large: synthetic.Batch) -> None:
     size = 96
     pixels, factors = images_of(large, "grating")

@@ -169,6 +169,7 @@ def test_opens_offline_and_shows_every_cell(
     assert seen.page.title() == "Activation atlas of tiny"
 
 
+@pytest.mark.slow
 def test_zooming_switches_to_finer_cells_and_back(seen: Seen) -> None:
     sizes = []
     for zoom in (0.4, 0.7, 1, 8, 1, 0.4):
@@ -392,6 +393,7 @@ def test_an_invalid_link_shows_the_map(open_: Open, server: str, hash_: str) -> 
     assert seen("v.stage.current.grid.cell.length") > 10
 
 
+@pytest.mark.slow
 def test_a_link_to_the_first_view_opens_every_time(open_: Open, folder: Path) -> None:
     # The grid is the one that the search box reads its suggestions from.
     link = (folder / "index.html").as_uri() + "#map=mixed4c&at=.5,.5,.4&grid=4"
@@ -403,6 +405,7 @@ def test_a_link_to_the_first_view_opens_every_time(open_: Open, folder: Path) ->
         assert seen("v.stage.current.grid.size") == 4
 
 
+@pytest.mark.slow
 def test_the_keyboard_moves_between_cells_and_pins(seen: Seen) -> None:
     seen("v.set({grid: 8})")
     seen.wait()
@@ -449,6 +452,7 @@ def test_the_keyboard_moves_between_cells_and_pins(seen: Seen) -> None:
     assert not seen.page.locator("dialog").is_visible()
 
 
+@pytest.mark.slow
 def test_the_samples_of_a_cell_are_shown_in_the_other_layer(seen: Seen) -> None:
     seen("v.set({grid: 8})")
     seen.wait()
@@ -463,6 +467,7 @@ def test_the_samples_of_a_cell_are_shown_in_the_other_layer(seen: Seen) -> None:
     seen.wait("location.hash.includes('from=mixed4c')")
 
 
+@pytest.mark.slow
 def test_hostile_names_are_shown_as_text(seen: Seen) -> None:
     field = seen.page.locator(".j-input")
     for number, name in enumerate(HOSTILE):
@@ -705,6 +710,7 @@ def _largest_renderer_mb(browser: Any) -> float:
     return max(kb, default=0) / 1000
 
 
+@pytest.mark.slow
 def test_a_missing_part_does_not_stop_the_viewer(open_: Open, folder: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(folder, tmp_path / "atlas"))
     for part in (path / "viewer" / "tiles").glob("m1-*"):
