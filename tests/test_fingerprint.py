@@ -16,6 +16,7 @@ from helpers import STAGES, tiny_network, tiny_params
 
 import jatlas.model
 from jatlas.model import TEXTURES, Network, digest, fingerprint, inception_v1, relaxed_max_pool
+from jatlas.model import _fingerprint as code
 
 
 def network_of(stage: Callable[..., Any], **changes: Any) -> Network:
@@ -167,3 +168,14 @@ def test_inception_configs_and_gradients_have_fingerprints_of_their_own() -> Non
     ]
     found = {fingerprint(network, params, weights_sha256="x") for network in beginnings}
     assert len(found) == len(networks)
+
+
+def test_a_terminal_does_not_change_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX prints programs in colours there."""
+    from jax._src import pretty_printer
+
+    plain = fingerprint(tiny_network(), tiny_params())
+    monkeypatch.setattr(pretty_printer, "CAN_USE_COLOR", True)
+    assert "\x1b[" in str(jax.make_jaxpr(lambda x: x + 1)(1.0))
+    code._code_digest.cache_clear()
+    assert fingerprint(tiny_network(), tiny_params()) == plain

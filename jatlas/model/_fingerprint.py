@@ -15,7 +15,8 @@ from jatlas.model._checkpoint import digest
 from jatlas.model._network import Network, Stage, abstract
 from jatlas.types import Array, Params
 
-_ADDRESS = re.compile(r"\b0x[0-9a-f]+")
+# Addresses of functions, and the colours in which JAX prints to a terminal or a notebook.
+_NOISE = re.compile(r"\b0x[0-9a-f]+|\x1b\[[0-9;]*m")
 
 
 def fingerprint(network: Network, params: Params, *, weights_sha256: str | None = None) -> str:
@@ -91,7 +92,7 @@ def _program(stage: Stage, params: Params, x: Any) -> Generator[bytes, None, Any
 
 
 def _content(program: Any) -> Iterator[bytes]:
-    yield _ADDRESS.sub("", str(program)).encode()
+    yield _NOISE.sub("", str(program)).encode()
     for value in _arrays(program):
         array = np.asarray(value)
         yield f"{array.shape} {array.dtype}\n".encode()
