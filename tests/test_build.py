@@ -496,3 +496,28 @@ def test_the_record_says_how_it_was_made(whole: Path, images: Path) -> None:
     assert {"jatlas", "jax", "umap-learn", "python"} <= info["versions"].keys()
     assert len(info["weights_sha256"]) == 64
     assert {f"{layer}-points" for layer in LAYERS} <= info["stages"].keys()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\udce9", Path("a"), 7])
+def test_names_that_cannot_be_kept_are_said_before_anything_is_done(name: Any) -> None:
+    class Named(collect.Arrays):
+        def name(self, index: int) -> Any:
+            return name if index == 3 else "a"
+
+    images = np.zeros((20, 16, 16, 3), np.uint8)
+    message = r"^name\(3\): expected one line of UTF-8 text, got "
+    with pytest.raises(ValueError, match=message):
+        build(Named([images], count=20), None, **ONE)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_icons_that_were_rendered_again_are_named(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "atlas"
+    made = build(images, out, **ONE)
+    again = jatlas.rerender(
+        tiny_network(), tiny_params(), made, "conv2", size=3, key=jax.random.key(7),
+        cells=jatlas.CellConfig(icons=CONFIG.icons), run=RUN,
+    )  # fmt: skip
+    jatlas.save(again, out, overwrite=True)
+    with pytest.raises(ValueError, match=r"other settings \(conv2-icons-3: made otherwise\)"):
+        build(images, out, **ONE)

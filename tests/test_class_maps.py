@@ -326,3 +326,84 @@ def test_a_cell_is_rendered_as_in_the_atlas(atlas: Atlas) -> None:
     np.testing.assert_allclose(pixels, grid.icons.images[-1], atol=1)
     with pytest.raises(ValueError, match="cell: 0 2 of the 2 x 2 grid holds no samples"):
         draw(0, 2)
+
+
+GRIDS = {"layers": ("conv2",), "grids": (3,)}
+
+
+@pytest.fixture
+def with_map(images: Path, tmp_path: Path) -> Path:
+    """An atlas of images in a folder, with a map of class 1 and one of classes 1 and 3."""
+    out = tmp_path / "out"
+    made = build(images, out, **GRIDS)
+    return save(two(one(made)), out, overwrite=True)
+
+
+@pytest.mark.slow
+def test_an_atlas_with_class_maps_can_be_extended(with_map: Path, images: Path) -> None:
+    before = load(with_map)
+    finer = build(images, with_map, layers=("conv2",), grids=(3, 2))
+    icons = dataclasses.replace(CONFIG.icons, steps=2)
+    other = build(
+        images, with_map, layers=("conv2",), grids=(3, 2), overwrite=True,
+        config=dataclasses.replace(CONFIG, icons=icons),
+    )  # fmt: skip
+    for after in (finer, other, load(with_map)):
+        for path in ("conv2-class-1", "conv2-compare-1-3"):
+            jax.tree.map(np.testing.assert_array_equal, after.find(path), before.find(path))
+    layer = before.find("conv2")
+    jax.tree.map(np.testing.assert_array_equal, finer.find("conv2").samples, layer.samples)
+    with pytest.raises(ValueError, match=r"settings\.icons\.steps: 2 there, 3 now"):
+        build(images, with_map, layers=("conv2",), grids=(3, 2))
+
+
+@pytest.mark.slow
+def test_other_names_of_classes_are_another_atlas(with_map: Path, images: Path) -> None:
+    names = ("ant", "bee", "cat", "dog", "eel")
+    named = dataclasses.replace(tiny_network(), classes=names)
+    with pytest.raises(ValueError, match="classes: 0 names there, 5 now"):
+        build(images, with_map, network=named, **GRIDS)
+    after = build(images, with_map, network=named, overwrite=True, **GRIDS)
+    assert after.classes == load(with_map).classes == names
+    assert after.find("conv2-compare-1-3").axes == {"x": ["bee", "dog"]}
+    wrong = dataclasses.replace(named, classes=("ant", "dog", "cat", "bee", "eel"))
+    message = "classes: class 1 is 'bee' there, 'dog' now"
+    with pytest.raises(ValueError, match=message):
+        class_map(wrong, tiny_params(), after, "dog", key=KEY, selection=ONE, cells=CELLS, run=RUN)
+    with pytest.raises(ValueError, match=message):
+        build(images, with_map, network=wrong, **GRIDS)
+
+
+@pytest.mark.slow
+def test_crops_are_added_once_the_images_are_back(with_map: Path, images: Path) -> None:
+    atlas, gone = load(with_map), images.with_name("gone")
+    added = dataclasses.replace(atlas, maps=atlas.maps[:1])
+    images.rename(gone)
+    try:
+        without = one(added)
+        assert without.maps[-1].grids[0].crops is None and one(without) is without
+    finally:
+        gone.rename(images)
+    after = one(without)
+    (grid,), (before,) = after.maps[-1].grids, without.maps[-1].grids
+    np.testing.assert_array_equal(grid.icons.images, before.icons.images)
+    np.testing.assert_array_equal(grid.exemplars, before.exemplars)
+    assert grid.crops is not None and one(after) is after
+
+
+@pytest.mark.slow
+def test_another_network_of_the_name_does_not_share_results(
+    atlas: Atlas, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as one whose gradients are relaxed."""
+    run = dataclasses.replace(RUN, cache=tmp_path / "cache")
+    network = tiny_network()
+    (name, first), *others = network.stages
+    edited = dataclasses.replace(network, stages=((name, lambda p, x: 0.5 * first(p, x)), *others))
+    found = one(atlas, run=run)
+    cells = dataclasses.replace(CELLS, exemplars=0)
+    arguments = {"layer": "conv2", "selection": ONE, "cells": cells, "run": run, "key": KEY}
+    other = class_map(edited, tiny_params(), atlas, 1, **arguments)
+    assert "computes something else than when the atlas was built" in caplog.text
+    icons = [each.maps[-1].grids[0].icons.images for each in (found, other)]
+    assert (icons[0] != icons[1]).any()

@@ -300,3 +300,53 @@ def test_an_atlas_that_names_no_network_is_one_line(
     ):  # fmt: skip
         assert run(*words) == 2
         assert_said(capfd, "does not say which network it is of")
+
+
+def test_an_argument_that_is_empty_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    """As of a variable that is not set: the current folder is not meant."""
+    assert run("build", "", "--out", "atlas") == 2
+    assert_said(capfd, "an argument is empty: is a variable of the shell not set")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("Unable to allocate 7 TiB"), "there is no memory left .Unable to allocate 7"),
+        (ImportError("Numba needs NumPy 2.3 or less"), "^jatlas: Numba needs NumPy 2.3 or less$"),
+    ],
+)
+def test_what_the_machine_lacks_is_one_line(
+    error: Exception, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with failing(cli, "keep_compiled", error):
+        assert run("weights", "list") == 2
+    assert_said(capfd, message)
+
+
+def test_only_what_resumes_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with failing(cli, "keep_compiled", KeyboardInterrupt()):
+        assert run("export", tmp_path) == 130
+    assert capfd.readouterr().err == "jatlas: interrupted\n"
+    with failing(cli, "keep_compiled", KeyboardInterrupt()):
+        assert run("demo", "--out", tmp_path / "a") == 130
+    assert capfd.readouterr().err == "jatlas: interrupted; the same command resumes\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--source", "1", "--target", "1"], "source, target: expected two classes, got 1 twice"),
+        (["--source", "1", "--target", "2", "--sizes", "30"], "sizes: expected 0 to 1"),
+        (["--source", "1", "--target", "2", "--save", "found"], "save: expected with --atlas"),
+        (["--source", "1", "--target", "2", "--images", "typo.jpg"], "images: none of them can be"),
+    ],
+)
+@pytest.mark.usefixtures("tiny_by_name")
+def test_what_cannot_be_patched_is_said_at_the_start(
+    words: list[str], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "patch.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    images = [] if "--images" in words else ["--images", picture]
+    assert run("patch", "--network", "tiny", "--patches", picture, *images, *words) == 2
+    assert_said(capfd, message)

@@ -243,3 +243,19 @@ def test_records_of_an_array_record_file_are_read(prepared: Path) -> None:
     assert source.count == 2
     for item, other in zip(source.load(), expected.load(), strict=True):
         np.testing.assert_array_equal(item.image, other.image)
+
+
+def test_one_record_without_an_image_does_not_end_a_run_wherever_it_is() -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    for records in ([{"label": 1}, {"image": pixels}], [{"image": pixels}, {"label": 1}]):
+        found = [item.error for item in dataset(records, size=4).load()]
+        assert sorted(map(str, found)) == ["None", "image: expected one of ['label'], got 'image'"]
+    with pytest.raises(ValueError, match=r"image: expected one of \['label'\], got 'image'"):
+        dataset([{"label": 1}] * 3, size=4).load()
+
+
+@pytest.mark.parametrize("changes", [{"title": None}, {"image": ["image"]}, {"version": ""}])
+def test_names_that_are_no_text_are_refused(changes: Any) -> None:
+    (name,) = changes
+    with pytest.raises(ValueError, match=f"^{name}: expected one line of UTF-8 text, got "):
+        dataset([{"image": 1}], **changes)

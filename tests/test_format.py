@@ -522,3 +522,14 @@ def test_an_atlas_that_was_moved_away_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds an atlas already"):
         save(make_atlas(1), folder)
     assert_equal(load(folder), make_atlas())
+
+
+def test_layers_of_other_images_do_not_fit_together(tmp_path: Path) -> None:
+    atlas = make_atlas()
+    layer = atlas.maps[0]
+    source = layer.samples.source.copy()
+    source[0, 0] += 1
+    samples = dataclasses.replace(layer.samples, source=source)
+    other = dataclasses.replace(layer, layer="other", samples=samples)
+    with pytest.raises(ValueError, match=r"^other/source\.npy: expected samples of the same"):
+        save(dataclasses.replace(atlas, maps=(layer, other)), tmp_path / "atlas")

@@ -103,14 +103,18 @@ def test_files_with_other_suffixes_are_counted(tmp_path: Path) -> None:
 
 def test_what_jatlas_wrote_is_no_photograph(tmp_path: Path) -> None:
     make_folder(tmp_path, ["a.png", "atlas/conv/icons-3.png", "page/viewer/tiles/t.jpg"])
-    make_folder(tmp_path, ["begun/conv/icons-3.png", "sprites/walk.png"])
+    make_folder(tmp_path, ["begun/conv/icons-3.png", "site/viewer/me.png", "sprites/walk.png"])
     (tmp_path / "atlas" / "atlas.json").write_text('{\n "format": "jatlas/1",\n "maps": []}')
     (tmp_path / "sprites" / "atlas.json").write_text('{"frames": {}}')
     (tmp_path / "begun" / ".jatlas").mkdir()
-    (tmp_path / "page" / "viewer" / "viewer.js").touch()
+    for page, script in (("page", "(self.jatlasParts=[])"), ("site", "atlas = 1")):
+        data = tmp_path / page / "viewer" / "data" / "atlas.js"
+        data.parent.mkdir()
+        data.write_text(script)  # a gallery may have such a file of its own
     source = folder(tmp_path)
-    assert source.paths == ("a.png", "sprites/walk.png")
-    assert [name for name, _ in source.unusable] == ["'atlas'", "'begun'", "'page'", "*.json"]
+    assert source.paths == ("a.png", "site/viewer/me.png", "sprites/walk.png")
+    named = [name for name, _ in source.unusable]
+    assert named == ["'atlas'", "'begun'", "'page'", "*.js", "*.json"]
     with pytest.raises(ValueError, match=r"^path: expected a folder of images, .* is an atlas$"):
         folder(tmp_path / "atlas")
 

@@ -1,6 +1,7 @@
 """Names of classes: what they are, and as people type them."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,3 +97,9 @@ def test_class_names_are_known_ones_then_those_of_the_network_then_numbers() -> 
     assert class_names(named, params, known=tuple("vwxyz")) == tuple("vwxyz")
     assert class_names(named, params) == tuple("abcde")
     assert class_names(network, params) == tuple(f"class {index}" for index in range(CLASSES))
+
+
+@pytest.mark.parametrize("wanted", [3.7, True, float("nan"), None])
+def test_what_is_no_index_is_refused(wanted: Any) -> None:
+    with pytest.raises(ValueError, match=r"^class: expected a name or an index, got "):
+        find_class(wanted, NAMES)

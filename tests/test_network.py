@@ -233,3 +233,9 @@ def test_random_keys_among_the_parameters_have_a_digest() -> None:
     """As in the state of a model of Flax NNX with dropout."""
     one, other = ({"dropout": jax.random.key(seed), "kernel": jnp.ones(3)} for seed in (0, 1))
     assert digest(one) == digest(dict(one)) != digest(other)
+
+
+@pytest.mark.parametrize("name", ["my\nnet", 7, "a\udce9"])
+def test_a_name_that_cannot_be_kept_is_refused(name: Any) -> None:
+    with pytest.raises(ValueError, match=r"^name: expected one line of UTF-8 text, got "):
+        Network(stages=(("x", lambda params, x: x),), name=name)

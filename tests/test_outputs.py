@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from jatlas.cli import main
-from jatlas.cli._outputs import check_figure, check_file, check_folder
+from jatlas.cli._outputs import check_figure
+from jatlas.storage import check_file, check_folder
 
 
 def test_what_can_be_made_is_no_error(tmp_path: Path) -> None:

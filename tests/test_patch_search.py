@@ -53,7 +53,7 @@ def test_more_images_than_the_atlas_has_are_refused_and_closed(images: Path) -> 
                 closed.append(start)
 
     atlas = build(images, None, layers=("conv2",), grids=(2,))
-    source = Source([np.zeros((50, 16, 16, 3), np.uint8)], count=50)
+    source = Source([np.zeros((50, 16, 16, 3), np.uint8)], count=None)
     with pytest.raises(ValueError, match="expected the atlas's own 26, got more") as error:
         find_patches(
             tiny_network(), tiny_params(), atlas, source=1, target=3, key=jax.random.key(1),
@@ -88,3 +88,20 @@ def test_what_counts_but_is_something_else_is_cut_out(tmp_path: Path) -> None:
         height, width, _ = found.pixels.shape
         windows = np.lib.stride_tricks.sliding_window_view(image.image, (height, width, 3))
         assert (windows == found.pixels).all((-3, -2, -1)).any()
+
+
+@pytest.mark.slow
+def test_images_that_are_not_the_atlas_s_own_are_refused(images: Path, tmp_path: Path) -> None:
+    atlas = build(images, None, layers=("conv2",), grids=(2,))
+    others = make_images(tmp_path / "others")
+    (others / "00.png").write_bytes((others / "01.png").read_bytes())
+    for given, message in (
+        (collect.folder(others), "the atlas's own, in the same order and made squares as they"),
+        (collect.folder(images, fit="squash"), "the atlas's own, in the same order and made"),
+        (collect.folder(images, limit=9), "the atlas's own 26, got 9"),
+    ):
+        with pytest.raises(ValueError, match=f"^images: expected {message}"):
+            find_patches(
+                tiny_network(), tiny_params(), atlas, source=1, target=3, key=jax.random.key(1),
+                selection=TWO, images=given, run=RUN,
+            )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from helpers import CLASSES, counting_network, tiny_network, tiny_params
 from PIL import Image
 
-from jatlas.explain import CORNERS, classify, composite, noise_patch, sweep
+from jatlas.explain import CORNERS, attack, classify, composite, noise_patch, sweep
 from jatlas.model import Network, find_class
 
 RNG = np.random.default_rng(3)
@@ -173,3 +173,40 @@ def test_the_single_examples_of_the_article(
     for rank, (name, percent) in enumerate(first):
         assert order[rank] == find_class(name, network.classes)
         assert float(100 * found[order[rank]]) == pytest.approx(percent, abs=0.15)
+
+
+def test_pictures_of_8_bits_are_those_in_floats() -> None:
+    image, patch = IMAGE[..., :3].astype(np.uint8), PATCH.astype(np.uint8)
+    found = composite(image, patch, size=0.5, corner=(1, 0))
+    right = composite(image / np.float32(255), patch / np.float32(255), size=0.5, corner=(1, 0))
+    np.testing.assert_allclose(found, right, atol=1e-6)
+    probabilities = classify(tiny_network(), tiny_params(), image[None])
+    right = classify(tiny_network(), tiny_params(), image[None] / np.float32(255))
+    np.testing.assert_allclose(probabilities, right, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("patch", "message"),
+    [
+        (np.full((4, 4, 3), 255.0), "patch: expected uint8 or float in .*, got values from 255"),
+        (np.full((4, 4, 3), np.nan), "patch: expected uint8 or float in .*, got values from nan"),
+        (np.zeros((4, 4, 5)), r"patch: expected \(h, w, 3 or 4\), .*, got shape \(4, 4, 5\)"),
+        (np.zeros((4, 4)), r"patch: expected \(h, w, 3 or 4\), .*, got shape \(4, 4\)"),
+        (np.zeros((4, 4, 3), int), "patch: expected uint8 or float in .*, got type int64"),
+    ],
+)
+def test_patches_that_are_no_pictures_are_refused(patch: np.ndarray, message: str) -> None:
+    image = np.zeros((20, 20, 3), np.float32)
+    for call in (
+        lambda: composite(image, patch, size=0.5),
+        lambda: sweep(tiny_network(), tiny_params(), image, patch),
+        lambda: attack(tiny_network(), tiny_params(), [image], patch, source=0, target=1),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            call()
+
+
+def test_a_patch_cannot_turn_a_class_into_itself() -> None:
+    image = np.zeros((20, 20, 3), np.float32)
+    with pytest.raises(ValueError, match=r"^source, target: expected two classes, got 1 twice$"):
+        attack(tiny_network(), tiny_params(), [image], image, source=1, target=1)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from jatlas.arrange import layout, prepare_layout, to_unit_square
@@ -27,11 +28,11 @@ from jatlas.build._plan import (
     is_incomplete,
     layer_names,
 )
-from jatlas.collect import Collected, Folder, ImageSource, as_source, collect
+from jatlas.collect import Collected, Folder, ImageSource, as_source, collect, names_of
 from jatlas.model import Network
 from jatlas.records import Atlas, Info, Map, Samples
 from jatlas.show import export_folder, has_page
-from jatlas.storage import Arrays, check_output, load, update, working_folder
+from jatlas.storage import Arrays, check_folder, check_output, load, update, working_folder
 from jatlas.types import HostArray, Key, Params, Run, checks
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ def build(
     check(request)
     target = None if out is None else Path(os.path.abspath(out))
     holds_atlas = target is not None and check_output(target)  # before every image is read
+    for place in (target, request.run.cache):
+        check_folder(place)
     fingerprint = request.source.fingerprint()
     info, reusable = describe(request, key, fingerprint), fingerprint is not None
     if target is None:
@@ -105,7 +108,9 @@ def build(
     with working_folder(target) as folder:
         stored = _stored(target, overwrite=overwrite) if holds_atlas else None
         plan = Plan.of(request, info, request.run.cache or folder, stored, reusable=reusable)
-        changed = is_incomplete(target, plan, info, stored, overwrite=overwrite)
+        changed = is_incomplete(
+            target, plan, info, stored, classes=network.classes, overwrite=overwrite
+        )
         if stored is None or changed:
             atlas = _assemble(request, plan, info, stored)
             with timed("save"):
@@ -135,8 +140,7 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     with timed("images"):
         samples, images, skipped = _samples(request, plan, stored)
     if not plan.reusable:  # as the images cannot be told from others, their samples have to be
-        arrays = [array for each in samples.values() for array in (each.vectors, each.source)]
-        known = {"samples_sha256": identity.arrays_digest(*arrays)}
+        known = {"samples_sha256": identity.arrays_digest(*jax.tree.leaves(samples))}
         info = info | {"source": info["source"] | known}
         plan = Plan.of(request, info, None, None, reusable=False)
     # Only now is it known how many images were damaged.
@@ -145,7 +149,7 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     digests = plan.digests()
     if stored is not None:
         maps = [_unless_equal(each, stored, digests) for each in maps]
-        class_maps, kept = _class_maps(stored, digests)
+        class_maps, kept = _class_maps(stored, digests, names=request.network.classes)
         maps, digests = maps + class_maps, digests | kept
     return Atlas(
         maps=tuple(maps),
@@ -155,7 +159,9 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     )
 
 
-def _class_maps(stored: Atlas, digests: dict[str, str]) -> tuple[list[Map], dict[str, str]]:
+def _class_maps(
+    stored: Atlas, digests: dict[str, str], *, names: tuple[str, ...]
+) -> tuple[list[Map], dict[str, str]]:
     """Return the class maps of an atlas whose layers have the same samples, and their digests."""
     before, maps = stored.info.get("stages", {}), []
     kept: dict[str, str] = {}
@@ -164,11 +170,18 @@ def _class_maps(stored: Atlas, digests: dict[str, str]) -> tuple[list[Map], dict
         if each.kind == "layer":
             continue
         if name in digests and before.get(name) == digests[name]:
-            maps.append(each)
+            maps.append(_with_axes(each, names) if names != stored.classes else each)
             kept |= {stage: x for stage, x in before.items() if stage.startswith(prefix)}
         else:
             log.warning("%s is dropped: it is of other samples of %s", each.path, each.layer)
     return maps, kept
+
+
+def _with_axes(each: Map, names: tuple[str, ...]) -> Map:
+    """Return a class map with other names of its classes."""
+    if each.axes is None or not names:
+        return each
+    return dataclasses.replace(each, axes=Info(x=[names[index] for index in each.classes]))
 
 
 def _unless_equal(new: Map, stored: Atlas, digests: dict[str, str]) -> Map:
@@ -206,7 +219,7 @@ def _samples(
         key=request.keys[0],
         run=request.run,
     )
-    names = tuple(request.source.name(index) for index in range(collected.images))
+    names = names_of(request.source, collected.images)
     return samples | collected.samples, names, _skipped(request.source, collected)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from jatlas.arrange import average, inverse, whiten
 from jatlas.build._config import CellConfig
-from jatlas.build._crops import thumbnails
+from jatlas.build._crops import can_reread, thumbnails
 from jatlas.build._identity import deciding_versions, exemplars_name, icons_name, key_data, settings
 from jatlas.collect import ImageSource
 from jatlas.explain import exemplars
@@ -90,7 +90,11 @@ def draw_grid(
         network, params, targets, cells,
         layer=atlas_map.layer, config=config.icons, key=key, stage=rendered, run=run,
     )  # fmt: skip
-    near = searched.once(lambda: _exemplars(network, params, atlas_map, means, config, images))
+    near = searched.get()
+    # Without the images there were no crops: now there may be.
+    if near is None or (config.exemplars and "crops" not in near and can_reread(images)):
+        near = _exemplars(network, params, atlas_map, means, config, images)
+        searched.put(near)
     grid = Grid(
         size=size,
         mean=np.asarray(averages.mean),
@@ -102,6 +106,11 @@ def draw_grid(
         crops=near.get("crops"),
     )
     return grid
+
+
+def lacks_crops(atlas_map: Map, config: CellConfig) -> bool:
+    """Return whether a map has no crops of the exemplars that are asked for."""
+    return bool(config.exemplars) and any(grid.crops is None for grid in atlas_map.grids)
 
 
 def grid_stages(

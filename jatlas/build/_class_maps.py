@@ -10,9 +10,9 @@ import jax
 
 from jatlas.build import _identity as identity
 from jatlas.build._build import timed
-from jatlas.build._cells import draw_grid, grid_stages
+from jatlas.build._cells import draw_grid, grid_stages, lacks_crops
 from jatlas.build._config import CellConfig, cells_like, check_opaque
-from jatlas.build._crops import images_of
+from jatlas.build._crops import can_reread, own_images
 from jatlas.collect import ImageSource
 from jatlas.explain import (
     ClassSelection,
@@ -132,7 +132,8 @@ def _with_map(
     run: Run,
 ) -> Atlas:
     """Select the samples of a map, lay them out and draw its cells."""
-    identity.check_network(atlas, network, params)
+    code = identity.check_network(atlas, network, params)
+    source = own_images(atlas, images, size=network.input_size)
     owner = atlas.layer(layer)
     known = class_names(network, params, known=atlas.classes)
     classes = tuple(find_class(name, known) for name in names)
@@ -141,13 +142,14 @@ def _with_map(
     selection = selection.fitted(len(owner.samples))
     blank = _blank(owner, classes, known, selection, cells, key)
     _, for_layout, for_icons = identity.parts_of(key)
-    points, grid = _stages(atlas, blank, selection, cells, (for_layout, for_icons), run)
+    points, grid = _stages(atlas, blank, selection, cells, (for_layout, for_icons), run, code=code)
     if any(each.path == blank.path for each in atlas.maps):
         digests = {stage.name: stage.digest for stage in (points, *grid)}
-        if digests.items() <= atlas.info.get("stages", {}).items():
+        same = digests.items() <= atlas.info.get("stages", {}).items()
+        if same and not (lacks_crops(atlas.find(blank.path), cells) and can_reread(source)):
             log.info("%s is complete", blank.path)
             return atlas
-        if not overwrite:
+        if not (same or overwrite):
             raise ValueError(
                 f"the atlas has the map {blank.path} already, made otherwise "
                 f"({_difference(atlas.find(blank.path), blank)}): ask to overwrite it"
@@ -167,7 +169,7 @@ def _with_map(
         drawn = draw_grid(
             network, params, new,
             size=selection.size, min_count=selection.min_count, config=cells, key=for_icons,
-            images=images_of(atlas.info, atlas.images) if images is None else images,
+            images=source,
             stages=grid, run=run,
         )  # fmt: skip
     return with_map(atlas, dataclasses.replace(new, grids=(drawn,)), stages=(points, *grid))
@@ -226,6 +228,8 @@ def _stages(
     cells: CellConfig,
     keys: tuple[Key, Key],
     run: Run,
+    *,
+    code: str,
 ) -> tuple[CachedStage, tuple[CachedStage, CachedStage]]:
     """Return the stages of a map's points, and of its grid."""
     for_layout, for_icons = keys
@@ -235,11 +239,13 @@ def _stages(
         samples=identity.stage_digest(
             atlas, identity.samples_name(blank.layer), *jax.tree.leaves(blank.samples)
         ),
+        known=identity.results_of(atlas),
         weights_sha256=atlas.info.get("weights_sha256"),
+        code_sha256=code,
         classes=list(blank.classes),
         selection=identity.settings(selection),
         key=identity.key_data(for_layout),
-        versions=identity.deciding_versions("numpy", "scikit-learn", "umap-learn"),
+        versions=identity.deciding_versions(*identity.LAYOUT_PACKAGES),
     )
     grid = grid_stages(
         points, blank.path,

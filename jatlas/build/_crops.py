@@ -11,10 +11,19 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from jatlas.collect import Folder, ImageSource, Loaded, Preprocess, Rereadable, to_float
+from jatlas.collect import (
+    Folder,
+    ImageSource,
+    Loaded,
+    Preprocess,
+    Rereadable,
+    as_source,
+    to_float,
+)
 from jatlas.explain import crop, receptive_box, receptive_share
 from jatlas.model import Network
 from jatlas.pixels import WHITE, to_uint8
+from jatlas.records import Atlas
 from jatlas.types import Array, HostArray, Params
 
 log = logging.getLogger(__name__)
@@ -58,6 +67,43 @@ def images_of(info: dict[str, Any], names: tuple[str, ...]) -> Folder | None:
         log.info("%s holds other images than it did: no crops", images.root)
         return None
     return images
+
+
+def own_images(atlas: Atlas, images: ImageSource | None, *, size: int) -> ImageSource | None:
+    """Return the images of an atlas.
+
+    Args:
+      atlas: the atlas; one that does not say which images it has takes any, but as many.
+      images: the images, if they are given; None means where they were, see `images_of`.
+      size: side of the network's images in pixels.
+
+    Raises:
+      ValueError: if images are given that are others.
+    """
+    if images is None:
+        return images_of(atlas.info, atlas.images)
+    images = as_source(images, size=size)
+    if images.count is not None and images.count != len(atlas.images):
+        raise ValueError(
+            f"images: expected the atlas's own {len(atlas.images)}, got {images.count}"
+        )
+    stored, same = atlas.info.get("source", {}), True
+    if isinstance(images, Folder) and "listing_sha256" in stored:
+        same = images.matches(stored) and images.preprocess == preprocess_of(atlas.info)
+    elif "kind" in stored:
+        now = images.fingerprint() or {}
+        same = now.get("kind") != stored["kind"] or now.items() <= stored.items()
+    if not same:
+        raise ValueError(
+            "images: expected the atlas's own, in the same order and made squares as they were, "
+            "got others"
+        )
+    return images
+
+
+def can_reread(images: ImageSource | None) -> bool:
+    """Return whether some images of a source can be read again."""
+    return isinstance(images, Rereadable) and images.reload([]) is not None
 
 
 def reread(

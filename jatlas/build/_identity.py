@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import logging
 import platform
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +12,16 @@ from typing import Any
 import jax
 import numpy as np
 
+from jatlas.build._own_code import code_digest
 from jatlas.model import Network, digest, fingerprint
 from jatlas.records import Atlas, Icons, Samples
 from jatlas.storage import Arrays
 from jatlas.types import HostArray, Key, Params, as_key
 from jatlas.visualize import Constant
 
+log = logging.getLogger(__name__)
+
+LAYOUT_PACKAGES = ("numpy", "scipy", "scikit-learn", "umap-learn", "pynndescent", "numba")
 _PACKAGES = ("jatlas", "jax", "jaxlib", "numpy", "optax", "scikit-learn", "umap-learn")
 
 
@@ -27,9 +32,11 @@ def settings(config: Any) -> dict[str, Any]:
 
 def _json(value: Any) -> Any:
     if isinstance(value, Constant):
-        return {"sha256": hashlib.sha256(np.asarray(value).tobytes()).hexdigest()}
+        return {"sha256": arrays_digest(np.asarray(value))}
     if dataclasses.is_dataclass(value):
-        return {"kind": type(value).__name__} | settings(value)
+        kind = type(value)
+        code = {} if kind.__module__.startswith("jatlas.") else {"code_sha256": code_digest(kind)}
+        return {"kind": kind.__name__} | code | settings(value)
     if isinstance(value, tuple):
         return [_json(item) for item in value]
     return value
@@ -118,7 +125,8 @@ def results_of(atlas: Atlas) -> dict[str, Callable[[], Arrays]]:
 
     for each in atlas.maps:
         samples = {x.name: getattr(each.samples, x.name) for x in dataclasses.fields(Samples)}
-        add(samples_name(each.layer), samples if each.kind == "layer" else {})
+        if each.kind == "layer":
+            add(samples_name(each.layer), samples)
         add(points_name(each.path), {"points": each.points, "rows": each.rows})
         for grid in each.grids:
             icons = {x.name: getattr(grid.icons, x.name) for x in dataclasses.fields(Icons)}
@@ -168,9 +176,34 @@ def exemplars_name(path: str, size: int) -> str:
     return f"{path}-exemplars-{size}"
 
 
-def check_network(atlas: Atlas, network: Network, params: Params) -> None:
-    """Raise ValueError unless an atlas is of a network with these parameters."""
-    for name, now in (("network", network.name), ("weights_sha256", digest(params))):
+def check_network(atlas: Atlas, network: Network, params: Params) -> str:
+    """Check that an atlas is of a network with these parameters and names of classes.
+
+    What it computes may differ, as for other gradients, and is said.
+
+    Returns:
+      `code_sha256`, which decides what is computed from now on.
+
+    Raises:
+      ValueError: if it is of another network, or the classes have other names.
+    """
+    now = network_identity(network, params)
+    for name in ("network", "weights_sha256"):
         stored = atlas.info.get(name)
-        if stored != now:
-            raise ValueError(f"{name}: expected that of the atlas, {stored}, got {now}")
+        if stored != now[name]:
+            raise ValueError(f"{name}: expected that of the atlas, {stored}, got {now[name]}")
+    if network.classes and atlas.classes and network.classes != atlas.classes:
+        raise ValueError(f"classes: {classes_differ(atlas.classes, network.classes)}")
+    code: str = now["code_sha256"]
+    same_versions = atlas.info.get("versions", {}).get("jax") == versions()["jax"]
+    if same_versions and atlas.info.get("code_sha256") not in (None, code):
+        log.warning("the network computes something else than when the atlas was built")
+    return code
+
+
+def classes_differ(there: tuple[str, ...], now: tuple[str, ...]) -> str:
+    """Say how the classes of an atlas and of a network differ, for a message."""
+    if len(there) != len(now):
+        return f"{len(there)} names there, {len(now)} now"
+    index = next(i for i in range(len(now)) if there[i] != now[i])
+    return f"class {index} is {there[index]!r} there, {now[index]!r} now"

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.build import _identity as identity
-from jatlas.build._crops import crops, images_of, receptive_share_of
+from jatlas.build._crops import crops, own_images, receptive_share_of
 from jatlas.collect import ImageSource, batches, to_float
 from jatlas.explain import ComparisonSelection, classify, patch_candidates, select_comparison
 from jatlas.model import Network
@@ -98,15 +98,16 @@ def find_patches(
     identity.check_network(atlas, network, params)
     selection, run = selection or ComparisonSelection(), run or Run()
     owner = atlas.layer(layer)
-    images = images_of(atlas.info, atlas.images) if images is None else images
+    images = own_images(atlas, images, size=network.input_size)
     if images is None:
         raise ValueError(
             "images: the atlas's own are not where they were: give images, a source of the same "
             "images in the same order"
         )
+    _, for_layout, _ = identity.parts_of(key)  # as `comparison_map`, whose cells these are then
     chosen = select_comparison(
         owner.samples.vectors, owner.samples.evidence,
-        left=source, right=target, key=key, config=selection, progress=run.progress,
+        left=source, right=target, key=for_layout, config=selection, progress=run.progress,
     )  # fmt: skip
     probabilities = _classify_all(network, params, images, atlas, run)
     origin = owner.samples.source[chosen.rows]

@@ -13,7 +13,7 @@ from jatlas.arrange import MIN_SAMPLES
 from jatlas.build import _identity as identity
 from jatlas.build._cells import grid_stages
 from jatlas.build._config import BuildConfig
-from jatlas.collect import SEGMENT, ImageSource
+from jatlas.collect import SEGMENT, ImageSource, names_of
 from jatlas.model import Network
 from jatlas.records import Atlas
 from jatlas.storage import CachedStage
@@ -82,7 +82,7 @@ class Plan:
         layout = {
             "layout": identity.settings(config.layout),
             "key": identity.key_data(for_layout),
-            "versions": identity.deciding_versions("numpy", "umap-learn"),
+            "versions": identity.deciding_versions(*identity.LAYOUT_PACKAGES),
         }
         points = {x: samples[x].then(identity.points_name(x), **layout) for x in request.layers}
         grids = {
@@ -108,6 +108,7 @@ def is_incomplete(
     info: dict[str, Any],
     stored: Atlas | None,
     *,
+    classes: tuple[str, ...],
     overwrite: bool,
 ) -> bool:
     """Return whether a stored atlas lacks something that is asked for.
@@ -117,18 +118,25 @@ def is_incomplete(
     """
     if stored is None:
         return True
-    wanted, classes = plan.digests(), [x.path for x in stored.maps if x.kind != "layer"]
+    wanted, others = plan.digests(), [x.path for x in stored.maps if x.kind != "layer"]
     there = {
         name: digest
         for name, digest in stored.info.get("stages", {}).items()
-        if not name.startswith(tuple(f"{path}-" for path in classes))
+        if not name.startswith(tuple(f"{path}-" for path in others))
     }
-    if plan.reusable and there and there.items() <= wanted.items():
+    renamed = stored.classes != classes
+    if plan.reusable and not renamed and there and there.items() <= wanted.items():
         return wanted != there
     if overwrite:
         return True
     described = {name: stored.info.get(name) for name in info}
-    different = identity.differences(described, info) or "its images cannot be told from others"
+    different = identity.differences(described, info)
+    if not different and renamed:
+        different = f"classes: {identity.classes_differ(stored.classes, classes)}"
+    if not different and plan.reusable:
+        names = sorted(name for name in there if there[name] != wanted.get(name))
+        different = f"{', '.join(names)}: made otherwise"
+    different = different or "its images cannot be told from others"
     raise ValueError(
         f"{target} holds an atlas with other settings ({different}): choose another output folder, "
         "or ask to overwrite it"
@@ -165,6 +173,7 @@ def check(request: Request) -> None:
         for layer in layers:
             request.network.activation_shape(request.params, (side, side), layer=layer)
     if request.source.count is not None:
+        names_of(request.source, request.source.count)
         check_cells(request.source.count * config.per_image, grids, config)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax
 import numpy as np
 
 from jatlas.build import _identity as identity
@@ -50,7 +51,7 @@ def rerender(
     """
     cells, run = cells or CellConfig(), run or Run()
     check_opaque(cells)
-    identity.check_network(atlas, network, params)
+    code = identity.check_network(atlas, network, params)
     owner = atlas.find(path)
     grid = owner.grid(size)
     _, _, for_icons = identity.parts_of(key)
@@ -61,8 +62,9 @@ def rerender(
         run.cache,
         identity.icons_name(path, size),
         points=identity.stage_digest(
-            atlas, identity.points_name(path), owner.samples.vectors, owner.points
+            atlas, identity.points_name(path), owner.points, *jax.tree.leaves(owner.samples)
         ),
+        code_sha256=code,
         cells=grid.cells.tolist(),
         weights_sha256=atlas.info.get("weights_sha256"),
         settings=chosen,

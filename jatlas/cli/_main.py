@@ -28,6 +28,7 @@ from jatlas.cli.walk import Walk
 from jatlas.cli.weights import Weights
 from jatlas.types import one_line
 
+_EXPECTED = (ValueError, OSError, ImportError, MemoryError, jax.errors.JaxRuntimeError)
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141  # what the shell reports of a process that SIGPIPE ended
@@ -57,34 +58,42 @@ def main(args: Sequence[str] | None = None) -> int:
     prepare_streams()
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("jatlas").setLevel(logging.INFO)
+    resumes = False
     try:
         try:
+            if "" in (sys.argv[1:] if args is None else args):
+                raise ValueError("an argument is empty: is a variable of the shell not set?")
             command = tyro.cli(_Command, prog="jatlas", description=__doc__, args=args)
+            resumes = getattr(command, "resumes", False)
             keep_compiled()
             command.run()
         finally:
             sys.stdout.flush()  # an error is one of the command, not of Python's exit
     except KeyboardInterrupt:
-        print("jatlas: interrupted; the same command resumes", file=sys.stderr)
+        print(
+            f"jatlas: interrupted{'; the same command resumes' if resumes else ''}", file=sys.stderr
+        )
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # such as that of `| head`: nobody is left to tell
         discard_output()
         return EXIT_PIPE
-    except (ValueError, OSError, jax.errors.JaxRuntimeError) as error:
+    except _EXPECTED as error:
         if os.environ.get("JATLAS_DEBUG"):
             raise
-        print(f"jatlas: {_message(error)}", file=sys.stderr)
+        print(f"jatlas: {_message(error, resumes=resumes)}", file=sys.stderr)
         return EXIT_USAGE
     return 0
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, *, resumes: bool) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
             f"no space left to write ({error}): free some, or choose another place, and run the "
-            "same command again: it resumes"
+            f"same command again{': it resumes' if resumes else ''}"
         )
+    if isinstance(error, MemoryError):
+        return f"there is no memory left ({one_line(error)}): ask for less at once"
     if isinstance(error, jax.errors.JaxRuntimeError):
         first = one_line(error)
         if "RESOURCE_EXHAUSTED" in text:

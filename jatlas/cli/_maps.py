@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tyro.conf import OmitArgPrefixes
 
@@ -46,6 +46,8 @@ class MapOptions:
       icons: settings of the icons. Views are larger for a late layer, unless --view-size is given.
       chunk: icons that are optimized at once; does not change the result. Without it, what fits.
     """
+
+    resumes: ClassVar[bool] = True
 
     layer: str | None = None
     rule: Rule = ClassSelection.rule

@@ -1,20 +1,10 @@
-"""Files and folders that commands are told to write: tried before anything is computed."""
+"""Figures that commands are told to write."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 
-
-def check_file(path: Path | None) -> None:
-    """Raise OSError if a file cannot be written; None is no file."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: give the name of a file in it")
-    _existing(path)
-    check_folder(path.parent)
+from jatlas.storage import check_file
 
 
 def check_figure(path: Path | None) -> None:
@@ -32,28 +22,3 @@ def check_figure(path: Path | None) -> None:
 def figure_format(path: Path) -> str:
     """Return the format of a figure's file, PNG if its name has no suffix."""
     return path.suffix.lower().removeprefix(".") or "png"
-
-
-def check_folder(path: Path | None) -> None:
-    """Raise OSError if a folder cannot be written to or made; None is no folder."""
-    if path is None:
-        return
-    place = _existing(path)
-    if not place.is_dir():
-        raise NotADirectoryError(f"{place} is not a folder: {path} cannot be made")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(f"{place} cannot be written to: choose another place than {path}")
-
-
-def _existing(path: Path) -> Path:
-    """Return the folder itself, or what is nearest above it.
-
-    Raises:
-      OSError: if there cannot be such a folder, as its name is too long, say.
-    """
-    path = Path(os.path.abspath(path))
-    for place in (path, *path.parents):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.lstat(place)
-            return place
-    return path

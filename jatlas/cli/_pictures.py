@@ -44,10 +44,13 @@ class Pictures:
     Attributes:
       paths: the files that can be read.
       preprocess: how they become squares.
+      fitted: whether one that has the network's size already is taken as it is.
     """
 
-    def __init__(self, given: tuple[Path, ...], preprocess: Preprocess) -> None:
-        self.preprocess = preprocess
+    def __init__(
+        self, given: tuple[Path, ...], preprocess: Preprocess, *, fitted: bool = True
+    ) -> None:
+        self.preprocess, self.fitted = preprocess, fitted
         self.paths: list[Path] = []
         for path in itertools.chain.from_iterable(map(_files, given)):
             try:
@@ -67,8 +70,8 @@ class Pictures:
     def _read(self, path: Path) -> HostArray:
         """Read an image: (size, size, 3) float32 in [0, 1]."""
         preprocess = self.preprocess
-        if image_size(path) == (preprocess.size, preprocess.size):
-            # One that has the network's size already is not scaled and cropped again.
+        if self.fitted and image_size(path) == (preprocess.size, preprocess.size):
+            # It is not scaled and cropped again.
             preprocess = dataclasses.replace(preprocess, fit="squash")
         return decode(path, preprocess=preprocess) / np.float32(255)
 
@@ -77,7 +80,11 @@ def _files(path: Path) -> list[Path]:
     """Return a file, or those of a folder; what of it cannot be used is named."""
     if not path.is_dir():
         return [path]
-    found = folder(path)
+    try:
+        found = folder(path)
+    except ValueError as error:
+        _skip(path, str(error))
+        return []
     for name, reason in found.unusable:
         _skip(path / name, reason)
     return [path / name for name in found.paths]

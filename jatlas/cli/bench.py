@@ -11,9 +11,8 @@ from tyro.conf import UseAppendAction, arg, subcommand
 
 from jatlas import bench
 from jatlas.arrange import UMAP
-from jatlas.cli._outputs import check_file
 from jatlas.cli._session import open_network, start_jax
-from jatlas.storage import files
+from jatlas.storage import check_file, files
 from jatlas.visualize import Precision, RenderConfig, paper
 
 

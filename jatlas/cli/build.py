@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
@@ -51,6 +51,8 @@ class Build:
       cache: folder to keep the results of stages in, for other builds to reuse. Without it, they
         are kept in the output folder until the atlas is complete.
     """
+
+    resumes: ClassVar[bool] = True
 
     images: Positional[Path]
     out: Path

@@ -60,10 +60,17 @@ class Demo:
     seed: int = 0
     browser: bool = True
 
+    @property
+    def resumes(self) -> bool:
+        """Whether the same command goes on after an interruption."""
+        return self.out is not None
+
     def run(self) -> None:
         """Build the atlas, say what was made, and open it."""
         begin = time.perf_counter()
         out = self.out or Path(tempfile.mkdtemp(prefix="jatlas-")) / "atlas"
+        if self.out is None:
+            log.info("building in %s; after an interruption, --out %s resumes", out, out)
         layers = (LAYER, *MORE_LAYERS) if self.full else (LAYER,)
         grids = (GRID, *MORE_GRIDS) if self.full else (GRID,)
         atlas = make_atlas(out, layers=layers, grids=grids, seed=self.seed)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from jatlas.show import ONE_FILE, PackConfig, export
+from jatlas.storage import check_file, check_folder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class Export:
 
     def run(self) -> None:
         """Write the page and say where it is."""
+        check_file(self.html)
+        check_folder(self.site)
         base = PackConfig() if self.html is None else ONE_FILE
         config = dataclasses.replace(base, paths=self.paths)
         print(export(self.atlas, html=self.html, site=self.site, config=config))

@@ -13,13 +13,12 @@ from tyro.conf import Positional
 from jatlas.arrange import cell_index
 from jatlas.build import preprocess_of
 from jatlas.cli._look import LookOptions, OpenLayer
-from jatlas.cli._outputs import check_folder
 from jatlas.cli._pictures import naming
 from jatlas.collect import Preprocess, decode
 from jatlas.explain import activation_grid, find_on_map
 from jatlas.pixels import WHITE, contact_sheet, sprite
 from jatlas.records import Map
-from jatlas.storage import files
+from jatlas.storage import check_folder, files
 from jatlas.types import HostArray
 
 

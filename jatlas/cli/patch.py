@@ -10,7 +10,7 @@ import numpy as np
 
 from jatlas.build import find_patches, preprocess_of
 from jatlas.cli import _session as session
-from jatlas.cli._outputs import check_figure, check_file, check_folder, figure_format
+from jatlas.cli._outputs import check_figure, figure_format
 from jatlas.cli._pictures import Pictures, read_picture
 from jatlas.collect import Preprocess
 from jatlas.explain import (
@@ -19,6 +19,8 @@ from jatlas.explain import (
     Attack,
     ComparisonSelection,
     attack,
+    check_classes,
+    check_places,
     noise_patch,
     rates,
     sweep,
@@ -26,7 +28,7 @@ from jatlas.explain import (
 from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas
 from jatlas.show import plot_sweep
-from jatlas.storage import files, load
+from jatlas.storage import check_file, check_folder, files, load
 from jatlas.types import HostArray, Params
 
 Place = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
@@ -104,23 +106,36 @@ class Patch:
         check_figure(self.plot)
         check_file(self.json)
         check_folder(self.save)
-        if not self.patches and self.atlas is None:
-            raise ValueError("patches: expected pictures, or an atlas to find them on")
-        if not self.images and self.atlas is None:
-            raise ValueError("images: expected files or folders of images of the source class")
+        check_places(self.sizes, self._corners())
+        key = session.make_key(self.seed)
+        if self.atlas is None:
+            self._check_without_atlas()
         atlas = None if self.atlas is None else load(self.atlas)
         patches = [(str(path), read_picture(path)) for path in self.patches]
         case = self._case(atlas)
+        if self.images and not case.images.paths:
+            raise ValueError("images: none of them can be read")
         if atlas is not None:
             case, found = self._find(case, atlas)
             patches += found
         if self.control:
-            patches.append((_NOISE, np.asarray(noise_patch(key=session.make_key(self.seed)))))
+            patches.append((_NOISE, np.asarray(noise_patch(key=key))))
         if not case.images.paths:
             raise ValueError(f"images: expected some of {case.names[case.source]}, found none")
         if not patches:
             raise ValueError("patches: found none on the atlas: give pictures, or another layer")
         self._report(case, [self._try(case, name, patch) for name, patch in patches])
+
+    def _check_without_atlas(self) -> None:
+        """Raise ValueError for options that are missing, or do nothing, without an atlas."""
+        if not self.patches:
+            raise ValueError("patches: expected pictures, or an atlas to find them on")
+        if not self.images:
+            raise ValueError("images: expected files or folders of images of the source class")
+        for name in ("save", "layer", "max_samples"):
+            if getattr(self, name) is not None:
+                option = name.replace("_", "-")
+                raise ValueError(f"{option}: expected with --atlas, to find patches on it")
 
     def _case(self, atlas: Atlas | None) -> _Case:
         if atlas is None:
@@ -129,6 +144,7 @@ class Patch:
             network, params = session.open_network_of(atlas)
         names = class_names(network, params, known=() if atlas is None else atlas.classes)
         source, target = (find_class(name, names) for name in (self.source, self.target))
+        check_classes(source, target)
         # Images are made squares as the atlas's own were.
         preprocess = None if atlas is None else preprocess_of(atlas.info)
         preprocess = preprocess or Preprocess(size=network.input_size)
@@ -147,7 +163,7 @@ class Patch:
             root = Path(atlas.info["source"]["root"])  # the search has read them there
             own = np.flatnonzero(search.probabilities.argmax(1) == case.source)
             paths = tuple(root / atlas.images[index] for index in own)
-            case = case._replace(images=Pictures(paths, case.images.preprocess))
+            case = case._replace(images=Pictures(paths, case.images.preprocess, fitted=False))
         if not search.patches:
             print("the atlas shows no cell that counts for the target but is something else")
         patches = []

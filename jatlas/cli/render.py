@@ -12,10 +12,9 @@ from jatlas.build import CellConfig, render_cell, rerender
 from jatlas.cli import _session as session
 from jatlas.cli._maps import store_map
 from jatlas.cli._options import IconOptions
-from jatlas.cli._outputs import check_file
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Map
-from jatlas.storage import files, load, map_folder, working_folder
+from jatlas.storage import check_file, files, load, map_folder, working_folder
 from jatlas.types import Run
 from jatlas.visualize import RandomViews
 
@@ -52,6 +51,11 @@ class Render:
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
     chunk: int | None = None
 
+    @property
+    def resumes(self) -> bool:
+        """Whether the same command goes on after an interruption."""
+        return self.cell is None
+
     def run(self) -> None:
         """Render and say where the picture is."""
         if (self.cell is None) != (self.out is None):
@@ -66,7 +70,7 @@ class Render:
             network, params = session.open_network_of(atlas)
             result = rerender(
                 network, params, atlas, owner.path,
-                size=size, key=session.make_key(self.seed), cells=self._cells(atlas, owner),
+                size=size, key=session.make_key(self.seed), cells=self._cells(atlas, owner, size),
                 run=Run(chunk=self.chunk, cache=cache),
             )  # fmt: skip
             store_map(self.atlas, result, result.find(owner.path), stored=atlas)
@@ -78,7 +82,7 @@ class Render:
         icon = render_cell(
             network, params, atlas, owner.path,
             size=size, row=row, column=column, key=session.make_key(self.seed),
-            cells=self._cells(atlas, owner),
+            cells=self._cells(atlas, owner, size),
         )  # fmt: skip
         assert self.out is not None
         files.write_image(self.out, to_uint8(icon.images[0]))
@@ -90,8 +94,10 @@ class Render:
         grid = owner.grids[0] if self.grid is None else owner.grid(self.grid)
         return owner, grid.size
 
-    def _cells(self, atlas: Atlas, owner: Map) -> CellConfig:
-        settings: dict[str, Any] = owner.settings or atlas.info.get("settings", {})
+    def _cells(self, atlas: Atlas, owner: Map, size: int) -> CellConfig:
+        settings: dict[str, Any] = dict(owner.settings or atlas.info.get("settings", {}))
+        if self.cell is not None:  # as those of its grid, which may have been rendered again
+            settings |= owner.grid(size).settings or {}
         ridge = settings.get("ridge", CellConfig.ridge) if self.ridge is None else self.ridge
         whiten = settings.get("whiten", CellConfig.whiten) if self.whiten is None else self.whiten
         icons = self.icons

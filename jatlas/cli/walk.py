@@ -10,10 +10,9 @@ import numpy as np
 from tyro.conf import Positional
 
 from jatlas.cli._look import LookOptions, OpenLayer
-from jatlas.cli._outputs import check_file
 from jatlas.explain import path_through_map
 from jatlas.pixels import contact_sheet
-from jatlas.storage import files
+from jatlas.storage import check_file, files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,4 +29,5 @@ from jatlas.collect._source import ImageSource as ImageSource
 from jatlas.collect._source import Loaded as Loaded
 from jatlas.collect._source import Rereadable as Rereadable
 from jatlas.collect._source import batches as batches
+from jatlas.collect._source import names_of as names_of
 from jatlas.collect._source import select as select

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from jatlas.collect._form import FORM, check_values, form_of, is_rgb
+from jatlas.collect._form import form_of, is_rgb
 from jatlas.collect._source import Loaded, check_load, select
-from jatlas.types import HostArray
+from jatlas.types import HostArray, checks
 
 
 class Arrays:
@@ -112,7 +112,7 @@ def arrays(content: Any) -> Arrays:
         shape = tuple(content.shape)
         if len(shape) != 4 or not is_rgb(shape):
             raise ValueError(
-                f"content: expected RGB images (b, h, w, 3), {FORM}, got shape {shape}"
+                f"content: expected RGB images (b, h, w, 3), {checks.PIXELS}, got shape {shape}"
             )
         content = (content,)
     if not isinstance(content, Iterable) or isinstance(content, str | bytes | Mapping):
@@ -154,7 +154,8 @@ def _check_shape(member: Any, shape: tuple[int, ...], number: int) -> None:
     if len(shape) not in (3, 4) or not is_rgb(shape):
         what = f"shape {shape}" if shape else type(member).__name__
         raise ValueError(
-            f"content[{number}]: expected RGB images (h, w, 3) or (b, h, w, 3), {FORM}, got {what}"
+            f"content[{number}]: expected RGB images (h, w, 3) or (b, h, w, 3), {checks.PIXELS}, "
+            f"got {what}"
         )
 
 
@@ -162,4 +163,4 @@ def _checked(member: Any, number: int) -> HostArray:
     """Return a member of the content as uint8 or float32 after checking it."""
     array = np.asarray(member)
     _check_shape(member, array.shape, number)
-    return check_values(f"content[{number}]", array)
+    return checks.pixels(f"content[{number}]", array)

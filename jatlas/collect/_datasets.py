@@ -7,10 +7,10 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from jatlas.collect._decode import decode, fit_image
+from jatlas.collect._decode import decode, decoder, fit_image
 from jatlas.collect._preprocess import Preprocess
-from jatlas.collect._source import Loaded, check_load, unlistable
-from jatlas.types import HostArray, one_line
+from jatlas.collect._source import Loaded, check_load
+from jatlas.types import HostArray, checks, one_line
 
 _TRIED = 16  # records that are looked at before a run starts
 
@@ -57,8 +57,8 @@ class Dataset:
             )
         if len(self.content) == 0:
             raise ValueError("content: expected records, got none")
-        if unlistable(self.title):
-            raise ValueError(f"title: expected one line of UTF-8 text, got {self.title!r}")
+        for name in ("image", "title", "version"):
+            checks.field(self, name, checks.text, optional=name == "version")
 
     @property
     def count(self) -> int:
@@ -79,6 +79,7 @@ class Dataset:
             "count": self.count,
             "image": self.image,
             "preprocess": dataclasses.asdict(self.preprocess),
+            "decoder": decoder(),
         }
 
     def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
@@ -109,15 +110,18 @@ class Dataset:
         return (self._load_one(index) for index in indices)
 
     def _check_first(self) -> None:
-        """Raise ValueError if the first of a few records that can be read has no image."""
+        """Raise ValueError if some of the first records can be read, but none has an image."""
+        problems = []
         for index in range(min(len(self.content), _TRIED)):
             with contextlib.suppress(Exception):  # of any kind, as records are anything
-                if (record := self.content[index]) is not None:
-                    break
-        else:
-            return  # what is wrong with each is said as it is loaded
-        if problem := self._problem(record):
-            raise ValueError(problem)
+                if (record := self.content[index]) is None:
+                    continue
+                problem = self._problem(record)
+                if problem is None:
+                    return
+                problems.append(problem)
+        if problems:  # else what is wrong with each is said as it is loaded
+            raise ValueError(problems[0])
 
     def _problem(self, record: Any) -> str | None:
         """Return why a record has no image, None if it has one."""
@@ -236,6 +240,7 @@ def tfds(
         raise ImportError(
             "TensorFlow Datasets is not installed: pip install 'jatlas[tfds]'"
         ) from error
+    Preprocess(size=size, fit=fit)  # checked before anything is downloaded
     folder = None if data_dir is None else os.fspath(data_dir)
     content = tensorflow_datasets.data_source(name, split=split, data_dir=folder)
     return dataset(

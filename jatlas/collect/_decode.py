@@ -7,9 +7,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import PIL
 from PIL import Image, PngImagePlugin, UnidentifiedImageError, features
 
 from jatlas.collect._preprocess import Preprocess, reduce_jpeg, resample
@@ -61,6 +62,11 @@ def formats() -> tuple[str, ...]:
     # A plugin may be there without the library that it needs.
     lacking = {"AVIF", "WEBP"} - {name.upper() for name in features.get_supported()}
     return tuple(name for name in _SUFFIXES if name in Image.OPEN and name not in lacking)
+
+
+def decoder() -> dict[str, Any]:
+    """Return what decides how files are decoded, as JSON values."""
+    return {"pillow": PIL.__version__, "formats": list(formats())}
 
 
 def suffixes() -> tuple[str, ...]:

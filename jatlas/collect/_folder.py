@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jatlas.collect._decode import ImageError, decode, no_file, suffixes
+from jatlas.collect._decode import ImageError, decode, decoder, no_file, suffixes
 from jatlas.collect._listing import first_of, walk, written_by_jatlas
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load
@@ -69,6 +69,7 @@ class Folder:
             "listing_sha256": self._listing_sha256(sizes),
             "content_sha256": self._content_sha256(),
             "preprocess": dataclasses.asdict(self.preprocess),
+            "decoder": decoder(),
         }
 
     def matches(self, fingerprint: dict[str, Any]) -> bool:
@@ -176,6 +177,8 @@ def folder(
     if limit is not None:
         checks.whole("limit", limit, expected="at least 1, or None for all images")
     preprocess = Preprocess(size=size, fit=fit)
+    if not os.fspath(path):
+        raise ValueError("path: expected a folder of images, got ''")
     root = Path(path)
     if not root.is_dir():
         raise ValueError(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from jatlas.collect._decode import no_file, suffixes
 from jatlas.collect._source import unlistable
-from jatlas.storage import ATLAS_FILE, FOLDER
+from jatlas.storage import ATLAS_FILE, FOLDER, holds_page
 from jatlas.types import one_line
 
 
 def written_by_jatlas(folder: Path) -> bool:
     """Return whether a folder is an atlas, one that is being built, or an exported page."""
-    if (folder / FOLDER).exists() or (folder / "viewer" / "viewer.js").exists():
+    if os.path.exists(folder / FOLDER) or holds_page(folder):  # no error if it cannot be searched
         return True
     index = folder / ATLAS_FILE
     if no_file(index):

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from jatlas.collect._form import FORM, check_values, form_of, is_rgb
+from jatlas.collect._form import form_of, is_rgb
 from jatlas.types import HostArray, checks
 
 
@@ -122,6 +122,20 @@ def check_load(start: int, workers: int) -> None:
     checks.whole("workers", workers, unit="thread")
 
 
+def names_of(source: ImageSource, count: int) -> tuple[str, ...]:
+    """Return the names of the first images of a source.
+
+    Raises:
+      ValueError: if a name is not one line of UTF-8 text, as a list of names could not be kept.
+    """
+    names = tuple(source.name(index) for index in range(count))
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or unlistable(name):
+            got = checks.shown(name)
+            raise ValueError(f"name({index}): expected one line of UTF-8 text, got {got}")
+    return names
+
+
 def unlistable(name: str) -> str | None:
     """Return why a name cannot be one line of a UTF-8 text file; None if it can.
 
@@ -200,7 +214,7 @@ def _checked(item: Loaded) -> HostArray:
     shape = np.shape(item.image) if item.image is not None else ()
     if len(shape) != 3 or not is_rgb(shape):
         raise ValueError(
-            f"image {item.index}: expected an RGB image (h, w, 3), {FORM}, got "
+            f"image {item.index}: expected an RGB image (h, w, 3), {checks.PIXELS}, got "
             + (f"shape {shape}" if shape else type(item.image).__name__)
         )
-    return check_values(f"image {item.index}", item.image)
+    return checks.pixels(f"image {item.index}", item.image)

@@ -8,6 +8,7 @@ metrics. Each function's docstring says whether it is a pure function, to be use
 from jatlas.explain._attack import Attack as Attack
 from jatlas.explain._attack import Rates as Rates
 from jatlas.explain._attack import attack as attack
+from jatlas.explain._attack import check_classes as check_classes
 from jatlas.explain._attack import rates as rates
 from jatlas.explain._evidence import Heat as Heat
 from jatlas.explain._evidence import ablation as ablation
@@ -28,6 +29,7 @@ from jatlas.explain._patch_candidates import patch_candidates as patch_candidate
 from jatlas.explain._patch_candidates import shows_none_of as shows_none_of
 from jatlas.explain._patches import CORNERS as CORNERS
 from jatlas.explain._patches import SIZES as SIZES
+from jatlas.explain._patches import check_places as check_places
 from jatlas.explain._patches import classify as classify
 from jatlas.explain._patches import composite as composite
 from jatlas.explain._patches import noise_patch as noise_patch

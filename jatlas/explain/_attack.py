@@ -7,10 +7,17 @@ Reference:
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from jatlas.explain._patches import CORNERS, SIZES, Corner, check_places, classify, sweep
+from jatlas.explain._patches import (
+    CORNERS,
+    SIZES,
+    Corner,
+    as_picture,
+    check_places,
+    classify,
+    sweep,
+)
 from jatlas.model import Network
 from jatlas.types import Array, HostArray, Params, checks, progress_bar
 
@@ -53,10 +60,10 @@ def attack(
     Args:
       network: the network; its last stage gives the logits.
       params: its parameters.
-      images: (h, w, 3) each, in [0, 1], of the class `source`, all of one size.
-      patch: (h', w', 3) in [0, 1], or (h', w', 4) with opacity.
+      images: (h, w, 3) each, uint8 or float in [0, 1], of the class `source`, all of one size.
+      patch: (h', w', 3), likewise, or (h', w', 4) with opacity.
       source: index of the class of the images.
-      target: index of the class they should become.
+      target: index of the class they should become, another one.
       sizes: sides of the patch as shares of the image's.
       corners: places, see `composite`.
       batch_size: images that go through the network at once.
@@ -66,24 +73,26 @@ def attack(
       Attack.
 
     Raises:
-      ValueError: if there are no images, sizes or corners, or a size, a corner, a class or the
-        batch size is out of range.
+      ValueError: if there are no images, sizes or corners, or a size, a corner, a class, the batch
+        size, the patch or an image is out of range, or both classes are the same.
     """
     sizes, corners = check_places(sizes, corners)
     batch_size = checks.whole("batch_size", batch_size)
     last = network.class_count(params) - 1
     source = checks.whole("source", source, minimum=0, maximum=last)
     target = checks.whole("target", target, minimum=0, maximum=last)
+    check_classes(source, target)
+    stamp = as_picture("patch", patch, opacity=True)
     correct, before = [], []
     places = (0, len(sizes), len(corners))
     targets, flips = [np.zeros(places, np.float32)], [np.zeros(places, bool)]
     for image in progress_bar(images, shown=progress, desc="patches", unit="image"):
-        pixels = jnp.asarray(image, jnp.float32)
+        pixels = as_picture("images", image)
         plain = np.asarray(classify(network, params, pixels[None]))[0]
         correct.append(int(plain.argmax()) == source)
         if correct[-1]:
             swept = sweep(
-                network, params, pixels, patch, sizes=sizes, corners=corners, batch_size=batch_size
+                network, params, pixels, stamp, sizes=sizes, corners=corners, batch_size=batch_size
             )
             table = np.asarray(swept)
             before.append(plain[target])
@@ -97,6 +106,12 @@ def attack(
         np.concatenate(targets),
         np.concatenate(flips),
     )
+
+
+def check_classes(source: int, target: int) -> None:
+    """Raise ValueError if images are to become what they are. A host function: not traced."""
+    if source == target:
+        raise ValueError(f"source, target: expected two classes, got {source} twice")
 
 
 class Rates(NamedTuple):

@@ -40,8 +40,8 @@ def composite(
     rounding has no gradient).
 
     Args:
-      image: (h, w, 3) in [0, 1].
-      patch: (h', w', 3) in [0, 1], of any size; or (h', w', 4), the last channel its opacity.
+      image: (h, w, 3), uint8 or float in [0, 1].
+      patch: (h', w', 3) of any size, likewise; or (h', w', 4), the last channel its opacity.
       size: side of the square as a share of the image's shorter side, from 0 to 1.
       corner: (2,) of (y, x): 0 puts it at the top or left, 1 at the bottom or right.
 
@@ -49,7 +49,8 @@ def composite(
       (h, w, 3) float32.
 
     Raises:
-      ValueError: for a size or corner that is out of range, unless they are traced.
+      ValueError: for a size, a corner or pixels that are out of range, unless they are traced, and
+        for another shape of the image or the patch.
 
     Reference:
       `composite_img` of the article's notebook.
@@ -63,7 +64,35 @@ def composite(
         size = checks.number("size", size, minimum=0, maximum=1)
     if not checks.is_traced(corner, *jax.tree.leaves(corner)):
         corner = _corner("corner", corner)
-    return _composite(image, patch, size, jnp.asarray(corner, jnp.float32))
+    pixels, stamp = as_picture("image", image), as_picture("patch", patch, opacity=True)
+    return _composite(pixels, stamp, size, jnp.asarray(corner, jnp.float32))
+
+
+def as_picture(name: str, value: Any, *, opacity: bool = False) -> Array:
+    """Return a picture in floats, checked unless it is traced.
+
+    Args:
+      name: what it is called in messages.
+      value: (h, w, 3), uint8 or float in [0, 1].
+      opacity: whether it may have a fourth channel.
+
+    Returns:
+      The same shape, float32 in [0, 1].
+
+    Raises:
+      ValueError: for another shape or type, or values out of range.
+    """
+    shape = np.shape(value)
+    if len(shape) != 3 or shape[-1] not in ((3, 4) if opacity else (3,)) or 0 in shape:
+        channels = "3 or 4" if opacity else "3"
+        raise ValueError(f"{name}: expected (h, w, {channels}), {checks.PIXELS}, got shape {shape}")
+    return _as_float(name, value)
+
+
+def _as_float(name: str, value: Any) -> Array:
+    if not checks.is_traced(value):
+        value = checks.pixels(name, value)
+    return jnp.asarray(value, jnp.float32) / (255 if value.dtype == jnp.uint8 else 1)
 
 
 @jax.jit
@@ -130,18 +159,19 @@ def classify(network: Network, params: Params, images: Array, *, batch_size: int
     Args:
       network: the network; its last stage gives the logits.
       params: its parameters.
-      images: (n, h, w, 3) in [0, 1].
+      images: (n, h, w, 3), uint8 or float in [0, 1].
       batch_size: images that go through the network at once.
 
     Returns:
       (n, classes) probabilities.
 
     Raises:
-      ValueError: for no images, or a batch size below 1.
+      ValueError: for no images, pixels out of range, or a batch size below 1.
     """
     if not len(images):
         raise ValueError("images: expected at least one")
-    return _in_batches(functools.partial(_classify, network, params), images, batch_size)
+    pixels = _as_float("images", images)
+    return _in_batches(functools.partial(_classify, network, params), pixels, batch_size)
 
 
 @functools.partial(jax.jit, static_argnames=("network",))
@@ -177,8 +207,8 @@ def sweep(
     Args:
       network: the network; its last stage gives the logits.
       params: its parameters.
-      image: (h, w, 3) in [0, 1].
-      patch: (h', w', 3) in [0, 1], or (h', w', 4) with opacity.
+      image: (h, w, 3), uint8 or float in [0, 1].
+      patch: (h', w', 3), likewise, or (h', w', 4) with opacity.
       sizes: sides of the patch as shares of the image's, from 0 to 1.
       corners: places, see `composite`.
       batch_size: images that go through the network at once.
@@ -187,11 +217,12 @@ def sweep(
       (sizes, corners, classes) probabilities.
 
     Raises:
-      ValueError: if there are no sizes or corners, or they or the batch size are out of range.
+      ValueError: if there are no sizes or corners, or they, the batch size, the image or the patch
+        are out of range.
     """
     sizes, corners = check_places(sizes, corners)
     places = [(size, *corner) for size in sizes for corner in corners]
-    pixels, stamp = (jnp.asarray(x, jnp.float32) for x in (image, patch))
+    pixels, stamp = as_picture("image", image), as_picture("patch", patch, opacity=True)
 
     def classify_pasted(places: Array) -> Array:
         # Two programs: patches have many shapes, and the network is slow to compile.
@@ -209,7 +240,7 @@ def _pasted(image: Array, patch: Array, places: Array) -> Array:
 def check_places(
     sizes: Sequence[float], corners: Sequence[Corner]
 ) -> tuple[tuple[float, ...], tuple[Corner, ...]]:
-    """Return the sizes and corners of a sweep as plain numbers.
+    """Return the sizes and corners of a sweep as plain numbers. A host function: it is not traced.
 
     Raises:
       ValueError: if there are none, or they are out of range.

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from jatlas.model._network import Network
-from jatlas.types import Params
+from jatlas.types import Params, checks
 
 
 def find_class(wanted: str | int, names: Sequence[str]) -> int:
@@ -31,7 +31,8 @@ def find_class(wanted: str | int, names: Sequence[str]) -> int:
       (1, 0)
     """
     if not isinstance(wanted, str):
-        return _checked_index(int(wanted), names)
+        limits = {"minimum": -checks.LARGEST_WHOLE, "expected": "a name or an index"}
+        return _checked_index(checks.whole("class", wanted, **limits), names)
     text = wanted.strip()
     exact = [index for index, name in enumerate(names) if name == text]
     if len(exact) == 1:

@@ -77,6 +77,9 @@ class Network:
             self.index(name)
         if not all(isinstance(name, str) for name in self.classes):
             raise ValueError("classes: expected names, one for each logit")
+        for name in ("name", "version"):
+            if getattr(self, name):
+                checks.field(self, name, checks.text)
         largest = checks.MAX_SIDE
         checks.field(self, "input_size", checks.whole, maximum=largest, unit="pixel")
 

@@ -14,7 +14,7 @@ from typing import IO
 
 from jatlas.records import Atlas
 from jatlas.show._pack import PackConfig, pack
-from jatlas.storage import files, read_about, read_info, save
+from jatlas.storage import PAGE_DATA, files, holds_page, read_about, read_info, save
 
 PAGE = "index.html"
 VIEWER = "viewer"
@@ -84,12 +84,7 @@ def has_page(folder: str | Path) -> bool:
       >>> has_page("a folder that does not exist")
       False
     """
-    return _is_exported(Path(folder)) and (Path(folder) / PAGE).exists()
-
-
-def _is_exported(folder: Path) -> bool:
-    # Without index.html, it is what is left of an export that was interrupted.
-    return (folder / VIEWER / "viewer.js").exists()
+    return holds_page(Path(folder)) and (Path(folder) / PAGE).exists()
 
 
 def export_folder(
@@ -115,7 +110,7 @@ def export_folder(
     target = source if out is None else Path(out)
     viewer, page = target / VIEWER, target / PAGE
     title = _title(source)
-    if not _is_exported(target):
+    if not holds_page(target):  # without index.html, it is what an interrupted export has left
         for path in (viewer, page):
             if path.exists():
                 raise ValueError(f"{path} exists and was not exported: choose another folder")
@@ -189,7 +184,7 @@ def export_html(
 
 def _script(name: str, data: bytes) -> bytes:
     # A script rather than JSON, as a page on file:// may not fetch.
-    start = f"(self.jatlasParts=self.jatlasParts||[]).push([{json.dumps(name)},"
+    start = f"{PAGE_DATA.decode()}self.jatlasParts||[]).push([{json.dumps(name)},"
     return start.encode() + data + b"]);\n"
 
 

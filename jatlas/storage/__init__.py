@@ -12,8 +12,10 @@ from jatlas.storage._entries import read_about as read_about
 from jatlas.storage._entries import read_classes as read_classes
 from jatlas.storage._entries import read_maps as read_maps
 from jatlas.storage._entries import read_sums as read_sums
+from jatlas.storage._format import PAGE_DATA as PAGE_DATA
 from jatlas.storage._format import add_map as add_map
 from jatlas.storage._format import check_output as check_output
+from jatlas.storage._format import holds_page as holds_page
 from jatlas.storage._format import load as load
 from jatlas.storage._format import read_info as read_info
 from jatlas.storage._format import read_names as read_names
@@ -21,6 +23,8 @@ from jatlas.storage._format import save as save
 from jatlas.storage._format import update as update
 from jatlas.storage._maps import map_place as map_place
 from jatlas.storage._maps import read_sheet as read_sheet
+from jatlas.storage._places import check_file as check_file
+from jatlas.storage._places import check_folder as check_folder
 from jatlas.storage._user_cache import can_write as can_write
 from jatlas.storage._user_cache import user_cache as user_cache
 from jatlas.storage._working import FOLDER as FOLDER

@@ -22,6 +22,13 @@ def check_atlas(atlas: Atlas) -> None:
         raise ValueError("maps: expected at least one")
     for each in atlas.maps:
         check_map(each, atlas)
+    first, *others = [each for each in atlas.maps if each.kind == "layer"] or [atlas.maps[0]]
+    for each in others:
+        if not np.array_equal(each.samples.source[:, 0], first.samples.source[:, 0]):
+            raise ValueError(
+                f"{map_folder(each)}/source.npy: expected samples of the same images as those of "
+                f"{map_folder(first)}"
+            )
 
 
 def check_map(each: Map, atlas: Atlas) -> None:

@@ -13,6 +13,9 @@ from jatlas.storage._entries import read_about, read_classes, read_maps, read_su
 from jatlas.storage._maps import read_map, write_map
 from jatlas.storage._working import FOLDER
 
+PAGE_DATA = b"(self.jatlasParts="
+"""How a script with data of an exported page begins."""
+
 _IMAGES = "images.txt"
 
 
@@ -62,7 +65,7 @@ def update(path: str | Path, atlas: Atlas, *, stored: Atlas | None) -> None:
     folder = Path(path)
     before = () if stored is None else stored.maps
     sums: dict[str, dict[str, str]] = {}
-    if (folder / "viewer" / "viewer.js").exists():
+    if holds_page(folder):
         # Or killed before there is a new page, the old one would be taken for it.
         (folder / "index.html").unlink(missing_ok=True)
     if stored is None:
@@ -186,6 +189,18 @@ def add_map(path: str | Path, atlas: Atlas, new: Map) -> None:
 
 def _names_map(folder: Path, new: Map) -> bool:
     return new.path in [entry.name for entry in read_maps(read_info(folder))]
+
+
+def holds_page(folder: Path) -> bool:
+    """Return whether a folder holds the files of a page that jatlas exported.
+
+    Other programs have a `viewer/viewer.js` too, so that its data are looked at.
+    """
+    try:
+        with open(folder / "viewer" / "data" / "atlas.js", "rb") as file:
+            return file.read(len(PAGE_DATA)) == PAGE_DATA
+    except OSError:
+        return False
 
 
 def check_output(folder: Path) -> bool:

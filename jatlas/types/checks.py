@@ -21,6 +21,10 @@ LARGEST_WHOLE = 2**53
 MAX_SIDE = 4096
 """Pixels along the side of an icon, a view or an image, or cells along that of a grid, at most."""
 
+PIXELS = "uint8 or float in [0, 1]"
+"""How images are given, for messages."""
+
+_ROUNDING = 1e-4  # how far a resize in floats overshoots: less than a step of 8 bits
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -252,9 +256,40 @@ def path(name: str, value: Any) -> Path:
 
 def text(name: str, value: Any) -> str:
     """Return one line of text; raises ValueError for all else, and an empty string."""
-    if not isinstance(value, str) or value.splitlines() != [value]:
-        raise ValueError(f"{name}: expected one line of text, got {shown(value)}")
+    # Half of a surrogate pair, as of a file name in another encoding, cannot be written as UTF-8.
+    known = isinstance(value, str) and value.splitlines() == [value]
+    if not known or value.encode("utf-8", "ignore").decode() != value:
+        raise ValueError(f"{name}: expected one line of UTF-8 text, got {shown(value)}")
     return str(value)
+
+
+def pixels(name: str, value: Any) -> np.ndarray:
+    """Return the pixels of images as uint8, or as float32 in [0, 1].
+
+    Args:
+      name: what they are called in messages.
+      value: an array of any shape.
+
+    Raises:
+      ValueError: if it is of another type, or values are not finite or out of range.
+
+    Example:
+      >>> pixels("image", np.full((2, 2, 3), 255.0))
+      Traceback (most recent call last):
+      ValueError: image: expected uint8 or float in [0, 1], got values from 255 to 255
+    """
+    array = np.asarray(value)
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        raise ValueError(f"{name}: expected {PIXELS}, got type {array.dtype.name}")
+    array = array.astype(np.float32)
+    lowest, highest = (array.min(), array.max()) if array.size else (0, 1)
+    # "Not inside" rather than "outside", which would let NaN pass.
+    if not (lowest >= -_ROUNDING and highest <= 1 + _ROUNDING):
+        found = f"values from {lowest:.6g} to {highest:.6g}"
+        raise ValueError(f"{name}: expected {PIXELS}, got {found}")
+    return np.clip(array, 0, 1) if lowest < 0 or highest > 1 else array
 
 
 def as_tuple(value: Any) -> tuple[Any, ...] | None:
