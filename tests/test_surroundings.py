@@ -2,9 +2,11 @@
 
 import contextlib
 import ctypes
+import errno
 import importlib.metadata
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,7 @@ from jatlas.arrange import _layout, _umap, prepare_layout
 from jatlas.cli import _session as session
 from jatlas.cli import main
 from jatlas.collect import Arrays
+from jatlas.model import _weights as weights
 from jatlas.types import progress_bar
 from jatlas.visualize import _memory as memory
 
@@ -297,3 +300,26 @@ def test_other_settings_of_jax_are_in_the_record_and_named(tmp_path: Path) -> No
     ):
         build(images, tmp_path / "atlas")
     assert jatlas.load(tmp_path / "atlas").info["generator"] == "threefry2x32"
+
+
+def test_folders_of_others_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: Path
+) -> None:
+    """A home, and a folder among the images, that may be listed but not searched."""
+    hidden = tmp_path / "photos" / "hidden"
+    hidden.mkdir(parents=True)
+    shutil.copy(images / "00.png", hidden.parent)
+    known = os.stat
+
+    def stat(path: Any, *arguments: Any, **named: Any) -> os.stat_result:
+        if not isinstance(path, int) and Path(os.fsdecode(path)).parent == hidden:
+            raise PermissionError(errno.EACCES, "Permission denied", os.fsdecode(path))
+        return known(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "stat", stat)
+    with pytest.raises(PermissionError):
+        (hidden / "x").exists()
+    assert jatlas.folder(hidden.parent).paths == ("00.png",)
+    monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(hidden.parent))
+    (hidden / "provenance.json").touch()
+    assert not weights._is_checkpoint(hidden)

@@ -8,7 +8,7 @@ import numpy as np
 from jatlas.bench import _machine as on
 from jatlas.collect import extract
 from jatlas.model import Network
-from jatlas.types import Key, Params
+from jatlas.types import Key, Params, checks
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,7 @@ def bench_extract(
     """
     given = (("batch_size", batch_size), ("per_image", per_image), ("repeat", repeat))
     for name, value in given:
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")
+        checks.whole(name, value)
     side = network.input_size if size is None else size
     network.activation_shape(params, (side, side), layer=layer)  # checks the layer
     shape = (batch_size, side, side, 3)

@@ -7,7 +7,7 @@ import numpy as np
 
 from jatlas.arrange import UMAP, nearest_neighbors, umap
 from jatlas.bench import _machine as on
-from jatlas.types import HostArray, Key
+from jatlas.types import HostArray, Key, checks
 
 _CLUSTERS = 50
 _WARM_UP = 200
@@ -66,8 +66,7 @@ def bench_layout(
     """
     given = (("points", points, _CLUSTERS), ("channels", channels, 1), ("repeat", repeat, 1))
     for name, value, minimum in given:
-        if value < minimum:
-            raise ValueError(f"{name}: expected at least {minimum}, got {value}")
+        checks.whole(name, value, minimum=minimum)
     config = UMAP() if config is None else config
     vectors = _clusters(points, channels)
     k = min(config.n_neighbors, points - 1)

@@ -152,7 +152,7 @@ def peak_bytes(devices: Sequence[jax.Device]) -> int | None:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
             names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
     except OSError:
         names = []

@@ -11,7 +11,7 @@ import numpy as np
 from jatlas.bench import _machine as on
 from jatlas.model import Network
 from jatlas.records import Icons
-from jatlas.types import HostArray, Key, Params, Run
+from jatlas.types import HostArray, Key, Params, Run, checks
 from jatlas.visualize import RandomViews, RenderConfig, lower_step, render
 
 _CANVAS, _VIEW = 80, 48  # pixels, the article's
@@ -143,9 +143,8 @@ def bench_render(
         them apart.
     """
     config = dataclasses.replace(config or RenderConfig(), retry_below=-1.0)
-    for name, value, minimum in (("icons", icons, 1), ("repeat", repeat, 1)):
-        if value < minimum:
-            raise ValueError(f"{name}: expected at least {minimum}, got {value}")
+    for name, value in (("icons", icons), ("repeat", repeat)):
+        checks.whole(name, value)
     targets = random_directions(network, params, layer=layer, config=config, icons=icons)
     common: dict[str, Any] = {
         "layer": layer,

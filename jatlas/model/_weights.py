@@ -209,7 +209,7 @@ def _folder(name: str) -> Path | None:
 
 
 def _is_checkpoint(folder: Path) -> bool:
-    return (folder / checkpoint.PROVENANCE).is_file()
+    return os.path.isfile(folder / checkpoint.PROVENANCE)  # no error for a folder of others
 
 
 def _advice(name: str, *, unusable: Path | None = None) -> str:

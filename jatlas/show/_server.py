@@ -48,6 +48,11 @@ _MAX_PORT = 65535
 _LINGER = 1.0  # s
 
 
+def check_port(port: int) -> None:
+    """Raise ValueError if there is no such port."""
+    checks.whole("port", port, minimum=0, maximum=_MAX_PORT, expected=f"0 to {_MAX_PORT}")
+
+
 @contextlib.contextmanager
 def serving(folder: str | Path, *, port: int = 0) -> Iterator[str]:
     """Serve a folder with a page on 127.0.0.1 for the duration of the block.
@@ -68,7 +73,7 @@ def serving(folder: str | Path, *, port: int = 0) -> Iterator[str]:
       ValueError: if there is no such port.
       OSError: if the port is in use or reserved.
     """
-    checks.whole("port", port, minimum=0, maximum=_MAX_PORT, expected=f"0 to {_MAX_PORT}")
+    check_port(port)
     root = Path(folder).resolve()
     if not (root / "index.html").is_file():
         raise FileNotFoundError(f"{folder} has no viewer: export one first")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jatlas.records import Atlas
 from jatlas.show._export import as_folder, export_folder, has_page
-from jatlas.show._server import serving
+from jatlas.show._server import check_port, serving
 
 
 def view(atlas: Atlas | str | Path, *, port: int = 0, browser: bool = True) -> None:
@@ -27,6 +27,7 @@ def view(atlas: Atlas | str | Path, *, port: int = 0, browser: bool = True) -> N
       ValueError: if the atlas is damaged, or there is no such port.
       OSError: if the port is in use or reserved, or the page cannot be written.
     """
+    check_port(port)
     with as_folder(atlas) as folder:
         if not has_page(folder):
             export_folder(folder)

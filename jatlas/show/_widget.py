@@ -12,6 +12,7 @@ from typing import Any
 from jatlas.records import Atlas
 from jatlas.show._export import ASSETS, as_folder, export_html
 from jatlas.show._pack import PackConfig, pack
+from jatlas.types import checks, one_line
 
 log = logging.getLogger(__name__)
 _FRAME_MB = 100
@@ -57,14 +58,18 @@ def widget(
 
     Raises:
       FileNotFoundError: if there is no atlas.
-      ValueError: if it is damaged, or too large for a frame.
+      ValueError: if it is damaged, or too large for a frame, or for a height that is none.
     """
+    height = checks.whole("height", height, unit="pixel")
     with as_folder(atlas) as folder:
         if not static:
             try:
                 widget_class = _widget_class()
-            except ImportError:
-                log.info("anywidget is not installed: showing a static frame without a selection")
+            except ImportError as error:
+                log.warning(
+                    "showing a static frame without a selection: the widget needs anywidget, "
+                    "pip install 'jatlas[widget]' (%s)", one_line(error),
+                )  # fmt: skip
             else:
                 return widget_class(list(pack(folder, config=config)), height)
         return _frame(folder, height, config)
