@@ -1,5 +1,6 @@
 """Networks in half precision: what is sampled and saved is float32, and icons can be drawn."""
 
+import functools
 from pathlib import Path
 
 import jax
@@ -49,6 +50,11 @@ def build(dtype: str, out: Path | None = None) -> jatlas.Atlas:
     )  # fmt: skip
 
 
+@functools.cache
+def single() -> jatlas.Atlas:
+    return build("float32")
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_an_atlas_of_a_network_in_half_precision(dtype: str, tmp_path: Path) -> None:
     out = tmp_path / "atlas"
@@ -61,7 +67,7 @@ def test_an_atlas_of_a_network_in_half_precision(dtype: str, tmp_path: Path) -> 
         assert stored.dtype == kind
         np.testing.assert_array_equal(stored, getattr(made.maps[0].samples, name))
         assert np.isfinite(stored).all()
-    whole = build("float32").maps[0].samples
+    whole = single().maps[0].samples
     np.testing.assert_allclose(samples.vectors, whole.vectors, atol=0.05)
     likeliest = int(samples.evidence.astype(np.float32).mean(0).argmax())
     with_map = jatlas.class_map(
