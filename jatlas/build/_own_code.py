@@ -28,7 +28,7 @@ def code_digest(kind: type) -> str:
     """
     sha = hashlib.sha256()
     for base in kind.__mro__:
-        if base is not object and not base.__module__.startswith(("jatlas.", "typing", "abc")):
+        if base.__module__.partition(".")[0] not in ("abc", "builtins", "jatlas", "typing"):
             sha.update(f"{base.__module__}.{base.__qualname__}\n".encode())
             for name, member in sorted(vars(base).items()):
                 for code in _codes(member):

@@ -31,8 +31,9 @@ def find_class(wanted: str | int, names: Sequence[str]) -> int:
       (1, 0)
     """
     if not isinstance(wanted, str):
-        limits = {"minimum": -checks.LARGEST_WHOLE, "expected": "a name or an index"}
-        return _checked_index(checks.whole("class", wanted, **limits), names)
+        lowest = -checks.LARGEST_WHOLE  # what is out of range is said with the range
+        index = checks.whole("class", wanted, minimum=lowest, expected="a name or an index")
+        return _checked_index(index, names)
     text = wanted.strip()
     exact = [index for index, name in enumerate(names) if name == text]
     if len(exact) == 1:
