@@ -14,7 +14,9 @@ from helpers import tiny_network, tiny_params
 import jatlas
 from jatlas import collect
 from jatlas.build import images_of
-from jatlas.build._crops import crops, reread, thumbnails
+from jatlas.build._crops import crops, own_images, reread, thumbnails
+from jatlas.collect import _datasets
+from jatlas.records import Info
 from jatlas.storage import load, save
 from jatlas.synthetic import Synthetic
 
@@ -97,3 +99,22 @@ def test_no_exemplars_are_looked_for_if_none_are_wanted(tmp_path: Path) -> None:
     assert grid.exemplars is None and grid.crops is None
     with pytest.raises(ValueError, match="exemplars: expected at least 0"):
         jatlas.BuildConfig(exemplars=-1)
+
+
+def test_the_images_that_are_given_are_the_atlas_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer decoder reads the same images, another version of a data set holds others."""
+    pixels = np.random.default_rng(0).integers(0, 256, (26, 20, 20, 3), np.uint8)
+    records = [{"image": image} for image in pixels]
+    own = collect.dataset(records, size=16, version="1")
+    info = Info(source={"root": None, "images": 26} | (own.fingerprint() or {}))
+    atlas = jatlas.Atlas(maps=(), images=("a",) * 26, classes=(), info=info)
+    monkeypatch.setattr(_datasets, "decoder", lambda: {"pillow": "99"})
+    for given in (own, collect.dataset(records, version="1"), collect.arrays(pixels)):
+        assert own_images(atlas, given, size=16) is not None
+    for given in (
+        collect.dataset(records, size=16, version="2"),
+        collect.dataset(records, size=16, version="1", fit="squash"),
+        collect.dataset(records[:9], size=16, version="1"),
+    ):
+        with pytest.raises(ValueError, match=r"^images: expected the atlas's own"):
+            own_images(atlas, given, size=16)

@@ -511,3 +511,21 @@ def test_the_bundle_is_built_from_the_source(tmp_path: Path) -> None:
     assert built.keys() == committed.keys()
     for name, data in built.items():
         assert data == committed[name], f"{name}: run `npm run build` in jatlas/show/viewer"
+
+
+def test_the_viewer_of_another_program_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "site" / "viewer" / "viewer.js"
+    script.parent.mkdir(parents=True)
+    script.write_text("theirs")
+    with pytest.raises(ValueError, match=r"viewer exists and was not exported: choose another"):
+        export(folder, site=tmp_path / "site")
+    assert script.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("name", ["index.html", "viewer/data/atlas.js"])
+def test_a_page_with_an_empty_file_is_still_ours(folder: Path, tmp_path: Path, name: str) -> None:
+    page = export(folder, site=tmp_path / "site")
+    whole = (page.parent / name).read_bytes()
+    (page.parent / name).write_bytes(b"")  # as a power cut may leave it
+    export(folder, site=page.parent)
+    assert (page.parent / name).read_bytes() == whole

@@ -1,5 +1,6 @@
 """The atlas on disk: format `jatlas/1`."""
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from jatlas.storage._working import FOLDER
 PAGE_DATA = b"(self.jatlasParts="
 """How a script with data of an exported page begins."""
 
+_PAGE_SCRIPT = "viewer/data/atlas.js"
 _IMAGES = "images.txt"
 
 
@@ -194,13 +196,14 @@ def _names_map(folder: Path, new: Map) -> bool:
 def holds_page(folder: Path) -> bool:
     """Return whether a folder holds the files of a page that jatlas exported.
 
-    Other programs have a `viewer/viewer.js` too, so that its data are looked at.
+    Other programs have a `viewer` too, so that its data are looked at, or if they are damaged the
+    page that names them.
     """
-    try:
-        with open(folder / "viewer" / "data" / "atlas.js", "rb") as file:
-            return file.read(len(PAGE_DATA)) == PAGE_DATA
-    except OSError:
-        return False
+    for name, mark in ((_PAGE_SCRIPT, PAGE_DATA), ("index.html", f'"{_PAGE_SCRIPT}"'.encode())):
+        with contextlib.suppress(OSError), open(folder / name, "rb") as file:
+            if mark in file.read(10_000):
+                return True
+    return False
 
 
 def check_output(folder: Path) -> bool:
