@@ -12,6 +12,8 @@ def make(outside: Path) -> Path:
     (inside / "viewer").mkdir(parents=True)
     (inside / "index.html").write_text("<p>page")
     (inside / "viewer" / "viewer.js").write_text("2")
+    (inside / "viewer" / "data").mkdir()
+    (inside / "viewer" / "data" / "atlas.js").write_text("(self.jatlasParts=0)")
     (outside / "secret.txt").write_bytes(SECRET)
     (outside / "atlas-2").mkdir()
     (outside / "atlas-2" / "secret.txt").write_bytes(SECRET)

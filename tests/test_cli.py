@@ -5,8 +5,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -259,25 +257,23 @@ def test_what_cannot_be_meant_is_one_line(
 
 
 @pytest.mark.slow
-def test_convert_then_build_with_the_real_weights(test_data: Path, tmp_path: Path) -> None:
-    """The two commands of the README, as a user types them."""
-    # Optimized, as a real network runs long enough to pay for it.
-    changes = {"JATLAS_WEIGHTS_DIR": str(tmp_path), "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
-    environment = os.environ | changes
+@pytest.mark.usefixtures("optimized")
+def test_convert_then_build_with_the_real_weights(
+    test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two commands of the README."""
+    monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(tmp_path))
     file = test_data / "googlenet_bvlc" / "googlenet_bvlc.caffemodel"
     out = tmp_path / "atlas"
 
-    def jatlas(*words: str | Path) -> None:
-        command = [sys.executable, "-m", "jatlas", *words]
-        subprocess.run(command, env=environment, check=True)
-
-    jatlas("weights", "convert", file, "--network", "googlenet_bvlc")
-    jatlas(
+    assert run("weights", "convert", file, "--network", "googlenet_bvlc") == 0
+    words = (
         "build", test_data / "imagenet_sample", "--network", "googlenet_bvlc", "--layer",
         "mixed3a", "--grid", "3", "--limit", "40", "--batch-size", "20", "--steps", "2",
         "--out", out,
     )  # fmt: skip
-    info = json.loads((out / "atlas.json").read_text())
+    assert run(*words) == 0
+    info = json.loads((out / "atlas.json").read_text(encoding="utf-8"))
     (grid,) = info["maps"][0]["grids"]
     counts = [cell["count"] for cell in grid["cells"]]
     assert sum(counts) == 40

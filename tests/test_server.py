@@ -30,8 +30,6 @@ from jatlas.storage import load
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inside = served.make(tmp_path_factory.mktemp("outside"))
-    (inside / "viewer" / "data").mkdir()
-    (inside / "viewer" / "data" / "atlas.js").write_text("1")
     (inside / "viewer" / "a name.jpg").write_bytes(b"\xff\xd8")
     (inside / ".hidden").write_bytes(SECRET)
     (inside / "within.js").symlink_to(inside / "viewer" / "data" / "atlas.js")
