@@ -1,5 +1,6 @@
 """One image file to pixels: every kind of file, every shape, and damage."""
 
+import errno
 import io
 import struct
 import zlib
@@ -11,7 +12,15 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from jatlas.collect import ImageError, Preprocess, decode, image_size, read_image
+from jatlas.collect import (
+    ImageError,
+    Preprocess,
+    dataset,
+    decode,
+    folder,
+    image_size,
+    read_image,
+)
 from jatlas.collect._decode import fit_image, formats
 from jatlas.collect._preprocess import reduce_jpeg
 
@@ -429,3 +438,19 @@ def test_an_image_that_needs_no_scaling_is_cropped_to_the_pixel(
     top, left = ((side - 224) // 2 for side in pixels.shape[:2])
     found = decode(tmp_path / "a.png", preprocess=Preprocess(size=224))
     np.testing.assert_array_equal(found, pixels[top : top + 224, left : left + 224])
+
+
+def test_what_the_machine_lacks_is_no_fault_of_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all images after it would be passed over, and the atlas hold the rest."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    records = dataset([{"image": (tmp_path / "a.png").read_bytes()}], size=4)
+
+    def fail(*arguments: Any, **named: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Image, "open", fail)
+    for source in (folder(tmp_path, size=4), records):
+        with pytest.raises(OSError, match="Too many open files"):
+            list(source.load())

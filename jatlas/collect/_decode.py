@@ -1,6 +1,7 @@
 """The one reader of images: whatever a file or a Pillow image holds, and however it is broken."""
 
 import contextlib
+import errno
 import functools
 import os
 import stat
@@ -198,6 +199,17 @@ def _opened(file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int) -> Iter
             yield image
 
 
+def of_the_machine(error: Exception) -> bool:
+    """Return whether an error says nothing of the image: every one after it would be passed over.
+
+    Example:
+      >>> of_the_machine(OSError(errno.EMFILE, "Too many open files"))
+      True
+    """
+    machine = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    return isinstance(error, OSError) and error.errno in machine
+
+
 @contextmanager
 def _as_image_error() -> Iterator[None]:
     """Raise whatever a decoder raises as ImageError."""
@@ -208,6 +220,8 @@ def _as_image_error() -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise ImageError(f"empty, damaged at its start, or not {', '.join(formats())}") from error
     except Exception as error:
+        if of_the_machine(error):
+            raise
         # Pillow's decoders raise nearly every exception there is on bad bytes (SyntaxError,
         # struct.error, IndexError, ...), and one bad file must not end a run over a million.
         raise ImageError(one_line(error)) from error
