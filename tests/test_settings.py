@@ -104,7 +104,7 @@ def foreign() -> list[Any]:
         (nan, 1), (inf, inf), (1e39, 1), ("a", "b"), ((0, 1), (1, 0)), [[1, 2]], (None, None),
         (True, True), range(3), iter([1, 2]), {"steps": 3}, {"size": 3, "window": (0.5, 0.7)},
         np.int64(3), np.uint8(200), np.float16(0.5), np.float32(0.5), np.float64(nan),
-        np.longdouble(0.5), np.bool_(True), np.str_("cosine"), np.timedelta64(3),
+        np.longdouble(0.5), np.bool_(True), np.str_("cosine"), np.timedelta64(3, "s"),
         np.array(3), np.array(0.5), np.array(True), np.array([]), np.array([1, 2]),
         np.array([0.5, 0.7, nan]), np.ones((3, 3)), np.array("x"), np.array(None),
         jnp.int32(3), jnp.float32(0.5), jnp.bfloat16(0.5), jnp.float32(nan), jnp.array(True),
