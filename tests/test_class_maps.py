@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from atlases import CONFIG, RUN, build, tree
+from atlases import CONFIG, RUN, build, make_images, tree
 from faults import Killed, failing
 from helpers import tiny_network, tiny_params
 
@@ -375,15 +375,13 @@ def test_other_names_of_classes_are_another_atlas(with_map: Path, images: Path) 
 
 
 @pytest.mark.slow
-def test_crops_are_added_once_the_images_are_back(with_map: Path, images: Path) -> None:
-    atlas, gone = load(with_map), images.with_name("gone")
-    added = dataclasses.replace(atlas, maps=atlas.maps[:1])
+def test_crops_are_added_once_the_images_are_back(tmp_path: Path) -> None:
+    images, gone = make_images(tmp_path / "images"), tmp_path / "gone"
+    atlas = build(images, None, **GRIDS)
     images.rename(gone)
-    try:
-        without = one(added)
-        assert without.maps[-1].grids[0].crops is None and one(without) is without
-    finally:
-        gone.rename(images)
+    without = one(atlas)
+    assert without.maps[-1].grids[0].crops is None and one(without) is without
+    gone.rename(images)
     after = one(without)
     (grid,), (before,) = after.maps[-1].grids, without.maps[-1].grids
     np.testing.assert_array_equal(grid.icons.images, before.icons.images)
