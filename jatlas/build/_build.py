@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jatlas.arrange import layout, prepare_layout, to_unit_square
@@ -29,7 +28,7 @@ from jatlas.build._plan import (
     layer_names,
 )
 from jatlas.collect import Collected, Folder, ImageSource, as_source, collect, names_of
-from jatlas.model import Network
+from jatlas.model import Network, digest
 from jatlas.records import Atlas, Info, Map, Samples
 from jatlas.show import export_folder, has_page
 from jatlas.storage import Arrays, check_folder, check_output, load, update, working_folder
@@ -140,7 +139,7 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     with timed("images"):
         samples, images, skipped = _samples(request, plan, stored)
     if not plan.reusable:  # as the images cannot be told from others, their samples have to be
-        known = {"samples_sha256": identity.arrays_digest(*jax.tree.leaves(samples))}
+        known = {"samples_sha256": digest(samples)}
         info = info | {"source": info["source"] | known}
         plan = Plan.of(request, info, None, None, reusable=False)
     # Only now is it known how many images were damaged.

@@ -6,8 +6,6 @@ import dataclasses
 import logging
 from typing import Any
 
-import jax
-
 from jatlas.build import _identity as identity
 from jatlas.build._build import timed
 from jatlas.build._cells import draw_grid, grid_stages, lacks_crops
@@ -236,9 +234,7 @@ def _stages(
     points = CachedStage.begin(
         run.cache,
         identity.points_name(blank.path),
-        samples=identity.stage_digest(
-            atlas, identity.samples_name(blank.layer), *jax.tree.leaves(blank.samples)
-        ),
+        samples=identity.stage_digest(atlas, identity.samples_name(blank.layer), blank.samples),
         known=identity.results_of(atlas),
         weights_sha256=atlas.info.get("weights_sha256"),
         code_sha256=code,

@@ -1,7 +1,6 @@
 """What decides a result, as JSON values: networks, settings, keys, versions."""
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import json
 import logging
@@ -32,7 +31,7 @@ def settings(config: Any) -> dict[str, Any]:
 
 def _json(value: Any) -> Any:
     if isinstance(value, Constant):
-        return {"sha256": arrays_digest(np.asarray(value))}
+        return {"sha256": digest(np.asarray(value))}
     if dataclasses.is_dataclass(value):
         kind = type(value)
         code = {} if kind.__module__.startswith("jatlas.") else {"code_sha256": code_digest(kind)}
@@ -141,24 +140,10 @@ def samples_name(layer: str) -> str:
     return f"{layer}-samples"
 
 
-def arrays_digest(*arrays: HostArray) -> str:
-    """Return the sha256 of arrays in hex.
-
-    Example:
-      >>> arrays_digest(np.zeros(2)) == arrays_digest(np.zeros((1, 2)))
-      False
-    """
-    found = hashlib.sha256()
-    for array in arrays:
-        found.update(f"{array.shape} {array.dtype.str}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
-
-
-def stage_digest(atlas: Atlas, name: str, *results: HostArray) -> str:
-    """Return the digest of a stage of an atlas; that of its results if the atlas has none."""
+def stage_digest(atlas: Atlas, name: str, results: Any) -> str:
+    """Return the digest of a stage of an atlas; that of its results, a PyTree, if it has none."""
     known: str | None = atlas.info.get("stages", {}).get(name)
-    return known or arrays_digest(*results)
+    return known or digest(results)
 
 
 def points_name(path: str) -> str:

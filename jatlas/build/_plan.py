@@ -131,16 +131,21 @@ def is_incomplete(
         return True
     described = {name: stored.info.get(name) for name in info}
     different = identity.differences(described, info)
-    if not different and renamed:
-        different = f"classes: {identity.classes_differ(stored.classes, classes)}"
-    if not different and plan.reusable:
-        names = sorted(name for name in there if there[name] != wanted.get(name))
-        different = f"{', '.join(names)}: made otherwise"
+    if renamed:
+        different = different or f"classes: {identity.classes_differ(stored.classes, classes)}"
+    elif plan.reusable:
+        different = different or _other_stages(there, wanted)
     different = different or "its images cannot be told from others"
     raise ValueError(
         f"{target} holds an atlas with other settings ({different}): choose another output folder, "
         "or ask to overwrite it"
     )
+
+
+def _other_stages(there: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """Name the stages that an atlas holds other results of, for a message."""
+    names = sorted(name for name, found in there.items() if found != wanted.get(name))
+    return f"{', '.join(names)}: made otherwise"
 
 
 def layer_names(layers: Any) -> tuple[str, ...]:

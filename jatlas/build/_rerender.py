@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import numpy as np
 
 from jatlas.build import _identity as identity
@@ -62,7 +61,7 @@ def rerender(
         run.cache,
         identity.icons_name(path, size),
         points=identity.stage_digest(
-            atlas, identity.points_name(path), owner.points, *jax.tree.leaves(owner.samples)
+            atlas, identity.points_name(path), (owner.points, owner.samples)
         ),
         code_sha256=code,
         cells=grid.cells.tolist(),

@@ -128,12 +128,7 @@ def names_of(source: ImageSource, count: int) -> tuple[str, ...]:
     Raises:
       ValueError: if a name is not one line of UTF-8 text, as a list of names could not be kept.
     """
-    names = tuple(source.name(index) for index in range(count))
-    for index, name in enumerate(names):
-        if not isinstance(name, str) or unlistable(name):
-            got = checks.shown(name)
-            raise ValueError(f"name({index}): expected one line of UTF-8 text, got {got}")
-    return names
+    return tuple(checks.text(f"name({index})", source.name(index)) for index in range(count))
 
 
 def unlistable(name: str) -> str | None:
@@ -190,10 +185,11 @@ def batches(
             skipped.append((item.index, item.error or "no reason given"))
             continue
         image = _checked(item)
-        form, number = first = first or (form_of(image), item.index)
-        if form_of(image) != form:
+        form = form_of(image)
+        expected, number = first = first or (form, item.index)
+        if form != expected:
             raise ValueError(
-                f"image {item.index}: expected {form} as image {number}, got {form_of(image)}"
+                f"image {item.index}: expected {expected} as image {number}, got {form}"
             )
         images.append(image)
         index.append(item.index)

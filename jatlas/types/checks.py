@@ -283,7 +283,7 @@ def pixels(name: str, value: Any) -> np.ndarray:
         return array
     if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise ValueError(f"{name}: expected {PIXELS}, got type {array.dtype.name}")
-    array = array.astype(np.float32)
+    array = array.astype(np.float32, copy=False)
     lowest, highest = (array.min(), array.max()) if array.size else (0, 1)
     # "Not inside" rather than "outside", which would let NaN pass.
     if not (lowest >= -_ROUNDING and highest <= 1 + _ROUNDING):
