@@ -519,5 +519,5 @@ def test_icons_that_were_rendered_again_are_named(images: Path, tmp_path: Path) 
         cells=jatlas.CellConfig(icons=CONFIG.icons), run=RUN,
     )  # fmt: skip
     jatlas.save(again, out, overwrite=True)
-    with pytest.raises(ValueError, match=r"other settings \(conv2-icons-3: made otherwise\)"):
+    with pytest.raises(ValueError, match=r"other settings \(conv2-icons-3 differ\)"):
         build(images, out, **ONE)

@@ -198,7 +198,7 @@ def test_maps_are_added_rendered_again_and_searched(
         assert run(*words, *small, *ICONS) == 0
         assert picture.stat().st_mtime_ns == before and page.read_text("utf-8") != "older"
         assert run(*words, *small, *ICONS, "--seed", 1) == 2
-        assert_said(capfd, f"has the map {path} already, made otherwise .seed: ")
+        assert_said(capfd, f"already has the map {path} with other settings .seed: ")
     assert [each.kind for each in load(out).maps][2:] == ["class", "comparison"]
 
     (row, column), icon = (
@@ -301,13 +301,13 @@ def test_an_atlas_that_names_no_network_is_one_line(
 def test_an_argument_that_is_empty_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     """As of a variable that is not set: the current folder is not meant."""
     assert run("build", "", "--out", "atlas") == 2
-    assert_said(capfd, "an argument is empty: is a variable of the shell not set")
+    assert_said(capfd, "an argument is empty: is a shell variable unset")
 
 
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (MemoryError("Unable to allocate 7 TiB"), "there is no memory left .Unable to allocate 7"),
+        (MemoryError("Unable to allocate 7 TiB"), "out of memory .Unable to allocate 7"),
         (ImportError("Numba needs NumPy 2.3 or less"), "^jatlas: Numba needs NumPy 2.3 or less$"),
     ],
 )

@@ -101,7 +101,7 @@ def test_no_exemplars_are_looked_for_if_none_are_wanted(tmp_path: Path) -> None:
         jatlas.BuildConfig(exemplars=-1)
 
 
-def test_the_images_that_are_given_are_the_atlas_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_images_have_to_be_those_of_the_atlas(monkeypatch: pytest.MonkeyPatch) -> None:
     """A newer decoder reads the same images, another version of a data set holds others."""
     pixels = np.random.default_rng(0).integers(0, 256, (26, 20, 20, 3), np.uint8)
     records = [{"image": image} for image in pixels]

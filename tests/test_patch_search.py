@@ -91,7 +91,7 @@ def test_what_counts_but_is_something_else_is_cut_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_images_that_are_not_the_atlas_s_own_are_refused(images: Path, tmp_path: Path) -> None:
+def test_images_of_another_atlas_are_refused(images: Path, tmp_path: Path) -> None:
     atlas = build(images, None, layers=("conv2",), grids=(2,))
     others = make_images(tmp_path / "others")
     (others / "00.png").write_bytes((others / "01.png").read_bytes())

@@ -57,8 +57,8 @@ def class_map(
       run: how it is carried out; with a cache, an interrupted call resumes.
 
     Returns:
-      The atlas with the map: the last, or in the place of the one it replaces. The atlas itself
-      if it has the very map.
+      The atlas with the map: the last, or in the place of the one it replaces. The same atlas if
+      it has this map already.
 
     Raises:
       ValueError: if the atlas is of another network or has such a map with other settings, there
@@ -149,7 +149,7 @@ def _with_map(
             return atlas
         if not (same or overwrite):
             raise ValueError(
-                f"the atlas has the map {blank.path} already, made otherwise "
+                f"the atlas already has the map {blank.path} with other settings "
                 f"({_difference(atlas.find(blank.path), blank)}): ask to overwrite it"
             )
 
@@ -216,7 +216,7 @@ def _difference(there: Map, wanted: Map) -> str:
     for grid in there.grids:
         before |= grid.settings or {}  # of icons that were rendered again
     different = identity.differences(before, dict(wanted.settings or {}))
-    return different or "of other samples, or with other versions of packages"
+    return different or "other samples or package versions"
 
 
 def _stages(

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jatlas.build._own_code import code_digest
+from jatlas.build._custom_code import code_digest
 from jatlas.model import Network, digest, fingerprint
 from jatlas.records import Atlas, Icons, Samples
 from jatlas.storage import Arrays
@@ -164,10 +164,10 @@ def exemplars_name(path: str, size: int) -> str:
 def check_network(atlas: Atlas, network: Network, params: Params) -> str:
     """Check that an atlas is of a network with these parameters and names of classes.
 
-    What it computes may differ, as for other gradients, and is said.
+    If its code has changed, its gradients say, a warning is logged.
 
     Returns:
-      `code_sha256`, which decides what is computed from now on.
+      `code_sha256` of the network, for the digests of what it computes.
 
     Raises:
       ValueError: if it is of another network, or the classes have other names.
@@ -182,7 +182,7 @@ def check_network(atlas: Atlas, network: Network, params: Params) -> str:
     code: str = now["code_sha256"]
     same_versions = atlas.info.get("versions", {}).get("jax") == versions()["jax"]
     if same_versions and atlas.info.get("code_sha256") not in (None, code):
-        log.warning("the network computes something else than when the atlas was built")
+        log.warning("the code of the network has changed since the atlas was built")
     return code
 
 

@@ -143,9 +143,9 @@ def is_incomplete(
 
 
 def _other_stages(there: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """Name the stages that an atlas holds other results of, for a message."""
+    """Name the stages whose results in the atlas are different ones, for a message."""
     names = sorted(name for name, found in there.items() if found != wanted.get(name))
-    return f"{', '.join(names)}: made otherwise"
+    return f"{', '.join(names)} differ"
 
 
 def layer_names(layers: Any) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         try:
             if "" in (sys.argv[1:] if args is None else args):
-                raise ValueError("an argument is empty: is a variable of the shell not set?")
+                raise ValueError("an argument is empty: is a shell variable unset?")
             command = tyro.cli(_Command, prog="jatlas", description=__doc__, args=args)
             resumes = getattr(command, "resumes", False)
             keep_compiled()
@@ -93,7 +93,7 @@ def _message(error: Exception, *, resumes: bool) -> str:
             f"same command again{': it resumes' if resumes else ''}"
         )
     if isinstance(error, MemoryError):
-        return f"there is no memory left ({one_line(error)}): ask for less at once"
+        return f"out of memory ({one_line(error)}): use a smaller size or batch"
     if isinstance(error, jax.errors.JaxRuntimeError):
         first = one_line(error)
         if "RESOURCE_EXHAUSTED" in text:

@@ -70,7 +70,7 @@ class Demo:
         begin = time.perf_counter()
         out = self.out or Path(tempfile.mkdtemp(prefix="jatlas-")) / "atlas"
         if self.out is None:
-            log.info("building in %s; after an interruption, --out %s resumes", out, out)
+            log.info("building in %s; if it is interrupted, --out %s resumes", out, out)
         layers = (LAYER, *MORE_LAYERS) if self.full else (LAYER,)
         grids = (GRID, *MORE_GRIDS) if self.full else (GRID,)
         atlas = make_atlas(out, layers=layers, grids=grids, seed=self.seed)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from jatlas.collect._decode import decode, decoder, fit_image, of_the_machine
+from jatlas.collect._decode import decode, decoder, fit_image, out_of_resources
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load
 from jatlas.types import HostArray, checks, one_line
@@ -141,7 +141,7 @@ class Dataset:
                 return Loaded(index=index, image=None, error=problem)
             pixels = _fit(record[self.image], self.preprocess)
         except Exception as error:  # a record may be anything, and one must not end a run
-            if of_the_machine(error):
+            if out_of_resources(error):
                 raise
             return Loaded(index=index, image=None, error=one_line(error))
         return Loaded(index=index, image=pixels)

@@ -199,11 +199,11 @@ def _opened(file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int) -> Iter
             yield image
 
 
-def of_the_machine(error: Exception) -> bool:
-    """Return whether an error says nothing of the image: every one after it would be passed over.
+def out_of_resources(error: Exception) -> bool:
+    """Return whether the process is out of files or memory: every image after this would fail too.
 
     Example:
-      >>> of_the_machine(OSError(errno.EMFILE, "Too many open files"))
+      >>> out_of_resources(OSError(errno.EMFILE, "Too many open files"))
       True
     """
     machine = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -220,7 +220,7 @@ def _as_image_error() -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise ImageError(f"empty, damaged at its start, or not {', '.join(formats())}") from error
     except Exception as error:
-        if of_the_machine(error):
+        if out_of_resources(error):
             raise
         # Pillow's decoders raise nearly every exception there is on bad bytes (SyntaxError,
         # struct.error, IndexError, ...), and one bad file must not end a run over a million.

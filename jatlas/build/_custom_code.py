@@ -1,4 +1,4 @@
-"""The identity of code of one's own: objectives, parameterizations, views."""
+"""The identity of custom objectives, parameterizations and views: their code."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 def code_digest(kind: type) -> str:
     """Return a digest of the code of a class and of those that it inherits from.
 
-    It covers the methods, not the functions that they call: those are code of other modules. An
-    edited method gives another digest, and the same code the same one in another process.
+    It covers methods, but not the functions that they call. An edited method gives another digest,
+    and the same code gives the same one in another process.
 
     Args:
-      kind: a class that is not jatlas's own; the classes of jatlas among its bases are left out.
+      kind: a custom class; jatlas's own classes among its bases are left out.
 
     Returns:
       The sha256, in hex.

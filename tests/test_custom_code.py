@@ -1,4 +1,4 @@
-"""Settings of one's own are known by their code, too."""
+"""Custom settings are identified by their code, too."""
 
 import dataclasses
 import os
@@ -11,7 +11,7 @@ import pytest
 
 import jatlas
 from jatlas.build import _identity as identity
-from jatlas.build._own_code import code_digest
+from jatlas.build._custom_code import code_digest
 
 SOURCE = """
 import functools
@@ -45,7 +45,7 @@ def test_an_edited_method_is_other_code(name: str) -> None:
 
 @pytest.mark.slow
 def test_the_code_is_the_same_in_another_process() -> None:
-    script = "import test_own_code as t; print(t.code_digest(t.own()))"
+    script = "import test_custom_code as t; print(t.code_digest(t.own()))"
     for seed in ("1", "2"):  # of the hash of strings, and so of the order of sets
         found = subprocess.run(
             [sys.executable, "-c", script], cwd=Path(__file__).parent, check=True, text=True,
@@ -54,7 +54,7 @@ def test_the_code_is_the_same_in_another_process() -> None:
         assert found.stdout.strip() == code_digest(own())
 
 
-def test_only_settings_of_one_s_own_name_their_code() -> None:
+def test_only_custom_settings_include_their_code() -> None:
     @dataclasses.dataclass(frozen=True)
     class Mine(jatlas.Direction):
         pass
