@@ -40,11 +40,6 @@ from jatlas.types import Params
 jax.devices()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest tests, so that no worker is left with one of them in the end."""
-    items.sort(key=lambda item: item.path.name != "test_readme.py")
-
-
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real weights, images and golden outputs, which is no part of the project."""
