@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jatlas.arrange import Metric, nearest_neighbors
-from jatlas.arrange._neighbors import block_shape, merge_block
+from jatlas.arrange._exact import block_shape, merge_block
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 QUERIES, CANDIDATES = (

@@ -25,7 +25,7 @@ from helpers import tiny_network, tiny_params
 
 import jatlas
 from jatlas import bench
-from jatlas.arrange import _layout, _umap, prepare_layout
+from jatlas.arrange import _layout, _numba, prepare_layout
 from jatlas.cli import _session as session
 from jatlas.cli import main
 from jatlas.collect import Arrays
@@ -115,18 +115,18 @@ def test_a_cache_that_cannot_be_written_is_not_used(
 def test_numba_gets_a_folder_that_can_be_written(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: bool
 ) -> None:
-    monkeypatch.setattr(_umap, "can_write", lambda folder: False)  # as if installed read-only
+    monkeypatch.setattr(_numba, "can_write", lambda folder: False)  # as if installed read-only
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     homeless = failing(platformdirs, "user_cache_dir", NO_HOME)
     with contextlib.nullcontext() if home else homeless:
-        _umap._keep_compiled()
+        _numba._keep_compiled("umap")
     chosen = Path(numba.config.CACHE_DIR)
     assert chosen.is_dir()
     assert (chosen == tmp_path / "cache" / "numba") == home
     if not home:  # known to this process only
         assert chosen.parent == Path(tempfile.gettempdir()) and chosen.stat().st_mode & 0o77 == 0
-    _umap._keep_compiled()
+    _numba._keep_compiled("umap")
     assert Path(numba.config.CACHE_DIR) == chosen
 
 
@@ -139,12 +139,14 @@ def test_what_the_layout_needs_is_imported_before_the_images_are_read() -> None:
         failing(_layout, "import_umap", ImportError("no locator")),
         pytest.raises(ImportError, match="no locator"),
     ):
-        config = jatlas.BuildConfig(icons=CONFIG.icons)
+        layout = jatlas.UMAP(method="umap-learn")
+        config = jatlas.BuildConfig(icons=CONFIG.icons, layout=layout)
         jatlas.build(
             tiny_network(), tiny_params(), Unread((IMAGES,), count=len(IMAGES)),
             layers=("conv1",), grids=(2,), key=jax.random.key(0), config=config, run=RUN,
         )  # fmt: skip
     prepare_layout(jatlas.TSNE())
+    prepare_layout(jatlas.UMAP())
 
 
 # Streams

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jatlas.arrange._tsne import TSNE, tsne
-from jatlas.arrange._umap import UMAP, import_umap, umap
+from jatlas.arrange._umap import UMAP, umap
+from jatlas.arrange._umap_learn import import_umap
 from jatlas.types import Array, HostArray, Key, checks
 
 
@@ -43,7 +44,7 @@ def layout(
 
 
 def prepare_layout(config: UMAP | TSNE) -> None:
-    """Import what a layout needs, which takes seconds.
+    """Import what a layout needs, if that takes seconds.
 
     What cannot work is then known before the work that comes before the layout.
 
@@ -55,7 +56,7 @@ def prepare_layout(config: UMAP | TSNE) -> None:
     Raises:
       ImportError: if it cannot be imported.
     """
-    if isinstance(config, UMAP):
+    if isinstance(config, UMAP) and config.method == "umap-learn":
         import_umap()
 
 

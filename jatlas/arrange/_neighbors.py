@@ -1,14 +1,23 @@
-"""Exact nearest neighbours in JAX, in blocks: n x n distances are never in memory."""
+"""The nearest neighbours of each of many vectors: all pairs compared, or most of the true ones."""
 
-import functools
 from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jatlas.arrange import _clustered as clustered
 from jatlas.arrange._checks import Metric, check_table
-from jatlas.types import Array, HostArray, checks, progress_bar
+from jatlas.arrange._descent import search_descent
+from jatlas.arrange._distances import centred, unit
+from jatlas.arrange._exact import CANDIDATE_BLOCK, QUERY_BLOCK, search_all
+from jatlas.types import Array, HostArray, checks
+
+# On 2 cores, 50 neighbours of vectors of mixed4c: all pairs of 100,000 took 100 s and tiles 26 s,
+# pynndescent 28 s and of a million 313 s, beside the 50 s in which each process compiles it.
+_MANY, _VERY_MANY = 40_000, 300_000
+_SAMPLE = 500  # vectors whose true neighbours are searched, to count those that were found
+_ROUNDING = 1e-5  # of a distance
 
 
 class Neighbors(NamedTuple):
@@ -17,10 +26,13 @@ class Neighbors(NamedTuple):
     Attributes:
       indices: (n, k) int32.
       distances: (n, k) float32, ascending.
+      recall: share of the true neighbours that was found, of the vectors of a sample; 1 if all
+        pairs were compared.
     """
 
     indices: HostArray
     distances: HostArray
+    recall: float = 1.0
 
 
 def nearest_neighbors(
@@ -28,15 +40,17 @@ def nearest_neighbors(
     *,
     k: int,
     metric: Metric = "cosine",
+    recall: float = 1.0,
     progress: bool = True,
-    query_block: int = 1024,
-    candidate_block: int = 16384,
+    query_block: int = QUERY_BLOCK,
+    candidate_block: int = CANDIDATE_BLOCK,
 ) -> Neighbors:
     """Find the k nearest vectors of each vector, the vector itself among them and first.
 
-    All pairs are compared, and the result is the same on every run. Of several at the same
-    distance the first wins. Distances are exact up to the rounding of float32: about 1e-6 for
-    cosine; for euclidean, a thousandth of how far the vectors are from their mean is as good as 0.
+    The result is the same on every run. Unless a lower recall is asked for, all pairs are compared,
+    and of several at the same distance the first wins. Distances are exact up to the rounding of
+    float32: about 1e-6 for cosine; for euclidean, a thousandth of how far the vectors are from
+    their mean is as good as 0.
 
     A host function: it runs outside `jit`.
 
@@ -45,6 +59,9 @@ def nearest_neighbors(
       k: how many, from 1 to n.
       metric: "cosine" (1 - cosine of the angle; a zero vector is at 1 from all others) or
         "euclidean".
+      recall: share of the true neighbours that is to be found, above 0. Below 1, a CPU compares
+        each of 40,000 vectors or more with the most promising ones only, if that is faster;
+        accelerators compare all pairs.
       progress: whether to show a progress bar.
       query_block: vectors whose neighbours are searched at once, at most.
       candidate_block: vectors they are compared with at once, at most. The two change the result
@@ -55,7 +72,7 @@ def nearest_neighbors(
 
     Raises:
       ValueError: for an unknown metric, vectors that are not a finite (n, channels) table, k
-        outside 1..n, or an empty block.
+        outside 1..n, a recall out of range, or an empty block.
 
     Example:
       >>> line = np.array([[0.0], [1.0], [3.0]])
@@ -64,109 +81,41 @@ def nearest_neighbors(
       ([[0, 1], [1, 0], [2, 1]], [[0.0, 1.0], [0.0, 1.0], [0.0, 2.0]])
     """
     checks.choice("metric", metric, options=get_args(Metric))
+    recall = checks.number("recall", recall, above=0, maximum=1)
     table = jnp.asarray(check_table(vectors))
     count = len(table)
     k = checks.whole("k", k, maximum=count, expected=f"1 to {count} (the number of vectors)")
-    queries, candidates = block_shape(count, query_block, candidate_block)
-    table = _unit(table) if metric == "cosine" else _centred(table)
-
-    def find(start: int) -> tuple[Array, Array]:
-        """Compare one block of queries with one block of candidates after the other."""
-        rows = np.minimum(np.arange(start, start + queries, dtype=np.int32), count - 1)
-        shape = len(rows), k
-        best = jnp.full(shape, jnp.inf, jnp.float32), jnp.zeros(shape, jnp.int32)
-        for first in range(0, count, candidates):
-            best = merge_block(best, table, rows, first, width=candidates, metric=metric)
-        return best
-
-    with progress_bar(
-        range(0, count, queries), shown=progress, desc="neighbours", unit="block"
-    ) as starts:
-        # Fetched block by block: JAX runs asynchronously, and the bar is to show finished blocks.
-        blocks = [jax.device_get(find(start)) for start in starts]
-    squared = np.maximum(np.concatenate([block[0] for block in blocks])[:count], 0)
-    indices = np.concatenate([block[1] for block in blocks])[:count]
+    table = unit(table) if metric == "cosine" else centred(table)
+    found = None
+    if recall < 1 and count >= _MANY and jax.default_backend() == "cpu":
+        found = _approximate(table, k=k, metric=metric, recall=recall, progress=progress)
+    if found is None:
+        indices, squared = search_all(
+            table, np.arange(count, dtype=np.int32),
+            k=k, metric=metric, progress=progress,
+            query_block=query_block, candidate_block=candidate_block,
+        )  # fmt: skip
+        found = indices, squared, 1.0
+    indices, squared, share = found
     # Unit vectors: |a - b|^2 / 2 is 1 - cos.
-    return Neighbors(indices, squared / 2 if metric == "cosine" else np.sqrt(squared))
+    return Neighbors(indices, squared / 2 if metric == "cosine" else np.sqrt(squared), share)
 
 
-def block_shape(count: int, query_block: int, candidate_block: int) -> tuple[int, int]:
-    """Return how many queries and candidates are compared at once: one shape for all blocks.
-
-    Example:
-      >>> block_shape(300, query_block=1024, candidate_block=200)
-      (300, 150)
-    """
-    query_block = checks.whole("query_block", query_block)
-    candidate_block = checks.whole("candidate_block", candidate_block)
-    blocks = -(-count // candidate_block)
-    # Candidate blocks of equal width: the last one overlaps the one before it by little.
-    return min(query_block, count), -(-count // blocks)
-
-
-@jax.jit
-def _centred(table: Array) -> Array:
-    """Move the mean to the origin: far from it, the difference of large squares is lost."""
-    return table - table.mean(axis=0, keepdims=True)
-
-
-@jax.jit
-def _unit(table: Array) -> Array:
-    """Scale rows to length 1, zero rows excepted, without overflow or underflow of the squares."""
-    largest = jnp.abs(table).max(axis=1, keepdims=True)
-    table = table / jnp.where(largest > 0, largest, 1)
-    norms = jnp.linalg.norm(table, axis=1, keepdims=True)
-    return table / jnp.where(norms > 0, norms, 1)
-
-
-@functools.partial(jax.jit, static_argnames=("width", "metric"))
-def merge_block(
-    best: tuple[Array, Array],
-    table: Array,
-    rows: Array | HostArray,
-    first: int,
-    *,
-    width: int,
-    metric: Metric,
-) -> tuple[Array, Array]:
-    """Merge the candidates first..first + width into the best (squared distance, index) so far.
-
-    Args:
-      best: (queries, k) float32 squared distances and int32 indices, nearest first.
-      table: (n, channels) all vectors.
-      rows: (queries,) int32 numbers of the query vectors.
-      first: number of the first candidate.
-      width: how many candidates.
-      metric: "cosine" or "euclidean".
-
-    Returns:
-      The best so far, these candidates included.
-    """
-    # The last block starts earlier, so as to be as wide as the others.
-    start = jnp.minimum(first, len(table) - width)
-    candidates = jax.lax.dynamic_slice_in_dim(table, start, width)
-    columns = start + jnp.arange(width)
-    squared = _squared_distances(table[rows], candidates, metric=metric)
-    # The vector itself comes first even among duplicates.
-    squared = jnp.where(rows[:, None] == columns[None, :], -1.0, squared)
-    squared = jnp.where(columns[None, :] < first, jnp.inf, squared)
-    return _merge(best, squared, start)
-
-
-def _squared_distances(queries: Array, candidates: Array, *, metric: Metric) -> Array:
-    dots = jnp.matmul(queries, candidates.T, precision=jax.lax.Precision.HIGHEST)
-    if metric == "cosine":
-        # Not from the norms: a zero vector is to be at distance 1 from all others.
-        return jnp.maximum(2 - 2 * dots, 0.0)
-    lengths = jnp.sum(queries**2, axis=1)[:, None] + jnp.sum(candidates**2, axis=1)[None, :]
-    return jnp.maximum(lengths - 2 * dots, 0.0)
-
-
-def _merge(best: tuple[Array, Array], squared: Array, start: Array) -> tuple[Array, Array]:
-    """Keep the k smallest of the best so far and of a block that begins at `start`."""
-    k = best[0].shape[1]
-    near, place = jax.lax.top_k(-squared, min(k, squared.shape[1]))
-    distance = jnp.concatenate([best[0], -near], axis=1)
-    index = jnp.concatenate([best[1], (place + start).astype(jnp.int32)], axis=1)
-    near, place = jax.lax.top_k(-distance, k)
-    return -near, jnp.take_along_axis(index, place, axis=1)
+def _approximate(
+    table: Array, *, k: int, metric: Metric, recall: float, progress: bool
+) -> tuple[HostArray, HostArray, float] | None:
+    """Return most of the neighbours, squared distances and the recall; None if all pairs pay."""
+    rows = np.random.default_rng(0).permutation(len(table))[:_SAMPLE].astype(np.int32)
+    kth = search_all(table, rows, k=k, metric=metric)[1][:, -1] * (1 + _ROUNDING) + _ROUNDING**2
+    if len(table) >= _VERY_MANY:
+        indices, squared = search_descent(table, k=k, metric=metric)
+    else:
+        tiles = clustered.tile(table, metric=metric)
+        probes = clustered.tiles_needed(tiles, rows, kth, k=k, metric=metric, recall=recall)
+        if probes is None:
+            return None
+        indices, squared = clustered.search_tiles(
+            tiles, k=k, metric=metric, probes=probes, progress=progress
+        )
+    share = float((squared[rows] <= kth[:, None]).mean())
+    return indices, squared, share

@@ -1,21 +1,25 @@
 """UMAP: many vectors to points, near ones near."""
 
-import atexit
-import dataclasses
-import importlib.util
-import shutil
-import sys
-import tempfile
-import warnings
-from pathlib import Path
-from typing import Any, get_args
+from __future__ import annotations
 
+import dataclasses
+from typing import Literal, TypeAlias, get_args
+
+import jax
 import numpy as np
 
-from jatlas.arrange._checks import Metric, check_dimensions, check_layout_input, seed_from
-from jatlas.arrange._neighbors import nearest_neighbors
-from jatlas.storage import can_write, user_cache
-from jatlas.types import Array, HostArray, Key, checks
+from jatlas.arrange import _umap_learn as library
+from jatlas.arrange._checks import Metric, check_dimensions, check_layout_input
+from jatlas.arrange._graph import neighbor_graph
+from jatlas.arrange._neighbors import Neighbors, nearest_neighbors
+from jatlas.arrange._optimize import EPOCHS, EPOCHS_OF_MANY, MANY, optimize
+from jatlas.arrange._start import landmark_start, spectral_start
+from jatlas.types import Array, HostArray, Key, as_key, checks
+
+Method: TypeAlias = Literal["jax", "umap-learn"]
+"""What computes a layout."""
+
+_MAX_EPOCHS = 100_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,12 @@ class UMAP:
       n_neighbors: neighbours that count as near, at most n - 1 of n vectors.
       min_dist: how tightly points may be packed, from 0 to 1.
       metric: "cosine" or "euclidean".
+      recall: share of the true neighbours that is to be found, see
+        `jatlas.arrange.nearest_neighbors`.
+      epochs: steps of the optimization, at most 100,000; None means 500 for fewer than 10,000
+        vectors and 200 for more.
+      method: "jax" optimizes all points at once, on any device; "umap-learn" is the reference
+        implementation, one edge at a time on one core.
 
     Reference:
       The published atlases were laid out with 50 / 0.05 / cosine (Carter et al. 2019, build
@@ -35,12 +45,18 @@ class UMAP:
     n_neighbors: int = 50
     min_dist: float = 0.05
     metric: Metric = "cosine"
+    recall: float = 0.98
+    epochs: int | None = None
+    method: Method = "jax"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         checks.field(self, "n_neighbors", checks.whole, minimum=2)
         checks.field(self, "min_dist", checks.number, minimum=0, maximum=1)
         checks.field(self, "metric", checks.choice, options=get_args(Metric))
+        checks.field(self, "recall", checks.number, above=0, maximum=1)
+        checks.field(self, "epochs", checks.whole, optional=True, maximum=_MAX_EPOCHS)
+        checks.field(self, "method", checks.choice, options=get_args(Method))
 
 
 def umap(
@@ -49,28 +65,36 @@ def umap(
     key: Key,
     config: UMAP | None = None,
     dimensions: int = 2,
+    neighbors: Neighbors | None = None,
+    start: Array | HostArray | None = None,
+    fixed: Array | HostArray | None = None,
     progress: bool = True,
 ) -> HostArray:
     """Lay vectors out in the plane, or on a line, so that near ones stay near.
 
-    umap-learn computes the layout. The neighbours it needs come from `nearest_neighbors` and are
-    exact, so that a seeded layout, which umap-learn computes on one thread, is still quick.
+    Equal keys and vectors give equal points, on one machine bit for bit.
 
     A host function: it runs outside `jit`.
 
     Args:
       vectors: (n, channels) float32, at least `MIN_SAMPLES`.
-      key: seeds the layout: equal keys and vectors give equal points.
+      key: seeds the layout.
       config: settings; None means `UMAP()`.
       dimensions: 2 for the plane, 1 for a line, at most 3.
+      neighbors: of each vector, itself first, if they are known; None searches them.
+      start: (n, dimensions) where the points begin, in units of the layout, which extends over
+        5 to 20; None chooses it.
+      fixed: (n,) bool, which points stay at their start, such as those of an earlier layout to
+        which others are added; None means none.
       progress: whether to show progress bars.
 
     Returns:
       (n, dimensions) float32 points, in no particular range.
 
     Raises:
-      ValueError: if there are too few vectors, they are not a finite (n, channels) table, or the
-        dimensions are out of range.
+      ValueError: if there are too few vectors, they are not a finite (n, channels) table, the
+        dimensions are out of range, neighbours, start and fixed points are not one per vector or
+        have other values than expected, or are given where umap-learn has no place for them.
 
     Reference:
       McInnes, Healy and Melville, "UMAP", 2018.
@@ -78,67 +102,85 @@ def umap(
     config = checks.instance("config", UMAP() if config is None else config, kinds=(UMAP,))
     dimensions = check_dimensions(dimensions)
     table = check_layout_input(vectors)
-    k = min(config.n_neighbors, len(table) - 1)
-    near = nearest_neighbors(table, k=k, metric=config.metric, progress=progress)
-    umap = import_umap()
-    reducer = umap.UMAP(
-        n_components=dimensions,
-        n_neighbors=k,
-        min_dist=config.min_dist,
-        metric=config.metric,
-        random_state=seed_from(key),
-        n_jobs=1,
-        precomputed_knn=(near.indices, near.distances),
-        tqdm_kwds={
-            "desc": "layout",
-            "unit": "epoch",
-            "disable": not progress or sys.stderr is None,
-        },
-        verbose=False,
-    )
-    with warnings.catch_warnings():
-        # Without a search index no new points can be placed later; none are.
-        warnings.filterwarnings("ignore", message="precomputed_knn")
-        warnings.filterwarnings("ignore", message=".*spectral initiali[sz]ation", module="umap")
-        points = reducer.fit_transform(table)
+    begin, still = _check_start(start, fixed, count=len(table), dimensions=dimensions)
+    if config.method == "umap-learn" and still is not None:
+        raise ValueError("fixed: expected None, as umap-learn moves all points")
+    if neighbors is None:
+        k = min(config.n_neighbors, len(table) - 1)
+        neighbors = nearest_neighbors(
+            table, k=k, metric=config.metric, recall=config.recall, progress=progress
+        )
+    else:
+        neighbors = _check_neighbors(neighbors, len(table))
+    if config.method == "umap-learn":
+        return library.lay_out(
+            table, neighbors,
+            key=key, min_dist=config.min_dist, metric=config.metric, epochs=config.epochs,
+            dimensions=dimensions, start=begin, progress=progress,
+        )  # fmt: skip
+    many = len(table) >= MANY
+    for_start, for_epochs = jax.random.split(as_key(key))
+    graph = neighbor_graph(neighbors, width=neighbors.indices.shape[1])
+    where: Array | HostArray
+    if begin is not None:
+        where = begin
+    elif many:
+        where = landmark_start(
+            table, key=for_start, metric=config.metric, min_dist=config.min_dist,
+            dimensions=dimensions,
+        )  # fmt: skip
+    else:
+        where = spectral_start(graph, key=for_start, dimensions=dimensions)
+    points = optimize(
+        where, graph,
+        key=for_epochs, min_dist=config.min_dist,
+        epochs=config.epochs or (EPOCHS_OF_MANY if many else EPOCHS),
+        fixed=still, progress=progress,
+    )  # fmt: skip
     return np.asarray(points, np.float32)
 
 
-def import_umap() -> Any:
-    """Import umap-learn, which takes seconds: numba compiles what its cache does not hold.
-
-    Raises:
-      ImportError: if it cannot be imported.
-    """
-    _keep_compiled()
-    with warnings.catch_warnings():
-        # It says that TensorFlow is missing, which only its parametric variant needs.
-        warnings.filterwarnings("ignore", category=ImportWarning)
-        import umap
-    return umap
-
-
-def _keep_compiled() -> None:
-    """Give numba a folder for what it compiles, if umap-learn's own cannot be written.
-
-    Without one, umap-learn cannot be imported: in a container whose files are read-only, or that
-    runs as a user without a home.
-    """
-    import numba
-
-    config: Any = numba.config
-    found = importlib.util.find_spec("umap")
-    if config.CACHE_DIR or found is None or found.origin is None:
-        return
-    if not can_write(Path(found.origin).parent / "__pycache__"):
-        config.CACHE_DIR = str(_cache_folder())
+def _check_start(
+    start: Array | HostArray | None,
+    fixed: Array | HostArray | None,
+    *,
+    count: int,
+    dimensions: int,
+) -> tuple[HostArray | None, HostArray | None]:
+    """Return where points begin and which stay there, or raise ValueError."""
+    begin = still = None
+    if start is not None:
+        begin = np.asarray(start, np.float32)
+        if begin.shape != (count, dimensions):
+            raise ValueError(f"start: expected ({count}, {dimensions}), got {begin.shape}")
+        if not np.isfinite(begin).all():
+            raise ValueError("start: some are not finite (NaN or infinity)")
+    if fixed is not None:
+        if begin is None:
+            raise ValueError("fixed: expected None without start, which says where points stay")
+        still = np.asarray(fixed)
+        if still.shape != (count,) or still.dtype != bool:
+            raise ValueError(f"fixed: expected ({count},) bool, got {still.shape} {still.dtype}")
+    return begin, still
 
 
-def _cache_folder() -> Path:
-    """Return the user's cache of numba's programs; without one, a folder of this process."""
-    folder = user_cache("numba")
-    if folder is None:
-        # Not a known name: numba runs what it finds there.
-        folder = Path(tempfile.mkdtemp(prefix="jatlas-numba-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+def _check_neighbors(neighbors: Neighbors, count: int) -> Neighbors:
+    """Return neighbours that a layout can be computed from, or raise ValueError."""
+    indices, distances, *rest = neighbors
+    index, distance = np.asarray(indices), np.asarray(distances, np.float32)
+    if index.ndim != 2 or len(index) != count or index.shape[1] < 2 or index.dtype.kind not in "iu":
+        raise ValueError(
+            f"neighbors: expected ({count}, k) integers with k of at least 2, got {index.shape} "
+            f"{index.dtype}"
+        )
+    if distance.shape != index.shape:
+        raise ValueError(f"neighbors: expected distances {index.shape}, got {distance.shape}")
+    if index.min() < 0 or index.max() >= count:
+        raise ValueError(
+            f"neighbors: expected numbers from 0 to {count - 1}, got {index.min()} to {index.max()}"
+        )
+    if (index[:, 0] != np.arange(count)).any():
+        raise ValueError("neighbors: expected each vector as its own first neighbour")
+    if not np.isfinite(distance).all() or (np.diff(distance, axis=1) < 0).any():
+        raise ValueError("neighbors: expected finite distances, ascending")
+    return Neighbors(index.astype(np.int32), distance, *rest)

@@ -20,7 +20,10 @@ from jatlas.visualize import Constant
 
 log = logging.getLogger(__name__)
 
-LAYOUT_PACKAGES = ("numpy", "scipy", "scikit-learn", "umap-learn", "pynndescent", "numba")
+LAYOUT_PACKAGES = (
+    "jax", "jaxlib", "numba", "numpy", "optax", "pynndescent", "scikit-learn", "scipy",
+    "umap-learn",
+)  # fmt: skip
 _PACKAGES = ("jatlas", "jax", "jaxlib", "numpy", "optax", "scikit-learn", "umap-learn")
 
 

@@ -1,0 +1,68 @@
+"""Distances of many vectors, and the smallest of them."""
+
+import jax
+import jax.numpy as jnp
+
+from jatlas.arrange._checks import Metric
+from jatlas.types import Array
+
+_GROUP = 32  # distances of which the smallest is looked at first
+
+
+@jax.jit
+def centred(table: Array) -> Array:
+    """Move the mean to the origin: far from it, the difference of large squares is lost."""
+    return table - table.mean(axis=0, keepdims=True)
+
+
+@jax.jit
+def unit(table: Array) -> Array:
+    """Scale rows to length 1, zero rows excepted, without overflow or underflow of the squares."""
+    largest = jnp.abs(table).max(axis=1, keepdims=True)
+    table = table / jnp.where(largest > 0, largest, 1)
+    norms = jnp.linalg.norm(table, axis=1, keepdims=True)
+    return table / jnp.where(norms > 0, norms, 1)
+
+
+def squared_distances(queries: Array, candidates: Array, *, metric: Metric) -> Array:
+    """Return the squared distance of each query to each candidate.
+
+    Args:
+      queries: (m, channels), scaled by `unit` for the metric "cosine".
+      candidates: (n, channels), likewise.
+      metric: "cosine", whose squared distance is twice 1 - cosine, or "euclidean".
+
+    Returns:
+      (m, n) float32, at least 0.
+    """
+    dots = jnp.matmul(queries, candidates.T, precision=jax.lax.Precision.HIGHEST)
+    if metric == "cosine":
+        # Not from the norms: a zero vector is to be at distance 1 from all others.
+        return jnp.maximum(2 - 2 * dots, 0.0)
+    lengths = jnp.sum(queries**2, axis=1)[:, None] + jnp.sum(candidates**2, axis=1)[None, :]
+    return jnp.maximum(lengths - 2 * dots, 0.0)
+
+
+def smallest(values: Array, k: int) -> tuple[Array, Array]:
+    """Return the k smallest values of each row, ascending, and their columns.
+
+    Of equal values the one in the first column wins. First come the groups of columns that hold the
+    smallest values: `top_k` of all columns takes two thirds of the time of the product that gives
+    the distances, of groups a fifth.
+
+    Args:
+      values: (rows, columns).
+      k: at most the number of columns.
+    """
+    rows, columns = values.shape
+    groups = columns // _GROUP
+    if columns % _GROUP or groups < 2 * k:
+        negative, place = jax.lax.top_k(-values, k)
+        return -negative, place
+    grouped = values.reshape(rows, groups, _GROUP)
+    _, chosen = jax.lax.top_k(-grouped.min(axis=2), k)
+    chosen = jnp.sort(chosen, axis=1)  # so that the first of equal values stays the first
+    kept = jnp.take_along_axis(grouped, chosen[:, :, None], axis=1).reshape(rows, k * _GROUP)
+    negative, place = jax.lax.top_k(-kept, k)
+    column = jnp.take_along_axis(chosen, place // _GROUP, axis=1) * _GROUP + place % _GROUP
+    return -negative, column
