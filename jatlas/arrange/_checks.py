@@ -14,6 +14,8 @@ Metric: TypeAlias = Literal["cosine", "euclidean"]
 MIN_SAMPLES = 10
 """Samples that a layout needs."""
 
+_BLOCK = 65_536
+
 MAX_DIMENSIONS = 3
 """Of a layout: t-SNE's approximation is for no more."""
 
@@ -32,7 +34,9 @@ def check_table(vectors: Array | HostArray) -> Array | HostArray:
         raise ValueError(f"vectors: expected (n, channels), got shape {np.shape(vectors)}")
     library = jnp if isinstance(vectors, jax.Array) else np
     table = library.asarray(vectors, np.float32)
-    if not library.isfinite(table).all():
+    # By blocks: those of a file that is mapped are not to be in memory at once.
+    blocks = (table[i : i + _BLOCK] for i in range(0, len(table), _BLOCK))
+    if not all(library.isfinite(block).all() for block in blocks):
         raise ValueError("vectors: some are not finite (NaN or infinity)")
     return table
 

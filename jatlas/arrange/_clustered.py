@@ -31,7 +31,6 @@ _PAIRS = 2**20  # of a vector and a tile that are compared at once: about 700 MB
 _QUERIES, _PRODUCTS = 128, 32  # vectors in one product with a tile, products computed at once
 _ROUNDED = 16  # to a multiple of which the number of tiles is rounded, for fewer programs
 _MOST = 1 / 3  # of all tiles: beyond, comparing all pairs is faster
-_SPARE = 0.1  # of the share that may be missed is kept for what the sample does not show
 
 
 class Tiles(NamedTuple):
@@ -154,8 +153,7 @@ def tiles_needed(
     within = (distance <= kth[:, None]).reshape(len(rows), -1, TILE).sum(axis=2)
     order = np.asarray(squared_distances(queries, tiles.centers, metric=metric)).argsort(axis=1)
     found = np.minimum(np.take_along_axis(within, order, axis=1).cumsum(axis=1), k).mean(axis=0) / k
-    wanted = recall + _SPARE * (1 - recall)
-    enough = int(np.searchsorted(found, wanted)) + 1
+    enough = int(np.searchsorted(found, recall)) + 1
     enough = -(-max(enough, -(-k // TILE)) // _ROUNDED) * _ROUNDED
     return None if enough > _MOST * len(tiles.centers) else enough
 

@@ -2,11 +2,36 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jatlas.arrange._checks import Metric
-from jatlas.types import Array
+from jatlas.types import Array, HostArray
 
+_BLOCK = 16_384  # vectors that are scaled at once
 _GROUP = 32  # distances of which the smallest is looked at first
+
+
+def comparable(vectors: Array | HostArray, *, metric: Metric) -> Array:
+    """Return vectors as `squared_distances` takes them.
+
+    Args:
+      vectors: (n, channels) float32; those of a file that is mapped are read block by block, so
+        that no more than the result is in memory.
+      metric: "cosine" or "euclidean".
+    """
+    if isinstance(vectors, jax.Array):
+        return unit(vectors) if metric == "cosine" else centred(vectors)
+    blocks = range(0, len(vectors), _BLOCK)
+    if metric == "cosine":
+        parts = (unit(vectors[i : i + _BLOCK]) for i in blocks)
+    else:
+        total = sum(vectors[i : i + _BLOCK].sum(axis=0, dtype=np.float64) for i in blocks)
+        middle = (total / len(vectors)).astype(np.float32)
+        parts = (vectors[i : i + _BLOCK] - middle for i in blocks)
+    table = np.empty(vectors.shape, np.float32)
+    for i, part in zip(blocks, parts, strict=True):
+        table[i : i + _BLOCK] = part
+    return jnp.asarray(table)
 
 
 @jax.jit

@@ -3,13 +3,12 @@
 from typing import NamedTuple, get_args
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange import _clustered as clustered
 from jatlas.arrange._checks import Metric, check_table
 from jatlas.arrange._descent import search_descent
-from jatlas.arrange._distances import centred, unit
+from jatlas.arrange._distances import comparable
 from jatlas.arrange._exact import CANDIDATE_BLOCK, QUERY_BLOCK, search_all
 from jatlas.types import Array, HostArray, checks
 
@@ -82,10 +81,10 @@ def nearest_neighbors(
     """
     checks.choice("metric", metric, options=get_args(Metric))
     recall = checks.number("recall", recall, above=0, maximum=1)
-    table = jnp.asarray(check_table(vectors))
-    count = len(table)
+    given = check_table(vectors)
+    count = len(given)
     k = checks.whole("k", k, maximum=count, expected=f"1 to {count} (the number of vectors)")
-    table = unit(table) if metric == "cosine" else centred(table)
+    table = comparable(given, metric=metric)
     found = None
     if recall < 1 and count >= _MANY and jax.default_backend() == "cpu":
         found = _approximate(table, k=k, metric=metric, recall=recall, progress=progress)

@@ -1,40 +1,48 @@
-"""The speed of the layout: nearest neighbours and UMAP apart."""
+"""The time and quality of a layout, part by part."""
 
 import dataclasses
+import functools
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 
-from jatlas.arrange import UMAP, nearest_neighbors, umap
+from jatlas.arrange import UMAP, map_quality, nearest_neighbors, umap
 from jatlas.bench import _machine as on
 from jatlas.types import HostArray, Key, checks
 
 _CLUSTERS = 50
-_WARM_UP = 200
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayoutSpeed:
-    """What laying out vectors costs.
+    """What laying out vectors costs, and how good the map is.
 
     Attributes:
       points: number of vectors.
       channels: their length.
-      layout_s: seconds for the whole layout, median of the repetitions.
-      layout_s_min: the same, fastest repetition.
-      neighbors_s: seconds of it for the exact nearest neighbours.
-      umap_s: the rest: UMAP itself.
-      compile_s: extra seconds of the first search for neighbours.
+      total_s: seconds for neighbours and map, median of the repetitions.
+      first_s: the same of the first repetition, in which programs are compiled.
+      neighbors_s: seconds of it for the nearest neighbours.
+      map_s: the rest: the graph, where points begin, and the optimization.
+      neighbor_recall: share of the true neighbours that was found.
+      trustworthiness: of the map, see `jatlas.arrange.map_quality`.
+      map_recall: share of the 15 nearest on the map that are among the 15 nearest vectors.
       peak_bytes: peak memory use so far; None where it is unknown.
     """
 
     points: int
     channels: int
-    layout_s: float
-    layout_s_min: float
+    total_s: float
+    first_s: float
     neighbors_s: float
-    umap_s: float
-    compile_s: float
+    map_s: float
+    neighbor_recall: float
+    trustworthiness: float
+    map_recall: float
     peak_bytes: int | None
 
 
@@ -43,54 +51,76 @@ def bench_layout(
     key: Key,
     points: int = 10_000,
     channels: int = 512,
+    vectors: HostArray | None = None,
     config: UMAP | None = None,
     repeat: int = 1,
 ) -> LayoutSpeed:
-    """Measure what `jatlas.arrange.umap` costs for random vectors.
-
-    The vectors form 50 clusters and have no negative entries, as behind a ReLU. UMAP is compiled
-    beforehand, with 200 vectors.
+    """Measure what a layout costs, and how well its map keeps neighbourhoods.
 
     Args:
-      key: seeds the layout.
-      points: number of vectors, at least one of each cluster.
-      channels: their length.
+      key: seeds the layout, and chooses among the vectors that are given.
+      points: number of vectors, at least 50.
+      channels: their length, of random ones.
+      vectors: (n, channels) float32, of which `points` are laid out; None makes random ones in 50
+        clusters, without negative entries, as behind a ReLU.
       config: settings; None means `UMAP()`.
-      repeat: repetitions, after one search for neighbours that warms up.
+      repeat: repetitions; the first one compiles.
 
     Returns:
       LayoutSpeed.
 
     Raises:
-      ValueError: for an argument out of range.
+      ValueError: for an argument out of range, or fewer vectors than points.
     """
     given = (("points", points, _CLUSTERS), ("channels", channels, 1), ("repeat", repeat, 1))
     for name, value, minimum in given:
         checks.whole(name, value, minimum=minimum)
     config = UMAP() if config is None else config
-    vectors = _clusters(points, channels)
+    table = _clusters(points, channels) if vectors is None else _some(vectors, points, key)
     k = min(config.n_neighbors, points - 1)
-
-    def neighbors() -> object:
-        return nearest_neighbors(vectors, k=k, metric=config.metric, progress=False)
-
-    def layout() -> object:
-        return umap(vectors, key=key, config=config, progress=False)
-
-    umap(_clusters(_WARM_UP, channels), key=key, config=config, progress=False)
-    first = on.timed(neighbors)
-    search = on.times(neighbors, repeat=repeat)
-    total = on.times(layout, repeat=repeat)
+    search = functools.partial(
+        nearest_neighbors, table, k=k, metric=config.metric, recall=config.recall, progress=False
+    )
+    searched, mapped = [], []
+    for _ in range(repeat):
+        near, seconds = _timed(search)
+        searched.append(seconds)
+        lay_out = functools.partial(
+            umap, table, key=key, config=config, neighbors=near, progress=False
+        )
+        places, seconds = _timed(lay_out)
+        mapped.append(seconds)
+    peak = on.peak_bytes(jax.devices()[:1])
+    quality = map_quality(table, places, key=key, metric=config.metric)
     return LayoutSpeed(
         points=points,
-        channels=channels,
-        layout_s=total.median,
-        layout_s_min=total.min,
-        neighbors_s=search.median,
-        umap_s=max(total.median - search.median, 0.0),
-        compile_s=max(first - search.median, 0.0),
-        peak_bytes=on.peak_bytes(jax.devices()[:1]),
+        channels=table.shape[1],
+        total_s=statistics.median(map(sum, zip(searched, mapped, strict=True))),
+        first_s=searched[0] + mapped[0],
+        neighbors_s=statistics.median(searched),
+        map_s=statistics.median(mapped),
+        neighbor_recall=near.recall,
+        trustworthiness=quality.trustworthiness,
+        map_recall=quality.recall,
+        peak_bytes=peak,
     )
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the result of a call, and how long it took."""
+    start = time.perf_counter()
+    result = call()
+    return result, time.perf_counter() - start
+
+
+def _some(vectors: HostArray, points: int, key: Key) -> HostArray:
+    """Return a random choice of vectors, in their order."""
+    if vectors.ndim != 2 or len(vectors) < points:
+        raise ValueError(f"vectors: expected at least {points} rows, got shape {vectors.shape}")
+    if len(vectors) == points:
+        return vectors
+    rows = np.asarray(jax.random.permutation(key, np.arange(len(vectors), dtype=np.int32)))
+    return np.asarray(vectors[np.sort(rows[:points])])
 
 
 def _clusters(points: int, channels: int) -> HostArray:

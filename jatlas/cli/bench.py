@@ -127,18 +127,21 @@ class BenchExtract:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchLayout:
-    """Measure how long a layout takes: exact nearest neighbours and UMAP.
+    """Measure how long a layout takes, and how good the map is.
 
     Attributes:
       points: number of vectors; may be repeated. Without it, 10,000.
       channels: length of the vectors.
+      vectors: a .npy file of (n, channels) float32 vectors, some of which are laid out; without it,
+        random ones.
       layout: settings of UMAP.
-      repeat: repetitions; the table shows the median and the fastest.
+      repeat: repetitions; the table shows the median.
       json: file to write the results to.
     """
 
     points: UseAppendAction[tuple[int, ...]] = ()
     channels: int = 512
+    vectors: Path | None = None
     layout: UMAP = UMAP()
     repeat: int = 1
     json: Path | None = None
@@ -147,17 +150,20 @@ class BenchLayout:
         """Measure, print a table, and write JSON if asked to."""
         start_jax()
         _prepare(self.json)
+        vectors = None if self.vectors is None else files.map_array(self.vectors)
         speeds = [
             bench.bench_layout(
                 key=jax.random.key(0),
                 points=points,
                 channels=self.channels,
+                vectors=vectors,
                 config=self.layout,
                 repeat=self.repeat,
             )
             for points in self.points or (10_000,)
         ]
-        _show(self, f"layout: vectors of {self.channels} channels", *speeds)
+        what = "random vectors" if self.vectors is None else f"vectors of {self.vectors.name}"
+        _show(self, f"layout: {what}, method {self.layout.method}", *speeds)
 
 
 _Bench = (
@@ -190,8 +196,11 @@ def _show(command: Any, title: str, *speeds: Any, devices: int = 1) -> None:
     print(bench.report(title, *speeds, machine=machine))
     if command.json is None:
         return
-    settings = dataclasses.asdict(command)
-    del settings["json"]
+    settings = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in dataclasses.asdict(command).items()
+        if name != "json"
+    }
     content = {
         "benchmark": title,
         "settings": settings,

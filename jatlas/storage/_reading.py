@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -110,8 +110,31 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> HostArray
         return _read_npy(file, member.file_size)
 
 
+def map_array(path: Path) -> HostArray:
+    """Map a .npy file into memory, to be read where it is looked at; raises as `read_array`."""
+    with reading(path) as file:
+        shape, fortran, dtype = _npy_header(file, os.fstat(file.fileno()).st_size)
+        if not math.prod(shape):  # nothing that could be mapped
+            return np.empty(shape, dtype)
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        return np.memmap(file, dtype, "r", file.tell(), shape, order)
+
+
 def _read_npy(file: IO[bytes], size: int) -> HostArray:
     """Read an array of an open .npy file of so many bytes."""
+    shape, fortran, dtype = _npy_header(file, size)
+    held = size - file.tell()
+    content = bytearray(held)
+    view, start = memoryview(content), 0
+    while count := file.readinto(view[start : start + _BLOCK]):  # type: ignore[attr-defined]
+        start += count
+    if start != held:
+        raise ValueError(f"it ends after {start} of {held} bytes")
+    return np.ndarray(shape, dtype, buffer=content, order="F" if fortran else "C")
+
+
+def _npy_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read shape, order and type of an array; what follows has as many bytes as these say."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
@@ -126,13 +149,7 @@ def _read_npy(file: IO[bytes], size: int) -> HostArray:
     stated, held = count * dtype.itemsize, size - file.tell()
     if stated != held or min(shape, default=0) < 0 or (count and not stated):
         raise ValueError(f"an array {shape} of {dtype} has {stated} bytes, not {held}")
-    content = bytearray(held)
-    view, start = memoryview(content), 0
-    while count := file.readinto(view[start : start + _BLOCK]):  # type: ignore[attr-defined]
-        start += count
-    if start != held:
-        raise ValueError(f"it ends after {start} of {held} bytes")
-    return np.ndarray(shape, dtype, buffer=content, order="F" if fortran else "C")
+    return shape, fortran, dtype
 
 
 def read_image(path: Path, *, width: int, height: int) -> Image.Image:

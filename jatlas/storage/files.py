@@ -23,6 +23,7 @@ from jatlas.storage._folders import refusal as refusal
 from jatlas.storage._folders import replacing_folder as replacing_folder
 from jatlas.storage._reading import checksum as checksum
 from jatlas.storage._reading import checksums as checksums
+from jatlas.storage._reading import map_array as map_array
 from jatlas.storage._reading import read_array as read_array
 from jatlas.storage._reading import read_arrays as read_arrays
 from jatlas.storage._reading import read_image as read_image
