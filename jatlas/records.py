@@ -176,7 +176,8 @@ class Atlas:
         of the same image; the other maps hold some of them, see `Map.rows`.
       images: name of every image that was offered, by index.
       classes: name of each class; empty if unknown.
-      info: JSON values: network, weights_sha256, seed, settings, versions, source, skipped.
+      info: JSON values: network, weights_sha256, seed, settings, versions, source, skipped,
+        neighbor_recall by layer.
     """
 
     maps: tuple[Map, ...]

@@ -30,7 +30,7 @@ from faults import Killed, failing
 from helpers import CLASSES, tiny_network, tiny_params
 
 import jatlas
-from jatlas import BuildConfig, Network, Run, collect
+from jatlas import UMAP, BuildConfig, Network, Run, collect
 from jatlas.arrange import inverse, whiten
 from jatlas.storage import FOLDER, files, load
 from jatlas.visualize import render
@@ -485,6 +485,20 @@ def test_a_layer_may_be_called_anything(images: Path, tmp_path: Path, layer: str
     assert load(out).maps[0].layer == layer
     assert {path.name for path in out.iterdir()} >= {"atlas.json", "index.html", "viewer"}
     assert len(list(out.iterdir())) == 5 and os.listdir(tmp_path) == ["atlas"]
+
+
+def test_the_recall_of_the_neighbors_is_recorded(images: Path, tmp_path: Path) -> None:
+    """And kept, when an atlas is extended and the points of a layer are reused."""
+    config = dataclasses.replace(CONFIG, layout=UMAP(n_neighbors=5, epochs=20))
+    out = tmp_path / "atlas"
+    first = build(images, out, config=config, layers=LAYERS[:1])
+    assert first.info["neighbor_recall"] == {LAYERS[0]: 1.0}
+    extended = build(images, out, config=config)
+    assert extended.info["neighbor_recall"] == dict.fromkeys(LAYERS, 1.0)
+    assert load(out).info["neighbor_recall"] == dict.fromkeys(LAYERS, 1.0)
+    assert extended.maps[0].points.tobytes() == first.maps[0].points.tobytes()
+    replaced = build(images, out, overwrite=True)  # t-SNE searches neighbours of its own
+    assert replaced.info["neighbor_recall"] == {}
 
 
 def test_the_record_says_how_it_was_made(whole: Path, images: Path) -> None:

@@ -20,6 +20,7 @@ from jatlas.arrange._tsne import TSNE as TSNE
 from jatlas.arrange._tsne import tsne as tsne
 from jatlas.arrange._umap import UMAP as UMAP
 from jatlas.arrange._umap import umap as umap
+from jatlas.arrange._umap import umap_neighbors as umap_neighbors
 from jatlas.arrange._whiten import MAX_RIDGE as MAX_RIDGE
 from jatlas.arrange._whiten import inverse as inverse
 from jatlas.arrange._whiten import second_moment as second_moment

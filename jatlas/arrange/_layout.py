@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from jatlas.arrange._neighbors import Neighbors
 from jatlas.arrange._tsne import TSNE, tsne
 from jatlas.arrange._umap import UMAP, umap
 from jatlas.arrange._umap_learn import import_umap
@@ -17,6 +18,7 @@ def layout(
     key: Key,
     config: UMAP | TSNE,
     dimensions: int = 2,
+    neighbors: Neighbors | None = None,
     progress: bool = True,
 ) -> HostArray:
     """Lay vectors out in the plane, or on a line, with the method that the config is of.
@@ -28,6 +30,7 @@ def layout(
       key: seeds the layout: equal keys and vectors give equal points.
       config: settings of UMAP or of t-SNE.
       dimensions: 2 for the plane, 1 for a line, at most 3.
+      neighbors: of each vector, for UMAP, if they are known; t-SNE takes none.
       progress: whether to show progress bars; t-SNE has none.
 
     Returns:
@@ -35,12 +38,17 @@ def layout(
 
     Raises:
       ValueError: if there are too few vectors, they are not a finite (n, channels) table, the
-        config is of another kind, or the dimensions are out of range.
+        config is of another kind, the dimensions are out of range, or neighbours do not fit.
     """
     checks.instance("config", config, kinds=(UMAP, TSNE))
     if isinstance(config, TSNE):
+        if neighbors is not None:
+            raise ValueError("neighbors: expected None for t-SNE, which searches its own")
         return tsne(vectors, key=key, config=config, dimensions=dimensions)
-    return umap(vectors, key=key, config=config, dimensions=dimensions, progress=progress)
+    return umap(
+        vectors, key=key, config=config, dimensions=dimensions, neighbors=neighbors,
+        progress=progress,
+    )  # fmt: skip
 
 
 def prepare_layout(config: UMAP | TSNE) -> None:

@@ -106,10 +106,7 @@ def umap(
     if config.method == "umap-learn" and still is not None:
         raise ValueError("fixed: expected None, as umap-learn moves all points")
     if neighbors is None:
-        k = min(config.n_neighbors, len(table) - 1)
-        neighbors = nearest_neighbors(
-            table, k=k, metric=config.metric, recall=config.recall, progress=progress
-        )
+        neighbors = umap_neighbors(table, config=config, progress=progress)
     else:
         neighbors = _check_neighbors(neighbors, len(table))
     if config.method == "umap-learn":
@@ -138,6 +135,32 @@ def umap(
         fixed=still, progress=progress,
     )  # fmt: skip
     return np.asarray(points, np.float32)
+
+
+def umap_neighbors(vectors: Array | HostArray, *, config: UMAP, progress: bool = True) -> Neighbors:
+    """Find the neighbours that UMAP lays vectors out by.
+
+    A host function: it runs outside `jit`.
+
+    Args:
+      vectors: (n, channels) float32, at least `MIN_SAMPLES`.
+      config: how many, by which metric, and what share of the true ones.
+      progress: whether to show a progress bar.
+
+    Returns:
+      Neighbors, with the share that was found.
+
+    Raises:
+      ValueError: if there are too few vectors, or they are not a finite (n, channels) table.
+    """
+    table = check_layout_input(vectors)
+    return nearest_neighbors(
+        table,
+        k=min(config.n_neighbors, len(table) - 1),
+        metric=config.metric,
+        recall=config.recall,
+        progress=progress,
+    )
 
 
 def _check_start(

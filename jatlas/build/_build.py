@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jatlas.arrange import layout, prepare_layout, to_unit_square
+from jatlas.arrange import UMAP, layout, prepare_layout, to_unit_square, umap_neighbors
 from jatlas.build import _identity as identity
 from jatlas.build._cells import draw_grid
 from jatlas.build._config import BuildConfig
@@ -35,6 +35,8 @@ from jatlas.storage import Arrays, check_folder, check_output, load, update, wor
 from jatlas.types import HostArray, Key, Params, Run, checks
 
 log = logging.getLogger(__name__)
+
+_RECALL = "neighbor_recall"  # in an atlas's info: of each layer, see `jatlas.arrange.Neighbors`
 
 
 def build(
@@ -144,7 +146,8 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
         plan = Plan.of(request, info, None, None, reusable=False)
     # Only now is it known how many images were damaged.
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
-    maps = [_map(request, plan, layer, samples[layer]) for layer in request.layers]
+    recall = {} if stored is None else _recall(stored, plan.digests())
+    maps = [_map(request, plan, layer, samples[layer], recall) for layer in request.layers]
     digests = plan.digests()
     if stored is not None:
         maps = [_unless_equal(each, stored, digests) for each in maps]
@@ -154,8 +157,16 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
         maps=tuple(maps),
         images=images,
         classes=request.network.classes,
-        info=Info(info | {"skipped": skipped, "stages": digests}),
+        info=Info(info | {"skipped": skipped, "stages": digests, _RECALL: recall}),
     )
+
+
+def _recall(stored: Atlas, digests: dict[str, str]) -> dict[str, float]:
+    """Return the recall of the neighbours of a stored atlas's layers that are laid out the same."""
+    before: dict[str, Any] = stored.info.get("stages", {})
+    known: dict[str, float] = stored.info.get(_RECALL, {})
+    names = {layer: identity.points_name(layer) for layer in known}
+    return {x: known[x] for x, name in names.items() if before.get(name) == digests.get(name)}
 
 
 def _class_maps(
@@ -229,19 +240,29 @@ def _skipped(source: ImageSource, collected: Collected) -> list[list[str]]:
     )
 
 
-def _map(request: Request, plan: Plan, layer: str, samples: Samples) -> Map:
+def _map(
+    request: Request, plan: Plan, layer: str, samples: Samples, recall: dict[str, float]
+) -> Map:
+    """Lay a layer's samples out and draw its grids; adds the recall of the neighbours."""
     config, run = request.config, request.run
     _, for_layout, for_icons = request.keys
 
     def lay_out() -> Arrays:
+        near = None
+        if isinstance(config.layout, UMAP):
+            near = umap_neighbors(samples.vectors, config=config.layout, progress=run.progress)
         points = layout(
-            samples.vectors, key=for_layout, config=config.layout, progress=run.progress
-        )
-        return {"points": np.asarray(to_unit_square(points))}
+            samples.vectors,
+            key=for_layout, config=config.layout, neighbors=near, progress=run.progress,
+        )  # fmt: skip
+        known = {} if near is None else {"recall": np.array(near.recall, np.float32)}
+        return {"points": np.asarray(to_unit_square(points))} | known
 
     with timed(f"{layer} layout"):
-        points = plan.points[layer].once(lay_out)["points"]
-    laid_out = Map(layer=layer, samples=samples, points=points, grids=())
+        placed = plan.points[layer].once(lay_out)
+    if "recall" in placed:  # the stage of a stored atlas keeps the points alone
+        recall[layer] = round(float(placed["recall"]), 4)
+    laid_out = Map(layer=layer, samples=samples, points=placed["points"], grids=())
     with timed(f"{layer} icons"):
         grids = tuple(
             draw_grid(

@@ -129,7 +129,7 @@ def read_about(info: dict[str, Any]) -> dict[str, Any]:
     for name in ("network", "weights_sha256", "code_sha256"):
         if name in about and len(_text(about, name, "atlas.json").splitlines()) > 1:
             raise ValueError(f"atlas.json: {name}: expected one line, got {about[name]!r}")
-    for name in ("settings", "source", "versions"):
+    for name in ("settings", "source", "versions", "neighbor_recall"):
         if name in about:
             _object(about, name, "atlas.json")
     if "stages" in about:
