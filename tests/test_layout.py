@@ -1,14 +1,26 @@
 """UMAP layouts and the unit square."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
 
-from jatlas.arrange import TSNE, UMAP, layout, to_unit_square, tsne, umap
+from jatlas.arrange import (
+    TSNE,
+    UMAP,
+    Metric,
+    Neighbors,
+    _start,
+    _umap,
+    layout,
+    to_unit_square,
+    tsne,
+    umap,
+    umap_neighbors,
+)
 
 FIFTEEN = UMAP(n_neighbors=15)
 
@@ -39,10 +51,9 @@ def points(clusters: np.ndarray) -> np.ndarray:
     return lay_out(clusters)
 
 
-# UMAP: the first layout pays for the import of umap-learn and the compilation of its code.
+# UMAP
 
 
-@pytest.mark.slow
 def test_near_vectors_stay_near(clusters: np.ndarray, points: np.ndarray) -> None:
     # Measured: 0.961; 0.51 for the same points in random order.
     assert cosine_trust(clusters, points) > 0.93
@@ -107,6 +118,116 @@ def test_degenerate_vectors_have_a_layout(clusters: np.ndarray, case: str) -> No
     else:
         vectors[:] = 0 if case == "all zero" else 3
     lay_out(vectors)
+
+
+@pytest.mark.slow
+def test_many_vectors_begin_among_landmarks(
+    monkeypatch: pytest.MonkeyPatch, clusters: np.ndarray
+) -> None:
+    monkeypatch.setattr(_umap, "MANY", 300)
+    monkeypatch.setattr(_start, "_LANDMARKS", 60)
+    config = UMAP(n_neighbors=15, epochs=100)
+    assert cosine_trust(clusters, lay_out(clusters, config=config)) > 0.93
+    # Without a single epoch: where the points begin.
+    arguments = {"key": jax.random.key(0), "min_dist": 0.05, "dimensions": 2}
+    for metric in get_args(Metric):
+        start = _start.landmark_start(clusters, metric=metric, **arguments)
+        assert cosine_trust(clusters, np.asarray(start)) > 0.75
+
+
+@pytest.mark.slow
+def test_umap_learn_is_a_method(clusters: np.ndarray) -> None:
+    config = UMAP(n_neighbors=15, method="umap-learn")
+    points = lay_out(clusters, config=config)
+    assert cosine_trust(clusters, points) > 0.93
+    assert lay_out(clusters, config=config).tobytes() == points.tobytes()
+    start = np.asarray(points[:, ::-1])
+    key = jax.random.key(0)
+    again = umap(clusters, key=key, config=config, start=start, progress=False)
+    assert cosine_trust(clusters, again) > 0.93
+    with pytest.raises(ValueError, match=r"^fixed: expected None, as umap-learn moves all points$"):
+        umap(clusters, key=key, config=config, start=start, fixed=np.ones(300, bool))
+
+
+# Neighbours, a start and fixed points of one's own
+
+
+@pytest.mark.slow
+def test_neighbors_that_are_known_are_not_searched(
+    monkeypatch: pytest.MonkeyPatch, clusters: np.ndarray, points: np.ndarray
+) -> None:
+    near = umap_neighbors(clusters, config=FIFTEEN, progress=False)
+    assert near.recall == 1
+    monkeypatch.setattr(_umap, "nearest_neighbors", None)  # it would be called
+    key = jax.random.key(0)
+    found = umap(clusters, key=key, config=FIFTEEN, neighbors=near, progress=False)
+    assert found.tobytes() == points.tobytes()
+    found = layout(clusters, key=key, config=FIFTEEN, neighbors=near, progress=False)
+    assert found.tobytes() == points.tobytes()
+    with pytest.raises(ValueError, match=r"^neighbors: expected None for t-SNE"):
+        layout(clusters, key=key, config=TSNE(), neighbors=near)
+
+
+@pytest.mark.slow
+def test_points_are_added_to_a_layout(clusters: np.ndarray, points: np.ndarray) -> None:
+    """New points go where their neighbours are; the others stay."""
+    new = np.arange(300) % 5 == 0
+    start = np.where(new[:, None], 0, points)
+    added = umap(
+        clusters, key=jax.random.key(1), config=FIFTEEN, start=start, fixed=~new, progress=False
+    )
+    assert (added[~new] == points[~new]).all()
+    assert cosine_trust(clusters, added) > 0.93
+
+
+NEAR = Neighbors(np.tile(np.arange(3), (20, 1)), np.tile(np.arange(3.0), (20, 1)))
+OWN = Neighbors((np.arange(20)[:, None] + np.arange(3)) % 20, NEAR.distances)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"start": np.zeros((20, 3))}, "start: expected (20, 2), got (20, 3)"),
+        ({"start": np.full((20, 2), np.inf)}, "start: some are not finite (NaN or infinity)"),
+        (
+            {"fixed": np.ones(20, bool)},
+            "fixed: expected None without start, which says where points stay",
+        ),
+        (
+            {"start": np.zeros((20, 2)), "fixed": np.ones(20)},
+            "fixed: expected (20,) bool, got (20,) float64",
+        ),
+        ({"neighbors": NEAR}, "neighbors: expected each vector as its own first neighbour"),
+        (
+            {"neighbors": OWN._replace(indices=OWN.indices[:, :2])},
+            "neighbors: expected distances (20, 2), got (20, 3)",
+        ),
+        (
+            {"neighbors": OWN._replace(indices=OWN.indices + 1)},
+            "neighbors: expected numbers from 0 to 19, got 1 to 20",
+        ),
+        (
+            {"neighbors": OWN._replace(distances=-OWN.distances)},
+            "neighbors: expected finite distances, ascending",
+        ),
+        (
+            {"neighbors": Neighbors(OWN.indices[:9], OWN.distances[:9])},
+            "neighbors: expected (20, k) integers with k of at least 2, got (9, 3) int64",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(wrong: dict[str, Any], message: str) -> None:
+    vectors = np.random.default_rng(0).normal(size=(20, 4))
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        umap(vectors, key=jax.random.key(0), progress=False, **wrong)
+
+
+@pytest.mark.slow
+def test_x64_changes_a_layout_by_rounding_only(clusters: np.ndarray) -> None:
+    config = UMAP(n_neighbors=15, epochs=3)  # more would amplify it
+    expected = lay_out(clusters, config=config)
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(lay_out(clusters, config=config), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 9])

@@ -88,8 +88,8 @@ def landmark_start(
     """
     for_choice, for_start, for_layout, for_noise = jax.random.split(key, 4)
     count = len(vectors)
-    chosen = np.asarray(jax.random.permutation(for_choice, np.arange(count)))[:_LANDMARKS]
-    landmarks = jnp.asarray(vectors[np.sort(chosen)])
+    order = np.asarray(jax.random.permutation(for_choice, np.arange(count, dtype=np.int32)))
+    landmarks = jnp.asarray(vectors[np.sort(order[:_LANDMARKS])])
     near = nearest_neighbors(landmarks, k=_LANDMARK_NEIGHBORS, metric=metric, progress=False)
     graph = neighbor_graph(near, width=_LANDMARK_NEIGHBORS)
     start = spectral_start(graph, key=for_start, dimensions=dimensions)
