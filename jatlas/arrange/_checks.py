@@ -14,7 +14,7 @@ Metric: TypeAlias = Literal["cosine", "euclidean"]
 MIN_SAMPLES = 10
 """Samples that a layout needs."""
 
-_BLOCK = 65_536
+_BLOCK = 65_536  # vectors that are looked at once
 
 MAX_DIMENSIONS = 3
 """Of a layout: t-SNE's approximation is for no more."""

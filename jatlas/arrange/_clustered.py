@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange._checks import Metric
-from jatlas.arrange._distances import smallest, squared_distances, unit
+from jatlas.arrange._distances import by_blocks, smallest, squared_distances, unit
 from jatlas.types import Array, HostArray, progress_bar
 
 TILE = 64  # vectors that are found or not found together
@@ -59,18 +59,9 @@ def tile(table: Array, *, metric: Metric) -> Tiles:
     clusters = max(1, min(int(_CLUSTERS * count**0.5), count // _PER_CLUSTER))
     sample = table[np.sort(rng.permutation(count)[: clusters * _PER_CLUSTER])]
     centers = _chained(_centers(sample, clusters, metric))
-    owner = np.concatenate(
-        [
-            np.asarray(_nearest(table[i : i + _BLOCK], centers, metric=metric))
-            for i in range(0, count, _BLOCK)
-        ]
-    )
-    along = np.concatenate(
-        [
-            np.asarray(_along(table[i : i + _BLOCK], centers, owner[i : i + _BLOCK]))
-            for i in range(0, count, _BLOCK)
-        ]
-    )
+    nearest = functools.partial(_nearest, centers=centers, metric=metric)
+    owner = by_blocks(nearest, table, size=_BLOCK)
+    along = by_blocks(functools.partial(_along, centers=centers), table, owner, size=_BLOCK)
     order = np.lexsort((along, owner))
     tiles = -(-count // TILE)
     ordered = jnp.pad(table[order], ((0, tiles * TILE - count), (0, 0)))
@@ -83,12 +74,8 @@ def _centers(sample: Array, clusters: int, metric: Metric) -> Array:
     """Return the centres of clusters, by Lloyd's algorithm; spherical for cosines."""
     centers = sample[::_PER_CLUSTER][:clusters]
     for _ in range(_ROUNDS):
-        owner = jnp.concatenate(
-            [
-                _nearest(sample[i : i + _BLOCK], centers, metric=metric)
-                for i in range(0, len(sample), _BLOCK)
-            ]
-        )
+        nearest = functools.partial(_nearest, centers=centers, metric=metric)
+        owner = by_blocks(nearest, sample, size=_BLOCK)
         centers = _moved(sample, owner, centers, metric=metric)
     return centers
 
@@ -109,7 +96,7 @@ def _moved(sample: Array, owner: Array, centers: Array, *, metric: Metric) -> Ar
 
 
 @jax.jit
-def _along(vectors: Array, centers: Array, owner: Array) -> Array:
+def _along(vectors: Array, owner: Array, centers: Array) -> Array:
     """Return how far vectors are on the way from the cluster before theirs to the one after it."""
     last = len(centers) - 1
     way = centers[jnp.minimum(owner + 1, last)] - centers[jnp.maximum(owner - 1, 0)]

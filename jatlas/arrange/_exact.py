@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange._checks import Metric
-from jatlas.arrange._distances import smallest, squared_distances
+from jatlas.arrange._distances import GROUP, smallest, squared_distances
 from jatlas.types import Array, HostArray, checks, progress_bar
 
 QUERY_BLOCK, CANDIDATE_BLOCK = 1024, 32_768
-_MULTIPLE = 32  # of the width of a block, which `smallest` takes in groups
 
 
 def search_all(
@@ -74,7 +73,7 @@ def block_shape(count: int, query_block: int, candidate_block: int) -> tuple[int
     blocks = -(-count // candidate_block)
     # Candidate blocks of equal width: the last one overlaps the one before it by little.
     width = -(-count // blocks)
-    rounded = -(-width // _MULTIPLE) * _MULTIPLE
+    rounded = -(-width // GROUP) * GROUP  # as `smallest` takes them
     return min(query_block, count), min(rounded, candidate_block, count)
 
 

@@ -98,7 +98,7 @@ def neighbor_graph(near: Neighbors, *, width: int) -> Graph:
     weights = np.zeros((count, width), np.float32)
     for first in range(0, count, _ROWS):
         part = slice(first, first + _ROWS)
-        _fill(both[part].tocsr(), indices[part], weights[part])
+        _fill(both[part], indices[part], weights[part])
     return Graph(indices, weights)
 
 

@@ -103,7 +103,7 @@ def nearest_neighbors(
 def _approximate(
     table: Array, *, k: int, metric: Metric, recall: float, progress: bool
 ) -> tuple[HostArray, HostArray, float] | None:
-    """Return most of the neighbours, squared distances and the recall; None if all pairs pay."""
+    """Return most of the neighbours, squared distances and recall; None if all pairs are faster."""
     rows = np.random.default_rng(0).permutation(len(table))[:_SAMPLE].astype(np.int32)
     kth = search_all(table, rows, k=k, metric=metric)[1][:, -1] * (1 + _ROUNDING) + _ROUNDING**2
     if len(table) >= _VERY_MANY:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange._checks import Metric, check_table
-from jatlas.arrange._distances import comparable, squared_distances
+from jatlas.arrange._distances import by_blocks, comparable, squared_distances
 from jatlas.types import Array, HostArray, Key, as_key, checks
 
 _BLOCK = 100  # points that are compared with all vectors at once
@@ -80,19 +80,15 @@ def map_quality(
     itself = near == rows[:, None]
     itself[~itself.any(axis=1), -1] = True
     near = near[~itself].reshape(len(rows), k)
-    ranks = np.concatenate(
-        [
-            np.asarray(_ranks(table, rows[i : i + _BLOCK], near[i : i + _BLOCK], metric=metric))
-            for i in range(0, len(rows), _BLOCK)
-        ]
-    ).astype(np.int64)
+    rank = functools.partial(_ranks, table=table, metric=metric)
+    ranks = by_blocks(rank, rows, near, size=_BLOCK).astype(np.int64)
     penalty = np.maximum(ranks - k, 0).sum()
     scale = 2 / (len(rows) * k * (2 * count - 3 * k - 1))
     return Quality(float(1 - scale * penalty), float((ranks <= k).mean()))
 
 
 @functools.partial(jax.jit, static_argnames=("metric",))
-def _ranks(table: Array, rows: Array, near: Array, *, metric: Metric) -> Array:
+def _ranks(rows: Array, near: Array, table: Array, *, metric: Metric) -> Array:
     """Return the rank of some vectors among all by distance to others, 1 for the nearest."""
     distance = squared_distances(table[rows], table, metric=metric)
     distance = jnp.where(rows[:, None] == jnp.arange(len(table))[None, :], jnp.inf, distance)

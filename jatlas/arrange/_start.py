@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange._checks import Metric
-from jatlas.arrange._distances import squared_distances, unit
+from jatlas.arrange._distances import by_blocks, squared_distances, unit
 from jatlas.arrange._graph import Graph, neighbor_graph
 from jatlas.arrange._neighbors import nearest_neighbors
 from jatlas.arrange._optimize import EPOCHS, optimize
@@ -87,18 +87,15 @@ def landmark_start(
       (n, dimensions) float32.
     """
     for_choice, for_start, for_layout, for_noise = jax.random.split(key, 4)
-    count = len(vectors)
-    order = np.asarray(jax.random.permutation(for_choice, np.arange(count, dtype=np.int32)))
+    every = np.arange(len(vectors), dtype=np.int32)
+    order = np.asarray(jax.random.permutation(for_choice, every))
     landmarks = jnp.asarray(vectors[np.sort(order[:_LANDMARKS])])
     near = nearest_neighbors(landmarks, k=_LANDMARK_NEIGHBORS, metric=metric, progress=False)
     graph = neighbor_graph(near, width=_LANDMARK_NEIGHBORS)
     start = spectral_start(graph, key=for_start, dimensions=dimensions)
     points = optimize(start, graph, key=for_layout, min_dist=min_dist, epochs=EPOCHS)
-    blocks = [
-        np.asarray(_among(vectors[i : i + _BLOCK], landmarks, points, metric=metric))
-        for i in range(0, count, _BLOCK)
-    ]
-    found = jnp.asarray(np.concatenate(blocks))
+    among = functools.partial(_among, landmarks=landmarks, points=points, metric=metric)
+    found = jnp.asarray(by_blocks(among, vectors, size=_BLOCK))
     return found + _NOISE * jax.random.normal(for_noise, found.shape, jnp.float32)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jatlas.arrange import UMAP, map_quality, nearest_neighbors, umap
+from jatlas.arrange import UMAP, map_quality, umap, umap_neighbors
 from jatlas.bench import _machine as on
 from jatlas.types import HostArray, Key, checks
 
@@ -77,10 +77,7 @@ def bench_layout(
         checks.whole(name, value, minimum=minimum)
     config = UMAP() if config is None else config
     table = _clusters(points, channels) if vectors is None else _some(vectors, points, key)
-    k = min(config.n_neighbors, points - 1)
-    search = functools.partial(
-        nearest_neighbors, table, k=k, metric=config.metric, recall=config.recall, progress=False
-    )
+    search = functools.partial(umap_neighbors, table, config=config, progress=False)
     searched, mapped = [], []
     for _ in range(repeat):
         near, seconds = _timed(search)

@@ -36,8 +36,6 @@ from jatlas.types import HostArray, Key, Params, Run, checks
 
 log = logging.getLogger(__name__)
 
-_RECALL = "neighbor_recall"  # in an atlas's info: of each layer, see `jatlas.arrange.Neighbors`
-
 
 def build(
     network: Network,
@@ -146,8 +144,9 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
         plan = Plan.of(request, info, None, None, reusable=False)
     # Only now is it known how many images were damaged.
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
-    recall = {} if stored is None else _recall(stored, plan.digests())
-    maps = [_map(request, plan, layer, samples[layer], recall) for layer in request.layers]
+    drawn = {layer: _map(request, plan, layer, samples[layer]) for layer in request.layers}
+    maps = [each for each, _ in drawn.values()]
+    recall = {layer: share for layer, (_, share) in drawn.items() if share is not None}
     digests = plan.digests()
     if stored is not None:
         maps = [_unless_equal(each, stored, digests) for each in maps]
@@ -157,16 +156,8 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
         maps=tuple(maps),
         images=images,
         classes=request.network.classes,
-        info=Info(info | {"skipped": skipped, "stages": digests, _RECALL: recall}),
+        info=Info(info | {"skipped": skipped, "stages": digests, identity.RECALL: recall}),
     )
-
-
-def _recall(stored: Atlas, digests: dict[str, str]) -> dict[str, float]:
-    """Return the recall of the neighbours of a stored atlas's layers that are laid out the same."""
-    before: dict[str, Any] = stored.info.get("stages", {})
-    known: dict[str, float] = stored.info.get(_RECALL, {})
-    names = {layer: identity.points_name(layer) for layer in known}
-    return {x: known[x] for x, name in names.items() if before.get(name) == digests.get(name)}
 
 
 def _class_maps(
@@ -240,10 +231,8 @@ def _skipped(source: ImageSource, collected: Collected) -> list[list[str]]:
     )
 
 
-def _map(
-    request: Request, plan: Plan, layer: str, samples: Samples, recall: dict[str, float]
-) -> Map:
-    """Lay a layer's samples out and draw its grids; adds the recall of the neighbours."""
+def _map(request: Request, plan: Plan, layer: str, samples: Samples) -> tuple[Map, float | None]:
+    """Return the map of a layer's samples, and the recall of their neighbours if it is known."""
     config, run = request.config, request.run
     _, for_layout, for_icons = request.keys
 
@@ -255,13 +244,11 @@ def _map(
             samples.vectors,
             key=for_layout, config=config.layout, neighbors=near, progress=run.progress,
         )  # fmt: skip
-        known = {} if near is None else {"recall": np.array(near.recall, np.float32)}
+        known = {} if near is None else {"recall": np.array(near.recall)}
         return {"points": np.asarray(to_unit_square(points))} | known
 
     with timed(f"{layer} layout"):
         placed = plan.points[layer].once(lay_out)
-    if "recall" in placed:  # the stage of a stored atlas keeps the points alone
-        recall[layer] = round(float(placed["recall"]), 4)
     laid_out = Map(layer=layer, samples=samples, points=placed["points"], grids=())
     with timed(f"{layer} icons"):
         grids = tuple(
@@ -279,7 +266,8 @@ def _map(
             )
             for size in request.grids
         )
-    return dataclasses.replace(laid_out, grids=grids)
+    recall = round(float(placed["recall"]), 4) if "recall" in placed else None
+    return dataclasses.replace(laid_out, grids=grids), recall
 
 
 @contextlib.contextmanager

@@ -24,6 +24,9 @@ LAYOUT_PACKAGES = (
     "jax", "jaxlib", "numba", "numpy", "optax", "pynndescent", "scikit-learn", "scipy",
     "umap-learn",
 )  # fmt: skip
+RECALL = "neighbor_recall"
+"""Where an atlas's info holds the recall of each layer's neighbours, see `jatlas.arrange`."""
+
 _PACKAGES = ("jatlas", "jax", "jaxlib", "numpy", "optax", "scikit-learn", "umap-learn")
 
 
@@ -117,7 +120,7 @@ def _short(value: Any) -> str:
 
 def results_of(atlas: Atlas) -> dict[str, Callable[[], Arrays]]:
     """Return the results of stages that an atlas holds, by digest."""
-    digests = atlas.info.get("stages", {})
+    digests, recall = atlas.info.get("stages", {}), atlas.info.get(RECALL, {})
     results: dict[str, Callable[[], Arrays]] = {}
 
     def add(stage: str, arrays: dict[str, HostArray | None]) -> None:
@@ -129,7 +132,9 @@ def results_of(atlas: Atlas) -> dict[str, Callable[[], Arrays]]:
         samples = {x.name: getattr(each.samples, x.name) for x in dataclasses.fields(Samples)}
         if each.kind == "layer":
             add(samples_name(each.layer), samples)
-        add(points_name(each.path), {"points": each.points, "rows": each.rows})
+        share = recall.get(each.path)
+        placed = {"points": each.points, "rows": each.rows}
+        add(points_name(each.path), placed | {"recall": None if share is None else np.array(share)})
         for grid in each.grids:
             icons = {x.name: getattr(grid.icons, x.name) for x in dataclasses.fields(Icons)}
             add(icons_name(each.path, grid.size), icons)

@@ -132,6 +132,8 @@ def read_about(info: dict[str, Any]) -> dict[str, Any]:
     for name in ("settings", "source", "versions", "neighbor_recall"):
         if name in about:
             _object(about, name, "atlas.json")
+    if not all(_is_number(share) for share in about.get("neighbor_recall", {}).values()):
+        raise ValueError("atlas.json: neighbor_recall: expected numbers")
     if "stages" in about:
         _texts(about, "stages", "atlas.json")
     source = about.get("source", {})
