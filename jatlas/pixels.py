@@ -1,6 +1,4 @@
-"""Arrays to pictures and back: uint8 pixels, sheets of icons, scaled-down copies."""
-
-import math
+"""Arrays to pictures: uint8 pixels, sheets of pictures, icons laid out on a grid."""
 
 import numpy as np
 from PIL import Image
@@ -42,86 +40,48 @@ def contact_sheet(pictures: HostArray, *, columns: int) -> HostArray:
     return lines.reshape(rows * height, columns * width, 3)
 
 
-def split_sheet(sheet: HostArray, *, count: int, height: int, width: int) -> HostArray:
-    """Take the first pictures of a sheet out again: the inverse of `contact_sheet`.
-
-    Args:
-      sheet: (rows * height, columns * width, 3) uint8.
-      count: number of pictures, at most rows * columns.
-      height: of a picture, in pixels.
-      width: of a picture, in pixels.
-
-    Returns:
-      (count, height, width, 3) uint8.
-    """
-    lines = sheet.reshape(-1, height, sheet.shape[1] // width, width, 3).transpose(0, 2, 1, 3, 4)
-    return lines.reshape(-1, height, width, 3)[:count]
-
-
-def sprite(icons: HostArray, cells: HostArray, *, size: int) -> HostArray:
+def mosaic(
+    icons: HostArray,
+    cells: HostArray,
+    *,
+    size: int,
+    px: int,
+    resample: Image.Resampling = Image.Resampling.LANCZOS,
+) -> HostArray:
     """Lay icons out on a square grid; cells without an icon are white.
 
+    One row of cells is handled at a time: at full size, those of a large grid fill gigabytes.
+
     Args:
-      icons: (m, px, px, 3) uint8.
-      cells: (m,) int row-major cell numbers.
+      icons: (m, icon px, icon px, 3) uint8.
+      cells: (m,) int row-major cell numbers, ascending.
       size: cells along each side.
+      px: side of a cell in the result, in pixels.
+      resample: how icons are scaled.
 
     Returns:
-      (size * px, size * px, 3) uint8; cell (row, column) begins at pixel (row * px, column * px).
+      (size * px, size * px, 3) uint8.
 
     Example:
-      >>> sprite(np.zeros((1, 2, 2, 3), np.uint8), np.array([3]), size=2)[:, :, 0].tolist()
-      [[255, 255, 255, 255], [255, 255, 255, 255], [255, 255, 0, 0], [255, 255, 0, 0]]
+      >>> mosaic(np.zeros((1, 8, 8, 3), np.uint8), np.array([1]), size=2, px=1)[:, :, 0].tolist()
+      [[255, 0], [255, 255]]
     """
+    laid_out = np.full((size, px, size * px, 3), WHITE, np.uint8)
+    starts = np.searchsorted(cells, np.arange(size + 1) * size)
+    for row in range(size):
+        part = slice(starts[row], starts[row + 1])
+        if part.start == part.stop:
+            continue
+        line = _line(icons[part], cells[part] % size, size=size)
+        if px != icons.shape[1]:
+            line = np.asarray(Image.fromarray(line).resize((size * px, px), resample))
+        laid_out[row] = line
+    return laid_out.reshape(size * px, size * px, 3)
+
+
+def _line(icons: HostArray, columns: HostArray, *, size: int) -> HostArray:
+    """Lay icons out in one row of a grid: (px, size * px, 3)."""
     px = icons.shape[1]
-    grid = np.full((size, px, size, px, 3), WHITE, np.uint8)
-    rows, columns = np.divmod(cells, size)
-    grid[rows, :, columns] = icons
-    return grid.reshape(size * px, size * px, 3)
-
-
-def crop_columns(cells: int) -> int:
-    """Return the number of cells in a row of `join_crops`."""
-    return max(math.isqrt(cells), 1)
-
-
-def join_crops(crops: HostArray) -> HostArray:
-    """Lay the crops of all cells out in one picture, those of a cell side by side.
-
-    Args:
-      crops: (m, k, px, px, 3) uint8.
-
-    Returns:
-      (rows * px, crop_columns(m) * k * px, 3) uint8.
-    """
-    cells, each, px = crops.shape[:3]
-    strips = crops.transpose(0, 2, 1, 3, 4).reshape(cells, px, each * px, 3)
-    return contact_sheet(strips, columns=crop_columns(cells))
-
-
-def split_crops(picture: HostArray, *, cells: int, each: int, px: int) -> HostArray:
-    """Take the crops of all cells out again: the inverse of `join_crops`.
-
-    Args:
-      picture: (rows * px, columns * each * px, 3) uint8.
-      cells: number of cells.
-      each: crops of a cell.
-      px: side of a crop in pixels.
-
-    Returns:
-      (cells, each, px, px, 3) uint8.
-    """
-    strips = split_sheet(picture, count=cells, height=px, width=each * px)
-    return strips.reshape(cells, px, each, px, 3).transpose(0, 2, 1, 3, 4)
-
-
-def shrink(pixels: HostArray, *, longest: int) -> HostArray:
-    """Scale an image (h, w, 3) uint8 down until no side is longer than `longest` pixels."""
-    height, width = pixels.shape[:2]
-    if max(height, width) <= longest:
-        return pixels
-    scale = longest / max(height, width)
-    small = Image.fromarray(pixels).resize(
-        (max(round(width * scale), 1), max(round(height * scale), 1)), Image.Resampling.LANCZOS
-    )
-    return np.asarray(small)
+    line = np.full((px, size, px, 3), WHITE, np.uint8)
+    line[:, columns] = icons.transpose(1, 0, 2, 3)
+    return line.reshape(px, size * px, 3)

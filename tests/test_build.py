@@ -195,7 +195,7 @@ def test_another_grid_and_layer_reuse_what_is_there(source: Watched, tmp_path: P
     build(source, out, layers=("conv2", "conv1"), grids=(3, 2))
     assert source.loads == 2
     after = tree(out)
-    for name in ("vectors.npy", "points.npy", "cells-3.npz", "icons-3.png"):
+    for name in ("vectors.npy", "points.npy", "cells-3.npz", "icons-3.npy"):
         assert after[f"conv2/{name}"] == before[f"conv2/{name}"]
     assert [each.path for each in load(out).maps] == ["conv2", "conv1"]
     # As if everything had been asked for at once.
@@ -216,7 +216,7 @@ def test_other_icons_reuse_samples_and_points(source: Watched, tmp_path: Path) -
     assert source.loads == 1
     after = tree(out)
     assert after["conv2/points.npy"] == before["conv2/points.npy"]
-    assert after["conv2/icons-3.png"] != before["conv2/icons-3.png"]
+    assert after["conv2/icons-3.npy"] != before["conv2/icons-3.npy"]
     jax.tree.map(
         np.testing.assert_array_equal, load(out), build(source, None, config=config, **ONE)
     )
@@ -231,7 +231,7 @@ def test_a_shared_cache_serves_other_outputs(source: Watched, tmp_path: Path) ->
     assert source.loads == 1 and len(list((tmp_path / "cache").glob("conv2-points-*"))) == 1
     one, two = tree(tmp_path / "one"), tree(tmp_path / "two")
     assert one["conv2/points.npy"] == two["conv2/points.npy"]
-    assert one["conv2/icons-3.png"] != two["conv2/icons-3.png"]
+    assert one["conv2/icons-3.npy"] != two["conv2/icons-3.npy"]
 
 
 @pytest.mark.slow

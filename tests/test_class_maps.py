@@ -108,7 +108,7 @@ def test_what_is_added_is_loaded_and_the_rest_is_as_it_was(folder: Path, with_on
         f"conv2-class-1/{name}"
         for name in (
             "vectors.npy", "points.npy", "source.npy", "evidence.npy", "moment.npy", "rows.npy",
-            "cells-3.npz", "icons-3.png", "overview-3.png", "exemplars-3.png",
+            "cells-3.npz", "icons-3.npy", "overview-3.png", "exemplars-3.npy",
         )
     }  # fmt: skip
     assert {name for name, content in before.items() if after[name] != content} == {"atlas.json"}

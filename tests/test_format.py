@@ -99,7 +99,7 @@ def test_the_folder_has_the_files_of_the_format(tmp_path: Path) -> None:
         "images.txt",
         *(f"mixed4c/{name}.npy" for name in ("vectors", "points", "source", "evidence", "moment")),
         "mixed4c/cells-3.npz",
-        "mixed4c/icons-3.png",
+        "mixed4c/icons-3.npy",
         "mixed4c/overview-3.png",
     }
     info = json.loads((folder / "atlas.json").read_text())
@@ -112,11 +112,13 @@ def test_the_folder_has_the_files_of_the_format(tmp_path: Path) -> None:
     assert (folder / "images.txt").read_text() == "a.jpg\ndir/ü b.jpg\n"
 
 
-def test_a_cell_is_where_the_format_says_in_the_sprite(tmp_path: Path) -> None:
+def test_icons_are_where_the_format_says(tmp_path: Path) -> None:
     made = make_atlas()
     folder = save(made, tmp_path / "atlas")
-    pixels = np.asarray(Image.open(folder / "mixed4c/icons-3.png"))
     grid = made.maps[0].grids[0]
+    icons = np.load(folder / "mixed4c/icons-3.npy")
+    np.testing.assert_array_equal(icons, grid.icons.images)
+    pixels = np.asarray(Image.open(folder / "mixed4c/overview-3.png"))
     for cell, icon in zip(grid.cells, grid.icons.images, strict=True):
         row, column = divmod(int(cell), SIZE)
         y, x = row * PX, column * PX
@@ -195,7 +197,7 @@ def test_what_is_no_atlas_is_not_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["images.txt", "mixed4c/vectors.npy", "mixed4c/cells-3.npz", "mixed4c/icons-3.png"]
+    "name", ["images.txt", "mixed4c/vectors.npy", "mixed4c/cells-3.npz", "mixed4c/icons-3.npy"]
 )
 @pytest.mark.parametrize("keep", [None, 0, 40])
 def test_a_missing_or_cut_file_is_a_damaged_atlas(
@@ -339,7 +341,7 @@ def test_what_does_not_fit_together_is_not_loaded(tmp_path: Path, where: str, va
             "are not those that",
         ),
         (lambda info: info["maps"][0]["grids"][0].update(size=4), "cells-4.npz"),
-        (lambda info: info["maps"][0]["grids"][0].update(icon_px=5), "icons-3.png is damaged: exp"),
+        (lambda info: info["maps"][0]["grids"][0].update(icon_px=5), "icons-3.npy is damaged: exp"),
         (lambda info: info["maps"][0]["grids"][0].update(icon_px=10**9), "icon_px: expected an in"),
         (lambda info: info["maps"][0].update(crc32={"../x": "0"}), "leads out of the folder"),
         (lambda info: info["maps"][0].update(crc32={"points.npy": 3}), "crc32: expected strings"),

@@ -117,18 +117,13 @@ def add_exemplars(folder: Path, *, layer: str, size: int, per_cell: int = 3, px:
     info: dict[str, Any] = json.loads(text)
     entry = next(m for m in info["maps"] if m["layer"] == layer)
     grid = next(g for g in entry["grids"] if g["size"] == size)
-    columns, count = 5, len(grid["cells"])
-    rows = -(-count // columns)
-    sprite = np.zeros((rows, px, columns, per_cell, px, 3), np.uint8)
+    crops = np.zeros((len(grid["cells"]), per_cell, px, px, 3), np.uint8)
     for i, cell in enumerate(grid["cells"]):
-        top, left = divmod(i, columns)
         for k in range(per_cell):
-            sprite[top, :, left, k] = (i % 200, 60 * k, 200)
+            crops[i, k] = (i % 200, 60 * k, 200)
         cell |= {"exemplars": [i, i + 1, i + 2], "cosine": 0.25}
-    name = f"exemplars-{size}.png"
-    pixels = sprite.reshape(rows * px, columns * per_cell * px, 3)
-    Image.fromarray(pixels).save(folder / layer / name)
-    grid["exemplars"] = {"file": name, "per_cell": per_cell, "px": px, "columns": columns}
+    np.save(folder / layer / f"exemplars-{size}.npy", crops)
+    grid["exemplars"] = {"per_cell": per_cell, "px": px}
     (folder / "atlas.json").write_text(json.dumps(info))
 
 

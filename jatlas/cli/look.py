@@ -16,10 +16,12 @@ from jatlas.cli._look import LookOptions, OpenLayer
 from jatlas.cli._pictures import naming
 from jatlas.collect import Preprocess, decode
 from jatlas.explain import activation_grid, find_on_map
-from jatlas.pixels import WHITE, contact_sheet, sprite
+from jatlas.pixels import WHITE, contact_sheet, mosaic
 from jatlas.records import Map
 from jatlas.storage import check_folder, files
 from jatlas.types import HostArray
+
+_LONGEST = 4096  # side of the map in pixels, at most
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,21 +78,23 @@ def _shrunk(icon: HostArray, share: float) -> HostArray:
 def _places(pixels: HostArray, points: HostArray, atlas_map: Map) -> HostArray:
     """Draw an image under a colour for each position, and the map's cells framed in them."""
     grid = atlas_map.grids[0]
-    px = grid.icons.images.shape[1]
+    px = min(grid.icons.images.shape[1], max(_LONGEST // grid.size, 1))
     side, frame = grid.size * px, max(px // 10, 1)
     colours = _colours(*points.shape[:2])
     tint = Image.fromarray(colours).resize((side, side), Image.Resampling.NEAREST)
     image = Image.blend(Image.fromarray(pixels).resize((side, side)), tint, 0.35)
-    faded = (255 - (255 - grid.icons.images.astype(np.int32)) // 5).astype(np.uint8)
+    icons = mosaic(grid.icons.images, grid.cells, size=grid.size, px=px)
+    laid_out = WHITE - (WHITE - icons) // 5
+    by_cell = (grid.size, px, grid.size, px, 3)
+    strong, faded = icons.reshape(by_cell), laid_out.reshape(by_cell)
     cells = np.asarray(cell_index(points.reshape(-1, 2), size=grid.size))
-    for cell in np.unique(cells):
-        # A cell may hold too few samples for an icon; then it is not on the map.
-        for place in np.flatnonzero(grid.cells == cell):
-            faded[place] = colours.reshape(-1, 3)[cells == cell].mean(0)
-            inside = slice(frame, px - frame)
-            faded[place, inside, inside] = grid.icons.images[place, inside, inside]
+    inside = slice(frame, px - frame)
+    # A cell may hold too few samples for an icon; then it is not on the map.
+    for cell in np.intersect1d(cells, grid.cells):
+        row, column = divmod(int(cell), grid.size)
+        faded[row, :, column] = colours.reshape(-1, 3)[cells == cell].mean(0)
+        faded[row, inside, column, inside] = strong[row, inside, column, inside]
     between = np.full((side, px // 2, 3), WHITE, np.uint8)
-    laid_out = sprite(faded, grid.cells, size=grid.size)
     return np.concatenate([np.asarray(image), between, laid_out], axis=1)
 
 

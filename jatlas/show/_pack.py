@@ -22,13 +22,14 @@ from jatlas.storage import (
     GridEntry,
     MapEntry,
     files,
+    map_crops,
+    map_icons,
     map_place,
     read_about,
     read_classes,
     read_info,
     read_maps,
     read_names,
-    read_sheet,
     read_sums,
 )
 from jatlas.types import HostArray, checks
@@ -37,6 +38,7 @@ FORMAT = "jatlas-viewer/1"
 
 _LOWEST = 3  # classes with the most negative evidence that a cell lists
 _EXEMPLAR_CELLS = 32  # per picture
+_SORTED = 4096  # cells whose classes are sorted at once
 _EVIDENCE_VALUES = 2**18  # per part, about
 _ABOUT = ("network", "weights_sha256", "seed", "versions", "settings")
 
@@ -189,13 +191,13 @@ def _verify(place: Path, entry: MapEntry) -> None:
     """Check that the files of a map that a page is made of are those that were saved."""
     used = {"points.npy"}
     for grid in entry.grids:
-        used |= {f"cells-{grid.size}.npz", f"icons-{grid.size}.png"}
-        used |= set() if grid.sheet is None else {grid.sheet.file}
+        used |= {f"cells-{grid.size}.npz", f"icons-{grid.size}.npy"}
+        used |= set() if grid.crops is None else {f"exemplars-{grid.size}.npy"}
     files.verify(place, {name: x for name, x in entry.sums.items() if name in used})
 
 
 def _points(path: Path, samples: int | None) -> HostArray:
-    points = files.read_array(path)
+    points = files.map_array(path)
     count = len(points) if samples is None and points.ndim else samples
     if (
         points.shape != (count, 2)
@@ -212,14 +214,13 @@ def _grid_parts(
     place: Path, grid: GridEntry, name: str, thumb: str | None, classes: int, config: PackConfig
 ) -> Generator[Part, None, dict[str, Any]]:
     """Yield the parts of a grid; returns what the manifest says about it."""
-    side = grid.size * grid.icon_px
-    sprite = files.read_image(place / f"icons-{grid.size}.png", width=side, height=side)
+    icons = map_icons(place, grid)
     evidence = _evidence(place, grid, classes)
     yield _json(name, _columns(grid, evidence, paths=config.paths))
-    for tile in tiles.cut(sprite, grid.cells, size=grid.size, icon_px=grid.icon_px):
+    for tile in tiles.cut(icons, grid.cells, size=grid.size):
         yield Part(f"{name}-{tile.level}-{tile.column}-{tile.row}", "jpg", tile.data)
     if thumb:
-        yield Part(thumb, "png", tiles.thumbnail(sprite, grid.cells, size=grid.size))
+        yield Part(thumb, "png", tiles.thumbnail(icons, grid.cells, size=grid.size))
     shape = tiles.levels(grid.size, grid.icon_px)
     manifest: dict[str, Any] = {
         "size": grid.size,
@@ -233,21 +234,22 @@ def _grid_parts(
         manifest["evidence"] = {"classes": classes, "chunk": chunk}
         for first in range(0, classes, chunk):
             yield _json(f"{name}-e{first // chunk}", quantized(evidence[:, first : first + chunk]))
-    if grid.sheet is not None:
-        sheet = grid.sheet
+    if grid.crops is not None:
         manifest["exemplars"] = {
-            "per_cell": sheet.per_cell,
-            "px": sheet.px,
+            "per_cell": grid.crops.per_cell,
+            "px": grid.crops.px,
             "chunk": _EXEMPLAR_CELLS,
         }
-        yield from _exemplar_parts(place, grid, name)
+        pictures = tiles.strips(map_crops(place, grid), chunk=_EXEMPLAR_CELLS)
+        for number, picture in enumerate(pictures):
+            yield Part(f"{name}-x{number}", "jpg", picture)
     return manifest
 
 
 def _evidence(place: Path, grid: GridEntry, classes: int) -> HostArray | None:
     """Read the evidence of a grid's cells: (m, classes) float32, None if it was not saved."""
     path = place / f"cells-{grid.size}.npz"
-    evidence = files.read_arrays(path).get("evidence") if path.exists() else None
+    evidence = files.map_arrays(path).get("evidence") if path.exists() else None
     if evidence is None:
         return None
     shape = (grid.size, grid.size)
@@ -260,7 +262,9 @@ def _evidence(place: Path, grid: GridEntry, classes: int) -> HostArray | None:
         raise ValueError(
             f"{path}: expected evidence for {classes} classes, got {evidence.shape[2]}"
         )
-    return evidence.reshape(grid.size**2, evidence.shape[2])[grid.cells].astype(np.float32)
+    return evidence.reshape(grid.size**2, evidence.shape[2])[grid.cells].astype(
+        np.float32, copy=False
+    )
 
 
 def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dict[str, Any]:
@@ -280,7 +284,7 @@ def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dic
         "values": values,
     }
     if evidence is not None and evidence.shape[1] > width + _LOWEST:
-        order = np.argsort(evidence, axis=1, kind="stable")[:, :_LOWEST]
+        order = _lowest(evidence)
         lowest = np.take_along_axis(evidence, order, axis=1)
         columns["against"] = order.ravel().tolist()
         columns["against_values"] = [rounded(value) for value in lowest.ravel().tolist()]
@@ -291,19 +295,10 @@ def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dic
     return columns
 
 
-def _exemplar_parts(place: Path, grid: GridEntry, name: str) -> Iterator[Part]:
-    sheet, count = grid.sheet, len(grid.cells)
-    assert sheet is not None
-    pictures = tiles.strips(
-        read_sheet(place, sheet, count),
-        count=count,
-        per_cell=sheet.per_cell,
-        px=sheet.px,
-        columns=sheet.columns,
-        chunk=_EXEMPLAR_CELLS,
-    )
-    for number, picture in enumerate(pictures):
-        yield Part(f"{name}-x{number}", "jpg", picture)
+def _lowest(evidence: HostArray) -> HostArray:
+    """Return the classes with the least evidence in each cell, least first."""
+    parts = (evidence[first : first + _SORTED] for first in range(0, len(evidence), _SORTED))
+    return np.concatenate([np.argsort(part, axis=1, kind="stable")[:, :_LOWEST] for part in parts])
 
 
 def _json(name: str, value: Any) -> Part:

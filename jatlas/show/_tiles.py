@@ -1,13 +1,23 @@
 """Pictures of an atlas cut into sizes a browser handles: tiles of icons at several levels."""
 
+from __future__ import annotations
+
+import collections
 import io
-from collections.abc import Iterator
-from typing import NamedTuple
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from jatlas.pixels import WHITE, mosaic
 from jatlas.types import HostArray
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 TILE_PX = 640
 """About the width of a tile: few enough to draw 60 times a second, small enough to load lazily."""
@@ -16,6 +26,7 @@ _THUMB_PX = 160
 _SMALLEST_ICON = 8
 _QUALITY = 90
 _SATURATION = 1.8
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 class Tile(NamedTuple):
@@ -34,8 +45,17 @@ class Tile(NamedTuple):
     data: bytes
 
 
+class _Drawn(NamedTuple):
+    """A tile before it is encoded."""
+
+    level: int
+    column: int
+    row: int
+    picture: Image.Image
+
+
 class Levels(NamedTuple):
-    """How the sprite of a grid is cut into tiles.
+    """How the icons of a grid are cut into tiles.
 
     Attributes:
       cells: cells along each side of a tile at level 0; twice as many at each further level.
@@ -47,7 +67,7 @@ class Levels(NamedTuple):
 
 
 def levels(size: int, icon_px: int) -> Levels:
-    """Return how a sprite of icons is cut into tiles.
+    """Return how the icons of a grid are cut into tiles.
 
     The last level is the one where the whole map fits into one tile, or where icons would get too
     small to tell apart.
@@ -67,74 +87,124 @@ def levels(size: int, icon_px: int) -> Levels:
     return Levels(cells, tuple(sides))
 
 
-def cut(sprite: Image.Image, cells: HostArray, *, size: int, icon_px: int) -> Iterator[Tile]:
-    """Cut a sprite into tiles; an area without icons has no tile.
+def cut(icons: HostArray, cells: HostArray, *, size: int) -> Iterator[Tile]:
+    """Cut the icons of a grid into tiles; an area without icons has no tile.
+
+    No more than a few tiles are in memory at once.
 
     Args:
-      sprite: size * icon_px pixels along each side.
-      cells: (m,) row-major numbers of the cells that have an icon.
+      icons: (m, px, px, 3) uint8, such as a file that is mapped.
+      cells: (m,) row-major numbers of the cells that have an icon, ascending.
       size: cells along each side.
-      icon_px: side of an icon in pixels.
 
     Yields:
-      Tiles, level by level.
+      Tiles: each after the four that it halves.
     """
-    rows, columns = np.divmod(np.asarray(cells), size)
-    shape = levels(size, icon_px)
-    for level, px in enumerate(shape.icon_px):
-        if px * size != sprite.width:
-            sprite = sprite.resize((size * px, size * px), Image.Resampling.BOX)
-        step = shape.cells << level
-        for row, column in np.unique(np.stack([rows, columns], 1) // step, axis=0).tolist():
-            left, top = column * step * px, row * step * px
-            right, bottom = min(left + step * px, size * px), min(top + step * px, size * px)
-            yield Tile(level, column, row, jpeg(sprite.crop((left, top, right, bottom))))
+    shape = levels(size, icons.shape[1])
+    place = np.full((size, size), -1, np.int64)
+    place.ravel()[cells] = np.arange(len(cells))
+    top = len(shape.icon_px) - 1
+    count = -(-size // (shape.cells << top))
+    drawn = (
+        picture
+        for row in range(count)
+        for column in range(count)
+        for picture in _below(icons, place, shape, top, row, column)
+    )
+    yield from in_order(lambda one: Tile(*one[:3], jpeg(one[3])), drawn)
 
 
-def strips(
-    sprite: Image.Image, *, count: int, per_cell: int, px: int, columns: int, chunk: int
-) -> Iterator[bytes]:
-    """Cut a sprite of exemplars into pictures of `chunk` cells each, one row of crops per cell.
+def _below(
+    icons: HostArray, place: HostArray, shape: Levels, level: int, row: int, column: int
+) -> Iterator[_Drawn]:
+    """Draw a tile and before it all those of which it is made; nothing where there are no icons.
 
     Args:
-      sprite: the crops of cell i, in the order of the grid's cells, lie side by side starting at
-        pixel (i % columns * per_cell * px, i // columns * px).
-      count: number of cells.
-      per_cell: crops per cell.
-      px: side of a crop in pixels.
-      columns: cells in a row of the sprite.
+      icons: (m, px, px, 3) uint8.
+      place: (size, size) number of each cell's icon, -1 for none.
+      shape: of the tiles.
+      level: of the tile.
+      row: of the tile, in tiles.
+      column: of the tile, in tiles.
+    """
+    step = shape.cells << level
+    part = place[row * step : (row + 1) * step, column * step : (column + 1) * step]
+    if not part.size or part.max() < 0:
+        return
+    px = shape.icon_px[level]
+    if level == 0:
+        yield _Drawn(0, column, row, _picture(icons, part))
+        return
+    picture = Image.new("RGB", (part.shape[1] * px, part.shape[0] * px), "white")
+    for below in itertools.product((2 * row, 2 * row + 1), (2 * column, 2 * column + 1)):
+        drawn = None
+        for drawn in _below(icons, place, shape, level - 1, *below):
+            yield drawn
+        if drawn is not None:  # the last is the tile itself
+            wide, high = (side // shape.icon_px[level - 1] * px for side in drawn.picture.size)
+            small = drawn.picture.resize((wide, high), Image.Resampling.BOX)
+            top, left = (number % 2 * (step // 2) * px for number in below)
+            picture.paste(small, (left, top))
+    yield _Drawn(level, column, row, picture)
+
+
+def _picture(icons: HostArray, place: HostArray) -> Image.Image:
+    """Draw the icons of a part of a grid, at their own size."""
+    rows, columns = np.nonzero(place >= 0)
+    px = icons.shape[1]
+    table = np.full((place.shape[0], px, place.shape[1], px, 3), WHITE, np.uint8)
+    table[rows, :, columns] = icons[place[rows, columns]]
+    return Image.fromarray(table.reshape(place.shape[0] * px, place.shape[1] * px, 3))
+
+
+def in_order(function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+    """Apply a function that releases the interpreter's lock in threads, a few items ahead."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        waiting: collections.deque[Future[_Out]] = collections.deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * _THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def strips(crops: HostArray, *, chunk: int) -> Iterator[bytes]:
+    """Lay exemplars out in pictures of `chunk` cells each, one row of crops per cell.
+
+    Args:
+      crops: (m, k, px, px, 3) uint8, such as a file that is mapped.
       chunk: cells per picture.
 
     Yields:
       JPEG files.
     """
-    width = per_cell * px
-    for first in range(0, count, chunk):
-        picture = Image.new("RGB", (width, min(chunk, count - first) * px))
-        for line in range(min(chunk, count - first)):
-            top, left = divmod(first + line, columns)
-            box = (left * width, top * px, (left + 1) * width, (top + 1) * px)
-            picture.paste(sprite.crop(box), (0, line * px))
-        yield jpeg(picture)
+    _, each, px = crops.shape[:3]
+
+    def picture(first: int) -> bytes:
+        part = crops[first : first + chunk].transpose(0, 2, 1, 3, 4)
+        return jpeg(Image.fromarray(part.reshape(-1, each * px, 3)))
+
+    yield from in_order(picture, range(0, len(crops), chunk))
 
 
-def thumbnail(sprite: Image.Image, cells: HostArray, *, size: int) -> bytes:
+def thumbnail(icons: HostArray, cells: HostArray, *, size: int) -> bytes:
     """Draw the whole map small, as a PNG that is transparent where there is no icon.
 
     Args:
-      sprite: the icons of the grid.
-      cells: (m,) row-major numbers of the cells that have an icon.
+      icons: (m, px, px, 3) uint8.
+      cells: (m,) row-major numbers of the cells that have an icon, ascending.
       size: cells along each side.
     """
     px = max(_THUMB_PX // size, 1)
-    small = sprite.resize((size * px, size * px), Image.Resampling.BOX)
+    small = mosaic(icons, cells, size=size, px=px, resample=Image.Resampling.BOX)
     # Averaging makes icons grey, and at this size colour is all that tells them apart.
-    small = ImageEnhance.Color(small).enhance(_SATURATION)
+    vivid = ImageEnhance.Color(Image.fromarray(small)).enhance(_SATURATION)
     mask = np.zeros(size * size, np.uint8)
     mask[cells] = 255
     alpha = mask.reshape(size, size).repeat(px, 0).repeat(px, 1)
     file = io.BytesIO()
-    Image.fromarray(np.dstack([np.asarray(small), alpha])).save(file, format="png", optimize=True)
+    Image.fromarray(np.dstack([np.asarray(vivid), alpha])).save(file, format="png", optimize=True)
     return file.getvalue()
 
 

@@ -21,8 +21,9 @@ from jatlas.storage._format import read_info as read_info
 from jatlas.storage._format import read_names as read_names
 from jatlas.storage._format import save as save
 from jatlas.storage._format import update as update
+from jatlas.storage._maps import map_crops as map_crops
+from jatlas.storage._maps import map_icons as map_icons
 from jatlas.storage._maps import map_place as map_place
-from jatlas.storage._maps import read_sheet as read_sheet
 from jatlas.storage._places import check_file as check_file
 from jatlas.storage._places import check_folder as check_folder
 from jatlas.storage._user_cache import can_write as can_write

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from jatlas import pixels
 from jatlas.records import Atlas, Grid, Map, class_name
 from jatlas.storage import files
 from jatlas.types import HostArray
@@ -89,12 +88,7 @@ def _describe_grid(grid: Grid, atlas_map: Map, classes: tuple[str, ...]) -> dict
     if grid.settings is not None:
         entry["settings"] = grid.settings
     if grid.crops is not None:
-        entry["exemplars"] = {
-            "file": f"exemplars-{grid.size}.png",
-            "per_cell": grid.crops.shape[1],
-            "px": grid.crops.shape[2],
-            "columns": pixels.crop_columns(len(grid.cells)),
-        }
+        entry["exemplars"] = {"per_cell": grid.crops.shape[1], "px": grid.crops.shape[2]}
     cells = [_describe_cell(i, grid, atlas_map, classes) for i in range(len(grid.cells))]
     return entry | {"cells": cells}
 

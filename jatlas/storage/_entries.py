@@ -21,20 +21,16 @@ Label = tuple[int, str, float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SheetEntry:
-    """The picture that holds the exemplars of a grid.
+class CropsEntry:
+    """The pictures of the exemplars of a grid.
 
     Attributes:
-      file: its name in the map's folder.
-      per_cell: exemplars of a cell, side by side.
+      per_cell: exemplars of a cell.
       px: side of an exemplar in pixels.
-      columns: cells in a row of the picture.
     """
 
-    file: str
     per_cell: int
     px: int
-    columns: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +45,7 @@ class GridEntry:
       labels: for each of the m cells its classes with the most evidence, most first.
       cosines: m cosines of icon and direction, None if unknown; None if no cell has one.
       images: indices of the images of each cell's exemplars; None if no cell has any.
-      sheet: the pictures of the exemplars, if there are any.
+      crops: the pictures of the exemplars, if there are any.
       settings: how the icons were made, where it differs from the map's settings.
     """
 
@@ -60,7 +56,7 @@ class GridEntry:
     labels: list[list[Label]]
     cosines: list[float | None] | None
     images: list[list[int]] | None
-    sheet: SheetEntry | None
+    crops: CropsEntry | None
     settings: dict[str, Any] | None
 
 
@@ -203,7 +199,7 @@ def _grid(entry: Any, where: str, bound: int) -> GridEntry:
         columns.append(_integer(cell, "col", here, maximum=size - 1))
         counts.append(_integer(cell, "count", here, maximum=checks.LARGEST_WHOLE))
         labels.append([_label(label, here, bound) for label in _list(cell, "labels", here, ())])
-    cosines = images = sheet = None
+    cosines = images = crops = None
     if any("cosine" in cell for cell in cells):
         cosines = [_cosine(cell, f"{where}.cells[{i}]") for i, cell in enumerate(cells)]
     if any("exemplars" in cell for cell in cells):
@@ -212,7 +208,7 @@ def _grid(entry: Any, where: str, bound: int) -> GridEntry:
             for i, cell in enumerate(cells)
         ]
     if entry.get("exemplars") is not None:
-        sheet = _sheet(entry["exemplars"], f"{where}.exemplars")
+        crops = _crops(entry["exemplars"], f"{where}.exemplars")
     return GridEntry(
         size=size,
         icon_px=_integer(entry, "icon_px", where, minimum=1, maximum=checks.MAX_SIDE),
@@ -221,19 +217,16 @@ def _grid(entry: Any, where: str, bound: int) -> GridEntry:
         labels=labels,
         cosines=cosines,
         images=images,
-        sheet=sheet,
+        crops=crops,
         settings=_object(entry, "settings", where, default=None),
     )
 
 
-def _sheet(entry: Any, where: str) -> SheetEntry:
-    file = _text(entry, "file", where)
-    _check_name(file, f"{where}.file")
-    counts = {
-        name: _integer(entry, name, where, minimum=1, maximum=checks.MAX_SIDE)
-        for name in ("per_cell", "px", "columns")
-    }
-    return SheetEntry(file=file, **counts)
+def _crops(entry: Any, where: str) -> CropsEntry:
+    names = ("per_cell", "px")
+    return CropsEntry(
+        **{x: _integer(entry, x, where, minimum=1, maximum=checks.MAX_SIDE) for x in names}
+    )
 
 
 def _check_name(name: str, where: str) -> None:

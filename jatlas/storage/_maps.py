@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from PIL import Image
 
 from jatlas import pixels
 from jatlas.records import Grid, Icons, Info, Kind, Map, Samples
 from jatlas.storage import files
 from jatlas.storage._checks import check_cells
-from jatlas.storage._entries import GridEntry, MapEntry, SheetEntry
+from jatlas.storage._entries import GridEntry, MapEntry
 from jatlas.types import HostArray
 
 _OVERVIEW_PX = 2400
@@ -38,12 +37,13 @@ def _write_grid(folder: Path, grid: Grid) -> None:
     arrays = {name: getattr(grid, name) for name in names if getattr(grid, name) is not None}
     arrays |= {"scores": grid.icons.scores, "cosines": grid.icons.cosines}
     files.write_arrays(folder / f"cells-{grid.size}.npz", arrays)
-    sprite = pixels.sprite(grid.icons.images, grid.cells, size=grid.size)
-    files.write_image(folder / f"icons-{grid.size}.png", sprite)
-    overview = pixels.shrink(sprite, longest=_OVERVIEW_PX)
+    icons = np.asarray(grid.icons.images)
+    files.write_array(folder / f"icons-{grid.size}.npy", icons)
+    px = min(icons.shape[1], max(_OVERVIEW_PX // grid.size, 1))
+    overview = pixels.mosaic(icons, np.asarray(grid.cells), size=grid.size, px=px)
     files.write_image(folder / f"overview-{grid.size}.png", overview)
     if grid.crops is not None:
-        files.write_image(folder / f"exemplars-{grid.size}.png", pixels.join_crops(grid.crops))
+        files.write_array(folder / f"exemplars-{grid.size}.npy", np.asarray(grid.crops))
 
 
 def map_place(folder: Path, entry: MapEntry) -> Path:
@@ -59,7 +59,7 @@ def map_place(folder: Path, entry: MapEntry) -> Path:
 
 
 def read_map(folder: Path, entry: MapEntry) -> Map:
-    """Read a map.
+    """Map the arrays of a map into memory: they are read where they are looked at.
 
     Args:
       folder: the atlas.
@@ -77,12 +77,12 @@ def read_map(folder: Path, entry: MapEntry) -> Map:
     files.verify(place, entry.sums)
     read = Map(
         layer=entry.layer,
-        samples=Samples(**{name: files.read_array(place / f"{name}.npy") for name in _SAMPLES}),
-        points=files.read_array(place / "points.npy"),
+        samples=Samples(**{name: files.map_array(place / f"{name}.npy") for name in _SAMPLES}),
+        points=files.map_array(place / "points.npy"),
         grids=tuple(_read_grid(place, grid) for grid in entry.grids),
         kind=entry.kind,  # type: ignore[arg-type]
         classes=entry.classes,
-        rows=None if entry.kind == "layer" else files.read_array(place / "rows.npy"),
+        rows=None if entry.kind == "layer" else files.map_array(place / "rows.npy"),
         axes=_info(entry.axes),
         settings=_info(entry.settings),
     )
@@ -93,9 +93,9 @@ def read_map(folder: Path, entry: MapEntry) -> Map:
 
 
 def _read_grid(folder: Path, entry: GridEntry) -> Grid:
-    size, px = entry.size, entry.icon_px
+    size = entry.size
     path = folder / f"cells-{size}.npz"
-    arrays = files.read_arrays(path)
+    arrays = files.map_arrays(path)
     needed = ("mean", "count", "evidence", "cells", "scores", "cosines")
     if missing := [name for name in needed if name not in arrays]:
         raise ValueError(f"{path}: {', '.join(missing)} is missing")
@@ -106,36 +106,41 @@ def _read_grid(folder: Path, entry: GridEntry) -> Grid:
         and np.array_equal(count.ravel()[cells], np.asarray(entry.counts, np.int64))
     ):
         raise ValueError(f"{path}: its cells are not those that atlas.json lists")
-    side = size * px
-    sprite = np.asarray(files.read_image(folder / f"icons-{size}.png", width=side, height=side))
-    rows, columns = np.divmod(cells, size)
-    images = sprite.reshape(size, px, size, px, 3)[rows, :, columns]
     return Grid(
         size=size,
         mean=arrays["mean"],
         count=count,
         evidence=arrays["evidence"],
         cells=cells,
-        icons=Icons(images=images, scores=arrays["scores"], cosines=arrays["cosines"]),
+        icons=Icons(
+            images=map_icons(folder, entry), scores=arrays["scores"], cosines=arrays["cosines"]
+        ),
         exemplars=arrays.get("exemplars"),
-        crops=None if entry.sheet is None else _read_crops(folder, entry.sheet, len(cells)),
+        crops=None if entry.crops is None else map_crops(folder, entry),
         settings=_info(entry.settings),
     )
 
 
-def read_sheet(folder: Path, sheet: SheetEntry, cells: int) -> Image.Image:
-    """Read the picture that holds the exemplars of so many cells, RGB; raises as `read_map`."""
-    path = folder / sheet.file
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"exemplars file {sheet.file!r} leads out of the folder")
-    width = sheet.columns * sheet.per_cell * sheet.px
-    height = -(-cells // sheet.columns) * sheet.px
-    return files.read_image(path, width=width, height=height)
+def map_icons(folder: Path, grid: GridEntry) -> HostArray:
+    """Map the icons of a grid into memory: (m, px, px, 3) uint8; raises as `read_map`."""
+    shape = (len(grid.cells), grid.icon_px, grid.icon_px, 3)
+    return _map_pictures(folder / f"icons-{grid.size}.npy", shape)
 
 
-def _read_crops(folder: Path, sheet: SheetEntry, cells: int) -> HostArray:
-    picture = np.asarray(read_sheet(folder, sheet, cells))
-    return pixels.split_crops(picture, cells=cells, each=sheet.per_cell, px=sheet.px)
+def map_crops(folder: Path, grid: GridEntry) -> HostArray:
+    """Map the crops of a grid that has some: (m, k, px, px, 3) uint8; raises as `read_map`."""
+    assert grid.crops is not None
+    shape = (len(grid.cells), grid.crops.per_cell, grid.crops.px, grid.crops.px, 3)
+    return _map_pictures(folder / f"exemplars-{grid.size}.npy", shape)
+
+
+def _map_pictures(path: Path, shape: tuple[int, ...]) -> HostArray:
+    array = files.map_array(path)
+    if array.shape != shape or array.dtype != np.uint8:
+        raise ValueError(
+            f"{path} is damaged: expected uint8 of shape {shape}, got {array.dtype} {array.shape}"
+        )
+    return array
 
 
 def _info(values: dict[str, Any] | None) -> Info | None:

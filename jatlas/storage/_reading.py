@@ -5,6 +5,7 @@ import json
 import math
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -13,13 +14,12 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
 from jatlas.types import HostArray
 
 _DEFLATED = 1032  # bytes that one byte of a deflated stream can stand for, at most
 _BLOCK = 2**20
+_LOCAL_LENGTHS = 26  # where a member's header says how long its name is, and what follows it
 
 
 @contextlib.contextmanager
@@ -83,14 +83,19 @@ def read_array(path: Path) -> HostArray:
 
 def read_arrays(path: Path) -> dict[str, HostArray]:
     """Read what `write_arrays` wrote; raises as `read_array`."""
-    with reading(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if not zipfile.is_zipfile(file):
-            raise ValueError("it is no .npz file; nothing that is pickled is read")
-        with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            _check_members(members, size)
-            return {x.filename.removesuffix(".npy"): _read_member(archive, x) for x in members}
+    with reading(path) as file, _archive(file) as archive:
+        members = archive.infolist()
+        return {x.filename.removesuffix(".npy"): _read_member(archive, x) for x in members}
+
+
+@contextlib.contextmanager
+def _archive(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """Open a .npz file whose members can be as large as they say."""
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no .npz file; nothing that is pickled is read")
+    with zipfile.ZipFile(file) as archive:
+        _check_members(archive.infolist(), os.fstat(file.fileno()).st_size)
+        yield archive
 
 
 def _check_members(members: Collection[zipfile.ZipInfo], size: int) -> None:
@@ -111,13 +116,47 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> HostArray
 
 
 def map_array(path: Path) -> HostArray:
-    """Map a .npy file into memory, to be read where it is looked at; raises as `read_array`."""
+    """Map a .npy file into memory, to be read where it is looked at; raises as `read_array`.
+
+    On Windows, where a file that is mapped cannot be replaced, it is read instead.
+    """
     with reading(path) as file:
-        shape, fortran, dtype = _npy_header(file, os.fstat(file.fileno()).st_size)
-        if not math.prod(shape):  # nothing that could be mapped
-            return np.empty(shape, dtype)
-        order: Literal["F", "C"] = "F" if fortran else "C"
-        return np.memmap(file, dtype, "r", file.tell(), shape, order)
+        size = os.fstat(file.fileno()).st_size
+        return _read_npy(file, size) if os.name == "nt" else _map_npy(file, size)
+
+
+def map_arrays(path: Path) -> dict[str, HostArray]:
+    """Map the arrays of a .npz file into memory; raises as `read_array`.
+
+    Their checksums are compared first. What `write_arrays` wrote can be mapped; arrays that are
+    compressed are read.
+    """
+    with reading(path) as file, _archive(file) as archive:
+        return {
+            member.filename.removesuffix(".npy"): _map_member(file, archive, member)
+            for member in archive.infolist()
+        }
+
+
+def _map_member(file: IO[bytes], archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> HostArray:
+    if os.name == "nt" or member.compress_type != zipfile.ZIP_STORED:
+        return _read_member(archive, member)
+    with archive.open(member) as content:
+        while content.read(_BLOCK):  # to its end, where zipfile compares the checksum
+            pass
+    file.seek(member.header_offset + _LOCAL_LENGTHS)
+    name, extra = struct.unpack("<HH", file.read(4))
+    file.seek(name + extra, os.SEEK_CUR)
+    return _map_npy(file, file.tell() + member.file_size)
+
+
+def _map_npy(file: IO[bytes], end: int) -> HostArray:
+    """Map an array that begins where an open file is and goes on to `end`."""
+    shape, fortran, dtype = _npy_header(file, end)
+    if not math.prod(shape):  # nothing that could be mapped
+        return np.empty(shape, dtype)
+    order: Literal["F", "C"] = "F" if fortran else "C"
+    return np.memmap(file, dtype, "r", file.tell(), shape, order).view(np.ndarray)
 
 
 def _read_npy(file: IO[bytes], size: int) -> HostArray:
@@ -150,33 +189,6 @@ def _npy_header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.d
     if stated != held or min(shape, default=0) < 0 or (count and not stated):
         raise ValueError(f"an array {shape} of {dtype} has {stated} bytes, not {held}")
     return shape, fortran, dtype
-
-
-def read_image(path: Path, *, width: int, height: int) -> Image.Image:
-    """Read a PNG that is known to be of a size.
-
-    Args:
-      path: the file.
-      width: expected, in pixels.
-      height: expected, in pixels.
-
-    Returns:
-      The picture, RGB.
-
-    Raises:
-      OSError: if it cannot be opened.
-      ValueError: if it is damaged or of another size.
-    """
-    # Not Image.open, which takes a sprite of 160 x 160 icons for a decompression bomb.
-    with reading(path) as file:
-        image: Image.Image = PngImageFile(file)
-        if image.size != (width, height):
-            raise ValueError(f"expected {width} x {height} px, got {image.size}")
-        if image.mode not in ("RGB", "RGBA", "L", "P"):
-            raise ValueError(f"expected 8 bits per channel, got mode {image.mode}")
-        if width * height > os.fstat(file.fileno()).st_size * _DEFLATED:
-            raise ValueError(f"it cannot hold {width} x {height} px")
-        return image.convert("RGB")
 
 
 def checksums(folder: Path) -> dict[str, str]:

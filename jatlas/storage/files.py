@@ -24,9 +24,9 @@ from jatlas.storage._folders import replacing_folder as replacing_folder
 from jatlas.storage._reading import checksum as checksum
 from jatlas.storage._reading import checksums as checksums
 from jatlas.storage._reading import map_array as map_array
+from jatlas.storage._reading import map_arrays as map_arrays
 from jatlas.storage._reading import read_array as read_array
 from jatlas.storage._reading import read_arrays as read_arrays
-from jatlas.storage._reading import read_image as read_image
 from jatlas.storage._reading import read_json as read_json
 from jatlas.storage._reading import read_text as read_text
 from jatlas.storage._reading import verify as verify
