@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jatlas.arrange import inverse, second_moment
-from jatlas.explain import NO_SAMPLE, exemplars, nearest_by_cosine
+from jatlas.explain import NO_SAMPLE, _exemplars, exemplars, nearest_by_cosine
 
 RNG = np.random.default_rng(0)
 CELLS, SAMPLES, CHANNELS = 19, 60, 8
@@ -40,6 +40,19 @@ def test_exemplars_equal_a_loop(whitened: bool, count: int) -> None:
     np.testing.assert_array_equal(found.rows, rows)
     np.testing.assert_allclose(found.cosine, cosine, rtol=1e-4, atol=1e-5)
     assert (count > 25) == (found.rows == NO_SAMPLE).any()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 30])
+@pytest.mark.parametrize("in_order", [False, True])
+def test_blocks_of_samples_find_the_same(
+    monkeypatch: pytest.MonkeyPatch, rows: int, in_order: bool
+) -> None:
+    image = np.sort(IMAGE) if in_order else IMAGE
+    whole = exemplars(MEANS, VECTORS, image, count=30, inverse_moment=INVERSE)
+    monkeypatch.setattr(_exemplars, "_ROWS", rows)
+    found = exemplars(MEANS, VECTORS, image, count=30, inverse_moment=INVERSE)
+    np.testing.assert_array_equal(found.rows, whole.rows)
+    np.testing.assert_allclose(found.cosine, whole.cosine, atol=1e-6)
 
 
 def test_whitening_makes_a_difference() -> None:

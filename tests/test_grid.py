@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.arrange import average, cell_index
+from jatlas.arrange import _grid, average, average_blocks, cell_index
 
 
 def reference(
@@ -145,3 +145,14 @@ def test_values_and_points_must_be_of_one_number(rows: int) -> None:
     message = f"^values: expected one row per point, got {rows} for 7"
     with pytest.raises(ValueError, match=message):
         average(jnp.zeros((rows, 3)), jnp.zeros((7, 2)), size=2)
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 5000])
+def test_blocks_of_values_give_the_same_bits(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(_grid, "_BLOCK", block)
+    points, values = uniform(200), np.random.default_rng(1).normal(size=(200, 3))
+    values = values.astype(np.float16)
+    whole = average(jnp.asarray(values), jnp.asarray(points), size=5)
+    jax.tree.map(np.testing.assert_array_equal, average_blocks(values, points, size=5), whole)
+    with pytest.raises(ValueError, match="values: expected one row per point, got 3 for 200"):
+        average_blocks(values[:3], points, size=5)

@@ -8,6 +8,7 @@ from jatlas.arrange._checks import MIN_SAMPLES as MIN_SAMPLES
 from jatlas.arrange._checks import Metric as Metric
 from jatlas.arrange._grid import Cells as Cells
 from jatlas.arrange._grid import average as average
+from jatlas.arrange._grid import average_blocks as average_blocks
 from jatlas.arrange._grid import cell_index as cell_index
 from jatlas.arrange._layout import layout as layout
 from jatlas.arrange._layout import prepare_layout as prepare_layout

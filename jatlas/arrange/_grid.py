@@ -6,7 +6,9 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array, checks
+from jatlas.types import Array, HostArray, checks
+
+_BLOCK = 65_536  # rows on the device at once
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["mean", "count"], meta_fields=[])
@@ -78,15 +80,52 @@ def average(values: Array, points: Array, *, size: int) -> Cells:
       >>> cells.mean[..., 0].tolist(), cells.count.tolist()
       ([[2.0, 7.0], [0.0, 0.0]], [[2, 1], [0, 0]])
     """
-    if len(values) != len(points):
-        raise ValueError(f"values: expected one row per point, got {len(values)} for {len(points)}")
-    size = _check_size(size)
-    index = cell_index(points, size=size)
-    count = jnp.zeros(size * size, jnp.int32).at[index].add(1)
+    _check_pairs(values, points)
+    index = cell_index(points, size=_check_size(size))
     total = jnp.zeros((size * size, values.shape[1]), jnp.float32)
-    total = total.at[index].add(values.astype(jnp.float32))
+    return _cells(_add(total, values, index), index, size=size)
+
+
+def average_blocks(values: HostArray, points: Array | HostArray, *, size: int) -> Cells:
+    """Average as `average` does, with a block of the values on the device at once.
+
+    The sums are added in the same order. A host function: it runs outside `jit`.
+
+    Args:
+      values: (n, channels), such as a file that is mapped.
+      points: (n, 2).
+      size: cells along each side, at most 4096.
+
+    Returns:
+      Cells.
+
+    Raises:
+      ValueError: as `average`.
+    """
+    _check_pairs(values, points)
+    index = cell_index(jnp.asarray(points), size=size)
+    total = jnp.zeros((size * size, values.shape[1]), jnp.float32)
+    for first in range(0, len(values), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        total = _add(total, jnp.asarray(values[part]), index[part])
+    return _cells(total, index, size=size)
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _add(total: Array, values: Array, index: Array) -> Array:
+    return total.at[index].add(values.astype(jnp.float32))
+
+
+@functools.partial(jax.jit, static_argnames=("size",), donate_argnums=0)
+def _cells(total: Array, index: Array, *, size: int) -> Cells:
+    count = jnp.zeros(size * size, jnp.int32).at[index].add(1)
     mean = total / jnp.maximum(count, 1).astype(jnp.float32)[:, None]
     return Cells(mean.reshape(size, size, -1), count.reshape(size, size))
+
+
+def _check_pairs(values: Array | HostArray, points: Array | HostArray) -> None:
+    if len(values) != len(points):
+        raise ValueError(f"values: expected one row per point, got {len(values)} for {len(points)}")
 
 
 def _check_size(size: int) -> int:

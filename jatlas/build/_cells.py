@@ -7,7 +7,7 @@ import logging
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange import average, inverse, whiten
+from jatlas.arrange import average_blocks, inverse, whiten
 from jatlas.build._config import CellConfig
 from jatlas.build._crops import can_reread, thumbnails
 from jatlas.build._identity import deciding_versions, exemplars_name, icons_name, key_data, settings
@@ -73,9 +73,9 @@ def draw_grid(
     Raises:
       ValueError: if no cell holds enough samples.
     """
-    samples, points = atlas_map.samples, jnp.asarray(atlas_map.points)
-    averages = average(jnp.asarray(samples.vectors), points, size=size)
-    evidence = average(jnp.asarray(samples.evidence), points, size=size).mean
+    samples, points = atlas_map.samples, atlas_map.points
+    averages = average_blocks(samples.vectors, points, size=size)
+    evidence = average_blocks(samples.evidence, points, size=size).mean
     count = np.asarray(averages.count)
     cells = np.flatnonzero(count.ravel() >= min_count).astype(np.int32)
     if not len(cells):

@@ -1,6 +1,7 @@
 """The real samples nearest to what an icon stands for."""
 
 import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -10,7 +11,8 @@ import numpy as np
 from jatlas.types import Array, HostArray, checks
 
 _MAX_COUNT = 100_000
-_QUERY_BLOCK = 16  # queries compared with all vectors at once
+_QUERY_BLOCK = 16  # queries compared with the vectors of a block at once
+_ROWS = 32_768  # vectors of a block, about
 NO_SAMPLE = -1
 """Stands in `Exemplars.rows` where there are fewer images than exemplars."""
 
@@ -44,7 +46,8 @@ def exemplars(
 
     Args:
       directions: (cells, channels), means of cells, not whitened.
-      vectors: (n, channels) activation vectors.
+      vectors: (n, channels) activation vectors; those of a file that is mapped are read block by
+        block.
       image_index: (n,) int number of the image each vector is from.
       count: how many for each cell, at most 100,000.
       inverse_moment: (channels, channels) inverse of the layer's second moment, as
@@ -64,26 +67,52 @@ def exemplars(
       [[0, 2]]
     """
     count = checks.whole("count", count, maximum=_MAX_COUNT)
-    queries, table = jnp.asarray(directions, jnp.float32), jnp.asarray(vectors, jnp.float32)
-    _check(queries, table, image_index, inverse_moment)
-    if inverse_moment is not None:
-        root = _root(inverse_moment)
-        queries, table = _product(queries, root), _product(table, root)
-    owner = np.unique(np.asarray(image_index), return_inverse=True)[1]
-    images = int(owner.max()) + 1
-    rows, cosine = _nearest(
-        _unit(queries), _unit(table), jnp.asarray(owner), images=images, count=min(count, images)
-    )
-    missing = ((0, 0), (0, max(count - images, 0)))
+    queries = jnp.asarray(directions, jnp.float32)
+    _check(queries, vectors, image_index, inverse_moment)
+    root = None if inverse_moment is None else _root(inverse_moment)
+    unit = _unit(queries if root is None else _product(queries, root))
+    owner = np.unique(np.asarray(image_index), return_inverse=True)[1].astype(np.int32)
+    blocks = list(_blocks(owner, size=_ROWS))
+    most = max(int(owner[rows].max() - owner[rows].min()) + 1 for rows in blocks)
+    longest = max(map(len, blocks))
+    shape = (len(queries), min(count, int(owner.max()) + 1))
+    near = _Near(jnp.full(shape, NO_SAMPLE, jnp.int32), jnp.full(shape, -jnp.inf, jnp.float32))
+    for rows in blocks:
+        block = np.zeros((longest, vectors.shape[1]), np.float32)
+        block[: len(rows)] = vectors[_as_slice(rows)]
+        if not np.isfinite(block).all():
+            raise ValueError("vectors: some are not finite (NaN or infinity)")
+        missing = (0, longest - len(rows))
+        local = np.pad(owner[rows] - owner[rows].min(), missing, constant_values=most)
+        near = _nearest(near, unit, block, np.pad(rows, missing), local, root, images=most)
+    absent = ((0, 0), (0, count - shape[1]))
     return Exemplars(
-        np.pad(np.asarray(rows), missing, constant_values=NO_SAMPLE),
-        np.pad(np.asarray(cosine), missing, constant_values=-np.inf),
+        np.pad(np.asarray(near.rows), absent, constant_values=NO_SAMPLE),
+        np.pad(np.asarray(near.cosine), absent, constant_values=-np.inf),
     )
+
+
+def _blocks(owner: HostArray, *, size: int) -> Iterator[HostArray]:
+    """Yield rows of whole images, about `size` of them at once: each image in one block."""
+    order = np.argsort(owner, kind="stable").astype(np.int32)
+    ends = np.cumsum(np.bincount(owner))
+    first = 0
+    while first < len(order):
+        fitting = np.searchsorted(ends, first + size, side="right") - 1
+        last = max(int(ends[fitting]) if fitting >= 0 else 0, int(ends[owner[order[first]]]))
+        yield order[first:last]
+        first = last
+
+
+def _as_slice(rows: HostArray) -> HostArray | slice:
+    """Return consecutive rows as a slice, which copies nothing."""
+    consecutive = rows[-1] - rows[0] + 1 == len(rows) and (np.diff(rows) == 1).all()
+    return slice(int(rows[0]), int(rows[-1]) + 1) if consecutive else rows
 
 
 def _check(
     directions: Array,
-    vectors: Array,
+    vectors: Array | HostArray,
     image_index: Array | HostArray,
     inverse_moment: Array | HostArray | None,
 ) -> None:
@@ -100,15 +129,9 @@ def _check(
         raise ValueError(
             f"inverse_moment: expected ({channels}, {channels}), got {inverse_moment.shape}"
         )
-    arrays = {"directions": directions, "vectors": vectors, "inverse_moment": inverse_moment}
-    for name, array in arrays.items():
-        if array is not None and not _finite(array):
+    for name, array in (("directions", directions), ("inverse_moment", inverse_moment)):
+        if array is not None and not np.isfinite(np.asarray(array)).all():
             raise ValueError(f"{name}: some are not finite (NaN or infinity)")
-
-
-@jax.jit
-def _finite(array: Array) -> Array:
-    return jnp.isfinite(array).all()
 
 
 def _root(inverse_moment: Array | HostArray) -> Array:
@@ -121,24 +144,53 @@ def _root(inverse_moment: Array | HostArray) -> Array:
     return jnp.asarray(vectors * np.sqrt(np.maximum(values, 0)), jnp.float32)
 
 
-@functools.partial(jax.jit, static_argnames=("images", "count"))
-def _nearest(
-    queries: Array, table: Array, owner: Array, *, images: int, count: int
-) -> tuple[Array, Array]:
-    number = jnp.arange(len(table), dtype=jnp.int32)
+class _Near(NamedTuple):
+    """The nearest of the samples that were compared so far."""
 
-    def search(query: Array) -> tuple[Array, Array]:
+    rows: Array
+    cosine: Array
+
+
+@functools.partial(jax.jit, static_argnames=("images",), donate_argnums=0)
+def _nearest(
+    near: _Near,
+    queries: Array,
+    vectors: Array,
+    numbers: Array,
+    owner: Array,
+    root: Array | None,
+    *,
+    images: int,
+) -> _Near:
+    """Compare the vectors of a block with all queries.
+
+    Args:
+      near: what was found before.
+      queries: (q, channels) of length 1, whitened if there is a root.
+      vectors: (b, channels) of whole images.
+      numbers: (b,) int32 of the vectors among all samples.
+      owner: (b,) int32 image of each vector, below `images`; others are padding.
+      root: what whitens the vectors.
+      images: of the block, at most.
+    """
+    table = _unit(vectors if root is None else _product(vectors, root))
+
+    def search(query: Array, before: _Near) -> _Near:
         cosine = _product(table, query)
         # The best sample of each image, the first of equals; then the best images.
         best = jax.ops.segment_max(cosine, owner, num_segments=images)
         is_best = cosine == best[owner]
         first = jax.ops.segment_min(
-            jnp.where(is_best, number, len(table)), owner, num_segments=images
+            jnp.where(is_best, numbers, jnp.iinfo(jnp.int32).max), owner, num_segments=images
         )
-        near, winner = jax.lax.top_k(best, count)
-        return first[winner], near
+        found, winner = jax.lax.top_k(best, min(before.rows.size, images))
+        both = jnp.concatenate([before.cosine, found])
+        cosine, place = jax.lax.top_k(both, before.rows.size)  # of equals the earlier image
+        return _Near(jnp.concatenate([before.rows, first[winner]])[place], cosine)
 
-    return jax.lax.map(search, queries, batch_size=min(_QUERY_BLOCK, max(len(queries), 1)))
+    return jax.lax.map(
+        lambda pair: search(*pair), (queries, near), batch_size=min(_QUERY_BLOCK, len(queries) or 1)
+    )
 
 
 @jax.jit
