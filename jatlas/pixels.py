@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from jatlas.types import HostArray
+from jatlas.types import HostArray, release
 
 WHITE = 255
 
@@ -74,8 +74,10 @@ def mosaic(
             continue
         line = _line(icons[part], cells[part] % size, size=size)
         if px != icons.shape[1]:
-            line = np.asarray(Image.fromarray(line).resize((size * px, px), resample))
+            small = Image.fromarray(line).resize((size * px, px), resample, reducing_gap=2.0)
+            line = np.asarray(small)
         laid_out[row] = line
+        release(icons)
     return laid_out.reshape(size * px, size * px, 3)
 
 

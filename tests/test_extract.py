@@ -1,9 +1,13 @@
 """From images to samples: against a plain loop, and after every interruption."""
 
 import functools
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +17,8 @@ from helpers import CLASSES, counting_network, tiny_network, tiny_params
 from PIL import Image
 
 from jatlas import Run, collect
+from jatlas.collect import Collected
 from jatlas.collect import _sample as sample
-from jatlas.collect._extract import Collected
 from jatlas.explain import evidence
 from jatlas.storage import CachedStage
 
@@ -135,6 +139,24 @@ def test_the_key_changes_the_places_alone(expected: Collected) -> None:
     moved = (other.source != right.source).any(1)
     assert moved.mean() > 0.8
     assert (other.vectors != right.vectors).any(1)[moved].all()
+
+
+def main() -> None:
+    """Run in a process with four devices: JAX fixes their number when it starts."""
+    on_one = [jax.local_devices()[0]]
+    for batch_size in (3, 8):
+        many = gather(collect.arrays(IMAGES), batch_size=batch_size)
+        with mock.patch.object(jax, "local_devices", lambda: on_one):
+            one = gather(collect.arrays(IMAGES), batch_size=batch_size)
+        assert_close(many, one)
+
+
+@pytest.mark.slow
+def test_several_devices_change_rounding_only() -> None:
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    command = [sys.executable, str(Path(__file__).resolve())]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | flags)
+    assert done.returncode == 0, done.stderr
 
 
 def test_bytes_and_floats_are_the_same_images(expected: Collected) -> None:
@@ -288,3 +310,8 @@ def test_other_files_among_the_segments_are_left_alone(tmp_path: Path) -> None:
         first.with_name(first.name.replace("000000", name)).write_bytes(first.read_bytes())
     assert_equal(gather(source, folder=tmp_path, segment=8), expected)
     assert second.exists() and len(list(tmp_path.glob("conv1-*"))) == 5
+
+
+if __name__ == "__main__":
+    assert len(jax.local_devices()) == 4
+    main()

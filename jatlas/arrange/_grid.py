@@ -6,7 +6,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array, HostArray, checks
+from jatlas.types import Array, HostArray, checks, release
 
 _BLOCK = 65_536  # rows on the device at once
 
@@ -107,7 +107,9 @@ def average_blocks(values: HostArray, points: Array | HostArray, *, size: int) -
     total = jnp.zeros((size * size, values.shape[1]), jnp.float32)
     for first in range(0, len(values), _BLOCK):
         part = slice(first, first + _BLOCK)
-        total = _add(total, jnp.asarray(values[part]), index[part])
+        # Waited for, or the values of all blocks would be on their way at once.
+        total = _add(total, jnp.asarray(values[part]), index[part]).block_until_ready()
+        release(values)
     return _cells(total, index, size=size)
 
 

@@ -114,6 +114,8 @@ def build(
             atlas = _assemble(request, plan, info, stored)
             with timed("save"):
                 update(target, atlas, stored=stored)
+            # Its arrays are now those of the output: what they were computed in may be gone.
+            atlas = load(target)
         else:
             log.info("%s is complete", target)
             atlas = stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,11 +17,13 @@ from jatlas.explain import exemplars
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Grid, Icons, Map
-from jatlas.storage import Arrays, CachedStage
+from jatlas.storage import Arrays, CachedStage, Rows
 from jatlas.types import Array, HostArray, Key, Params, Run
 from jatlas.visualize import RenderConfig, render_each
 
 log = logging.getLogger(__name__)
+
+_NUMBERS = ("scores", "cosines")
 
 
 def directions(means: Array | HostArray, moment: HostArray, *, config: CellConfig) -> HostArray:
@@ -93,7 +96,7 @@ def draw_grid(
     near = searched.get()
     # Without the images there were no crops: now there may be.
     if near is None or (config.exemplars and "crops" not in near and can_reread(images)):
-        near = _exemplars(network, params, atlas_map, means, config, images)
+        near = _exemplars(network, params, atlas_map, means, config, images, folder=searched.folder)
         searched.put(near)
     grid = Grid(
         size=size,
@@ -173,9 +176,9 @@ def draw_icons(
     complete = stage.get()
     if complete is not None:
         return _as_icons(complete)
-    stored = (stage.get(name) for name in stage.pieces())
-    kept = [piece for piece in stored if piece is not None]
-    known = {int(cell) for piece in kept for cell in piece["cells"]}
+    stored = ((name, stage.get(name)) for name in stage.pieces())
+    kept = {name: piece for name, piece in stored if piece is not None}
+    known = {int(cell) for piece in kept.values() for cell in piece["cells"]}
     todo = np.array([i for i, cell in enumerate(cells.tolist()) if cell not in known], np.int32)
     if len(todo):
         parts = render_each(
@@ -189,15 +192,31 @@ def draw_icons(
                 "scores": icons.scores,
                 "cosines": icons.cosines,
             }
-            stage.put(piece, f"{piece['cells'][0]:06d}")
-            kept.append(piece)
-    order = np.argsort(np.concatenate([piece["cells"] for piece in kept]))
-    names = ("images", "scores", "cosines")
-    icons = _as_icons({x: np.concatenate([piece[x] for piece in kept])[order] for x in names})
+            name = f"{piece['cells'][0]:06d}"
+            stage.put(piece, name)
+            # What is in a file is mapped, so that no more than a chunk is in memory.
+            kept[name] = stage.get(name) or piece
+    icons = _joined(list(kept.values()), folder=stage.folder)
     failed = cells[~np.isfinite(icons.scores)]
     if len(failed):
         log.warning("%s: the objective of cells %s is not finite", stage.name, failed)
     return icons
+
+
+def _joined(pieces: list[Arrays], *, folder: Path | None) -> Icons:
+    """Join pieces of a grid's icons in the order of the cells, which they hold in any."""
+    place = np.concatenate([np.full(len(x["cells"]), i) for i, x in enumerate(pieces)])
+    within = np.concatenate([np.arange(len(x["cells"])) for x in pieces])
+    order = np.argsort(np.concatenate([x["cells"] for x in pieces]))
+    place, within = place[order], within[order]
+    images = Rows(folder, pieces[0]["images"].shape[1:], np.uint8)
+    # Stretches that are side by side in one piece, so that each is copied at once.
+    ends = np.flatnonzero((np.diff(place) != 0) | (np.diff(within) != 1)) + 1
+    for stretch in np.split(np.arange(len(order)), ends):
+        first = within[stretch[0]]
+        images.append(pieces[place[stretch[0]]]["images"][first : first + len(stretch)])
+    numbers = {x: np.concatenate([piece[x] for piece in pieces])[order] for x in _NUMBERS}
+    return Icons(images=images.array(), **numbers)
 
 
 def _as_icons(arrays: Arrays) -> Icons:
@@ -211,6 +230,8 @@ def _exemplars(
     means: HostArray,
     config: CellConfig,
     images: ImageSource | None,
+    *,
+    folder: Path | None,
 ) -> Arrays:
     """Find the samples nearest to each cell, and crops of their images if those can be read."""
     if not config.exemplars:
@@ -220,5 +241,8 @@ def _exemplars(
     nearest = exemplars(
         means, samples.vectors, samples.source[:, 0], count=config.exemplars, inverse_moment=moment
     )
-    crops = thumbnails(network, params, images, samples.source, nearest.rows, layer=atlas_map.layer)
+    crops = thumbnails(
+        network, params, images, samples.source, nearest.rows,
+        layer=atlas_map.layer, folder=folder,
+    )  # fmt: skip
     return {"exemplars": nearest.rows} | ({} if crops is None else {"crops": crops})

@@ -24,6 +24,7 @@ from jatlas.explain import crop, receptive_box, receptive_share
 from jatlas.model import Network
 from jatlas.pixels import WHITE, to_uint8
 from jatlas.records import Atlas
+from jatlas.storage import Rows
 from jatlas.types import Array, HostArray, Params
 
 log = logging.getLogger(__name__)
@@ -203,6 +204,7 @@ def thumbnails(
     *,
     layer: str,
     px: int = CROP_PX,
+    folder: Path | None = None,
 ) -> HostArray | None:
     """Draw the receptive fields of the exemplars of cells.
 
@@ -214,6 +216,7 @@ def thumbnails(
       rows: (m, k) rows of samples, negative for none.
       layer: name of the layer.
       px: side of a thumbnail in pixels.
+      folder: where they are while there is no other file of them; None means in memory.
 
     Returns:
       (m, k, px, px, 3) uint8, white where there is none; None if the images cannot be read again.
@@ -221,7 +224,9 @@ def thumbnails(
     share = receptive_share_of(network, params, images, source, layer=layer)
     if share is None:
         return None
-    pictures = np.full((*rows.shape, px, px, 3), WHITE, np.uint8)
+    pictures = Rows(folder, (px, px, 3), np.uint8)
+    for line in rows:
+        pictures.append(np.full((len(line), px, px, 3), WHITE, np.uint8))
     places = np.argwhere(rows >= 0)
     chosen = source[rows[tuple(places.T)]]
     with contextlib.closing(
@@ -229,5 +234,6 @@ def thumbnails(
     ) as cut:
         for number, pixels in cut:
             small = Image.fromarray(pixels).resize((px, px), Image.Resampling.BICUBIC)
-            pictures[tuple(places[number])] = np.asarray(small)
-    return pictures
+            row, column = places[number]
+            pictures.replace(row * rows.shape[1] + column, np.asarray(small))
+    return pictures.array().reshape(*rows.shape, px, px, 3)

@@ -2,6 +2,8 @@
 
 from jatlas.collect._arrays import Arrays as Arrays
 from jatlas.collect._arrays import arrays as arrays
+from jatlas.collect._collect import SEGMENT as SEGMENT
+from jatlas.collect._collect import collect as collect
 from jatlas.collect._datasets import Dataset as Dataset
 from jatlas.collect._datasets import RandomAccess as RandomAccess
 from jatlas.collect._datasets import dataset as dataset
@@ -10,10 +12,7 @@ from jatlas.collect._decode import ImageError as ImageError
 from jatlas.collect._decode import decode as decode
 from jatlas.collect._decode import image_size as image_size
 from jatlas.collect._decode import read_image as read_image
-from jatlas.collect._extract import SEGMENT as SEGMENT
-from jatlas.collect._extract import Collected as Collected
 from jatlas.collect._extract import Extract as Extract
-from jatlas.collect._extract import collect as collect
 from jatlas.collect._extract import extract as extract
 from jatlas.collect._folder import Folder as Folder
 from jatlas.collect._folder import folder as folder
@@ -25,6 +24,7 @@ from jatlas.collect._sample import grid_positions as grid_positions
 from jatlas.collect._sample import interior_moment as interior_moment
 from jatlas.collect._sample import pick as pick
 from jatlas.collect._sample import to_float as to_float
+from jatlas.collect._segments import Collected as Collected
 from jatlas.collect._source import ImageSource as ImageSource
 from jatlas.collect._source import Loaded as Loaded
 from jatlas.collect._source import Rereadable as Rereadable

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.types import Array, HostArray, checks
+from jatlas.types import Array, HostArray, checks, release
 
 _MAX_COUNT = 100_000
 _QUERY_BLOCK = 16  # queries compared with the vectors of a block at once
@@ -80,6 +80,7 @@ def exemplars(
     for rows in blocks:
         block = np.zeros((longest, vectors.shape[1]), np.float32)
         block[: len(rows)] = vectors[_as_slice(rows)]
+        release(vectors)
         if not np.isfinite(block).all():
             raise ValueError("vectors: some are not finite (NaN or infinity)")
         missing = (0, longest - len(rows))

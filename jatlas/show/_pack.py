@@ -298,7 +298,10 @@ def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dic
 def _lowest(evidence: HostArray) -> HostArray:
     """Return the classes with the least evidence in each cell, least first."""
     parts = (evidence[first : first + _SORTED] for first in range(0, len(evidence), _SORTED))
-    return np.concatenate([np.argsort(part, axis=1, kind="stable")[:, :_LOWEST] for part in parts])
+    some = [np.sort(np.argpartition(part, _LOWEST, axis=1)[:, :_LOWEST]) for part in parts]
+    low = np.concatenate(some)
+    order = np.argsort(np.take_along_axis(evidence, low, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(low, order, axis=1)
 
 
 def _json(name: str, value: Any) -> Part:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from jatlas.pixels import WHITE, mosaic
-from jatlas.types import HostArray
+from jatlas.types import HostArray, release
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -154,6 +154,7 @@ def _picture(icons: HostArray, place: HostArray) -> Image.Image:
     px = icons.shape[1]
     table = np.full((place.shape[0], px, place.shape[1], px, 3), WHITE, np.uint8)
     table[rows, :, columns] = icons[place[rows, columns]]
+    release(icons)
     return Image.fromarray(table.reshape(place.shape[0] * px, place.shape[1] * px, 3))
 
 
@@ -182,8 +183,9 @@ def strips(crops: HostArray, *, chunk: int) -> Iterator[bytes]:
     _, each, px = crops.shape[:3]
 
     def picture(first: int) -> bytes:
-        part = crops[first : first + chunk].transpose(0, 2, 1, 3, 4)
-        return jpeg(Image.fromarray(part.reshape(-1, each * px, 3)))
+        part = crops[first : first + chunk].transpose(0, 2, 1, 3, 4).reshape(-1, each * px, 3)
+        release(crops)
+        return jpeg(Image.fromarray(part))
 
     yield from in_order(picture, range(0, len(crops), chunk))
 

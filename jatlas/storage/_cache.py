@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -80,9 +81,13 @@ class CachedStage:
             return self.known[self.digest]()
         if self.folder is None:
             return None
+        return self._checked(piece, files.map_arrays)
+
+    def _checked(self, piece: str, read: Callable[[Path], Arrays]) -> Arrays | None:
+        """Read a piece; None if it is not there, damaged, or another's."""
         path = self._path(piece)
         try:
-            arrays = files.read_arrays(path)
+            arrays = read(path)
             owner = arrays.pop(_OWNER, np.array(""))
             if not np.array_equal(owner, self._owner(piece)):
                 raise ValueError(f"{path} is damaged: it holds the result of another stage")
@@ -92,6 +97,13 @@ class CachedStage:
         except ValueError as error:
             log.warning("%s: it is computed again", error)
             return None
+
+    def holds(self, piece: str) -> bool:
+        """Return whether a piece seems to be there, without reading it: `get` may find damage."""
+        if self.folder is None:
+            return False
+        owner_alone = functools.partial(files.read_arrays, names=(_OWNER,))
+        return self._checked(piece, owner_alone) is not None
 
     def put(self, arrays: Arrays, piece: str = "") -> None:
         """Keep the result or a piece of it."""

@@ -81,11 +81,17 @@ def read_array(path: Path) -> HostArray:
         return _read_npy(file, os.fstat(file.fileno()).st_size)
 
 
-def read_arrays(path: Path) -> dict[str, HostArray]:
-    """Read what `write_arrays` wrote; raises as `read_array`."""
+def read_arrays(path: Path, *, names: Collection[str] | None = None) -> dict[str, HostArray]:
+    """Read what `write_arrays` wrote; raises as `read_array`.
+
+    Args:
+      path: the file.
+      names: of the arrays that are read, of those that are there; None means all.
+    """
     with reading(path) as file, _archive(file) as archive:
-        members = archive.infolist()
-        return {x.filename.removesuffix(".npy"): _read_member(archive, x) for x in members}
+        members = {x.filename.removesuffix(".npy"): x for x in archive.infolist()}
+        chosen = members if names is None else {x: members[x] for x in names if x in members}
+        return {name: _read_member(archive, member) for name, member in chosen.items()}
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ class Run:
     """How a computation is carried out. Nothing here changes its result beyond rounding.
 
     Attributes:
-      batch_size: images that go through the network at once.
+      batch_size: images that go through the network at once, on each device.
       chunk: icons that are optimized at once, on all devices together; None chooses by platform
         and memory.
       workers: threads that decode images, at most 1024.
