@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from jatlas.arrange import umap as umap
     from jatlas.build import BuildConfig as BuildConfig
     from jatlas.build import CellConfig as CellConfig
+    from jatlas.build import as_samples as as_samples
     from jatlas.build import build as build
+    from jatlas.build import build_from as build_from
     from jatlas.build import class_map as class_map
     from jatlas.build import comparison_map as comparison_map
     from jatlas.build import find_patches as find_patches
@@ -67,7 +69,8 @@ __version__ = "0.1.0"
 # Imported when they are first asked for: JAX, Flax and Optax take two seconds together.
 _NAMES = {
     "arrange": "TSNE UMAP umap",
-    "build": "BuildConfig CellConfig build class_map comparison_map find_patches rerender",
+    "build": "BuildConfig CellConfig as_samples build build_from class_map comparison_map "
+    "find_patches rerender",
     "collect": "Preprocess arrays dataset extract folder tfds",
     "explain": "ClassSelection ComparisonSelection evidence exemplars",
     "model": "Network find_class inception_v1 load_network",

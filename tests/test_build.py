@@ -448,7 +448,7 @@ def test_damaged_images_count_when_the_grid_is_checked(tmp_path: Path) -> None:
         build(folder, None, grids=(5,))
     for path in sorted(folder.iterdir())[3:]:
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="needs at least 10 samples, these images give 9"):
+    with pytest.raises(ValueError, match="needs at least 10 samples, there are 9"):
         build(folder, None, grids=(1,))
     for path in folder.iterdir():
         path.write_bytes(b"")

@@ -1,6 +1,7 @@
 """The conductors: from images to an atlas, and from an atlas to more of it."""
 
 from jatlas.build._build import build as build
+from jatlas.build._build_from import build_from as build_from
 from jatlas.build._cells import directions as directions
 from jatlas.build._class_maps import class_map as class_map
 from jatlas.build._class_maps import comparison_map as comparison_map
@@ -9,6 +10,7 @@ from jatlas.build._config import CellConfig as CellConfig
 from jatlas.build._config import cells_like as cells_like
 from jatlas.build._crops import images_of as images_of
 from jatlas.build._crops import preprocess_of as preprocess_of
+from jatlas.build._own_samples import as_samples as as_samples
 from jatlas.build._patch_search import PatchCrop as PatchCrop
 from jatlas.build._patch_search import PatchSearch as PatchSearch
 from jatlas.build._patch_search import find_patches as find_patches

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
-import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from jatlas.arrange import UMAP, layout, prepare_layout, to_unit_square, umap_neighbors
+from jatlas.arrange import prepare_layout
 from jatlas.build import _identity as identity
-from jatlas.build._cells import draw_grid
 from jatlas.build._config import BuildConfig
+from jatlas.build._draw_map import draw_map
+from jatlas.build._output import check_target, complete, timed
 from jatlas.build._plan import (
     Plan,
     Request,
@@ -24,14 +20,11 @@ from jatlas.build._plan import (
     check_cells,
     describe,
     grid_sizes,
-    is_incomplete,
     layer_names,
 )
 from jatlas.collect import Collected, Folder, ImageSource, as_source, collect, names_of
 from jatlas.model import Network, digest
 from jatlas.records import Atlas, Info, Map, Samples
-from jatlas.show import export_folder, has_page
-from jatlas.storage import Arrays, check_folder, check_output, load, update, working_folder
 from jatlas.types import HostArray, Key, Params, Run, checks
 
 log = logging.getLogger(__name__)
@@ -95,45 +88,23 @@ def build(
         run=checks.instance("run", run or Run(), kinds=(Run,)),
     )
     check(request)
-    target = None if out is None else Path(os.path.abspath(out))
-    holds_atlas = target is not None and check_output(target)  # before every image is read
-    for place in (target, request.run.cache):
-        check_folder(place)
+    target, holds_atlas = check_target(out, request.run)  # before every image is read
     fingerprint = request.source.fingerprint()
     info, reusable = describe(request, key, fingerprint), fingerprint is not None
+
+    def plan(folder: Path | None, stored: Atlas | None) -> Plan:
+        cache = request.run.cache or folder
+        return Plan.of(request, info, cache, stored, reusable=reusable)
+
+    def assemble(plan: Plan, stored: Atlas | None) -> Atlas:
+        return _assemble(request, plan, info, stored)
+
     if target is None:
-        plan = Plan.of(request, info, request.run.cache, None, reusable=reusable)
-        return _assemble(request, plan, info, None)
-    with working_folder(target) as folder:
-        stored = _stored(target, overwrite=overwrite) if holds_atlas else None
-        plan = Plan.of(request, info, request.run.cache or folder, stored, reusable=reusable)
-        changed = is_incomplete(
-            target, plan, info, stored, classes=network.classes, overwrite=overwrite
-        )
-        if stored is None or changed:
-            atlas = _assemble(request, plan, info, stored)
-            with timed("save"):
-                update(target, atlas, stored=stored)
-            # Its arrays are now those of the output: what they were computed in may be gone.
-            atlas = load(target)
-        else:
-            log.info("%s is complete", target)
-            atlas = stored
-        if changed or not has_page(target):
-            with timed("page"):
-                export_folder(target)
-    return atlas
-
-
-def _stored(target: Path, *, overwrite: bool) -> Atlas | None:
-    """Return the atlas that is in a folder; None if it is damaged and may be overwritten."""
-    try:
-        return load(target)
-    except ValueError as error:
-        if not overwrite:
-            raise ValueError(f"{error}: choose another output folder, or overwrite it") from error
-        log.warning("%s: it is built again", error)
-        return None
+        return assemble(plan(None, None), None)
+    return complete(
+        target, plan, assemble,
+        info=info, classes=network.classes, holds_atlas=holds_atlas, overwrite=overwrite,
+    )  # fmt: skip
 
 
 def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas | None) -> Atlas:
@@ -147,19 +118,41 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     # Only now is it known how many images were damaged.
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
     drawn = {layer: _map(request, plan, layer, samples[layer]) for layer in request.layers}
+    return as_atlas(
+        drawn, plan, info, stored, images=images, classes=request.network.classes, skipped=skipped
+    )
+
+
+def as_atlas(
+    drawn: dict[str, tuple[Map, float | None]],
+    plan: Plan,
+    info: dict[str, Any],
+    stored: Atlas | None,
+    *,
+    images: tuple[str, ...],
+    classes: tuple[str, ...],
+    skipped: list[list[str]] | None = None,
+) -> Atlas:
+    """Return an atlas of maps that were drawn.
+
+    Args:
+      drawn: by layer its map, and the recall of its samples' neighbours if it is known.
+      plan: the stages that they are results of.
+      info: everything that decides them.
+      stored: an earlier atlas, of which equal maps and the maps of classes are kept.
+      images: names of the images.
+      classes: names of the classes.
+      skipped: name and reason of each image that could not be used.
+    """
     maps = [each for each, _ in drawn.values()]
     recall = {layer: share for layer, (_, share) in drawn.items() if share is not None}
     digests = plan.digests()
     if stored is not None:
         maps = [_unless_equal(each, stored, digests) for each in maps]
-        class_maps, kept = _class_maps(stored, digests, names=request.network.classes)
+        class_maps, kept = _class_maps(stored, digests, names=classes)
         maps, digests = maps + class_maps, digests | kept
-    return Atlas(
-        maps=tuple(maps),
-        images=images,
-        classes=request.network.classes,
-        info=Info(info | {"skipped": skipped, "stages": digests, identity.RECALL: recall}),
-    )
+    about = {"skipped": skipped or [], "stages": digests, identity.RECALL: recall}
+    return Atlas(maps=tuple(maps), images=images, classes=classes, info=Info(info | about))
 
 
 def _class_maps(
@@ -234,47 +227,9 @@ def _skipped(source: ImageSource, collected: Collected) -> list[list[str]]:
 
 
 def _map(request: Request, plan: Plan, layer: str, samples: Samples) -> tuple[Map, float | None]:
-    """Return the map of a layer's samples, and the recall of their neighbours if it is known."""
-    config, run = request.config, request.run
-    _, for_layout, for_icons = request.keys
-
-    def lay_out() -> Arrays:
-        near = None
-        if isinstance(config.layout, UMAP):
-            near = umap_neighbors(samples.vectors, config=config.layout, progress=run.progress)
-        points = layout(
-            samples.vectors,
-            key=for_layout, config=config.layout, neighbors=near, progress=run.progress,
-        )  # fmt: skip
-        known = {} if near is None else {"recall": np.array(near.recall)}
-        return {"points": np.asarray(to_unit_square(points))} | known
-
-    with timed(f"{layer} layout"):
-        placed = plan.points[layer].once(lay_out)
-    laid_out = Map(layer=layer, samples=samples, points=placed["points"], grids=())
-    with timed(f"{layer} icons"):
-        grids = tuple(
-            draw_grid(
-                request.network,
-                request.params,
-                laid_out,
-                size=size,
-                min_count=config.min_count,
-                config=config,
-                images=request.source,
-                key=for_icons,
-                stages=plan.grids[layer, size],
-                run=run,
-            )
-            for size in request.grids
-        )
-    recall = round(float(placed["recall"]), 4) if "recall" in placed else None
-    return dataclasses.replace(laid_out, grids=grids), recall
-
-
-@contextlib.contextmanager
-def timed(what: str) -> Iterator[None]:
-    """Log how long a stage took."""
-    start = time.perf_counter()
-    yield
-    log.info("%-20s %7.1f s", what, time.perf_counter() - start)
+    return draw_map(
+        request.network, request.params, samples, request.source,
+        layer=layer, points=plan.points[layer],
+        grids={size: plan.grids[layer, size] for size in request.grids},
+        keys=request.keys[1:], config=request.config, run=request.run,
+    )  # fmt: skip

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.arrange import average_blocks, inverse, whiten
+from jatlas.build._cell_pictures import draw_cells, nearest_samples
 from jatlas.build._config import CellConfig
 from jatlas.build._crops import can_reread, thumbnails
 from jatlas.build._identity import deciding_versions, exemplars_name, icons_name, key_data, settings
 from jatlas.collect import ImageSource
-from jatlas.explain import exemplars
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Grid, Icons, Map
@@ -44,7 +44,7 @@ def directions(means: Array | HostArray, moment: HostArray, *, config: CellConfi
 
 
 def draw_grid(
-    network: Network,
+    network: Network | None,
     params: Params,
     atlas_map: Map,
     *,
@@ -55,11 +55,12 @@ def draw_grid(
     key: Key,
     stages: tuple[CachedStage, CachedStage],
     run: Run,
+    shared: int = 0,
 ) -> Grid:
     """Average the samples of each cell, render icons of the full ones, find their exemplars.
 
     Args:
-      network: the network.
+      network: the network; None draws cells as pictures of their nearest samples, or as colours.
       params: its parameters.
       atlas_map: samples and points; its grids do not matter.
       size: cells along each side.
@@ -69,6 +70,7 @@ def draw_grid(
       key: seeds the icons.
       stages: those of the icons and of the exemplars, see `grid_stages`.
       run: how it is carried out.
+      shared: cells of the largest grid whose icons are rendered by the same program.
 
     Returns:
       The grid.
@@ -87,12 +89,15 @@ def draw_grid(
             f"samples, the fullest has {count.max()}: ask for fewer, or a smaller size"
         )
     means = np.asarray(averages.mean).reshape(size * size, -1)[cells]
-    targets = directions(means, samples.moment, config=config)
     rendered, searched = stages
-    icons = draw_icons(
-        network, params, targets, cells,
-        layer=atlas_map.layer, config=config.icons, key=key, stage=rendered, run=run,
-    )  # fmt: skip
+    if network is None:
+        icons = draw_cells(means, samples, images, config=config, stage=rendered)
+    else:
+        icons = draw_icons(
+            network, params, directions(means, samples.moment, config=config), cells,
+            layer=atlas_map.layer, config=config.icons, key=key, stage=rendered, run=run,
+            shared=shared,
+        )  # fmt: skip
     near = searched.get()
     # Without the images there were no crops: now there may be.
     if near is None or (config.exemplars and "crops" not in near and can_reread(images)):
@@ -156,6 +161,7 @@ def draw_icons(
     key: Key,
     stage: CachedStage,
     run: Run,
+    shared: int = 0,
 ) -> Icons:
     """Render the icons of a grid; what is kept of them is not rendered again.
 
@@ -169,6 +175,7 @@ def draw_icons(
       key: seeds the icons.
       stage: where icons are kept.
       run: how it is carried out.
+      shared: cells of the largest grid whose icons are rendered by the same program.
 
     Returns:
       Icons, uint8, one for each cell.
@@ -184,6 +191,7 @@ def draw_icons(
         parts = render_each(
             network, params, targets[todo],
             layer=layer, key=key, config=config, ids=cells[todo], run=run,
+            shared=max(shared, len(cells)),
         )  # fmt: skip
         for part, icons in parts:
             piece = {
@@ -224,7 +232,7 @@ def _as_icons(arrays: Arrays) -> Icons:
 
 
 def _exemplars(
-    network: Network,
+    network: Network | None,
     params: Params,
     atlas_map: Map,
     means: HostArray,
@@ -237,10 +245,7 @@ def _exemplars(
     if not config.exemplars:
         return {}
     samples = atlas_map.samples
-    moment = inverse(jnp.asarray(samples.moment), ridge=config.ridge) if config.whiten else None
-    nearest = exemplars(
-        means, samples.vectors, samples.source[:, 0], count=config.exemplars, inverse_moment=moment
-    )
+    nearest = nearest_samples(means, samples, config=config, count=config.exemplars)
     crops = thumbnails(
         network, params, images, samples.source, nearest.rows,
         layer=atlas_map.layer, folder=folder,

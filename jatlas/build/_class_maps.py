@@ -7,10 +7,10 @@ import logging
 from typing import Any
 
 from jatlas.build import _identity as identity
-from jatlas.build._build import timed
 from jatlas.build._cells import draw_grid, grid_stages, lacks_crops
 from jatlas.build._config import CellConfig, cells_like, check_opaque
 from jatlas.build._crops import can_reread, own_images
+from jatlas.build._output import timed
 from jatlas.collect import ImageSource
 from jatlas.explain import (
     ClassSelection,

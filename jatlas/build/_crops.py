@@ -158,7 +158,7 @@ def receptive_share_of(
 
 
 def crops(
-    network: Network,
+    network: Network | None,
     params: Params,
     images: ImageSource | None,
     source: HostArray,
@@ -169,7 +169,7 @@ def crops(
     """Cut the receptive fields of samples out of their images, one image in memory at a time.
 
     Args:
-      network: the network.
+      network: the network; None takes whole images.
       params: its parameters.
       images: the source; it must be one that can be read again.
       source: (n, 3) image index, row and column of samples.
@@ -188,15 +188,19 @@ def crops(
         for item in loaded:
             if item.image is None:
                 continue
-            rows, columns, _ = network.activation_shape(params, item.image.shape[:2], layer=layer)
             pixels = item.image if item.image.dtype == np.uint8 else to_uint8(item.image)
-            for number in np.flatnonzero(source[:, 0] == item.index):
-                box = receptive_box(source[number, 1:], grid=(rows, columns), share=share)
+            numbers = np.flatnonzero(source[:, 0] == item.index)
+            if network is None:
+                yield from ((int(number), pixels) for number in numbers)
+                continue
+            grid = network.activation_shape(params, item.image.shape[:2], layer=layer)[:2]
+            for number in numbers:
+                box = receptive_box(source[number, 1:], grid=grid, share=share)
                 yield int(number), crop(pixels, box)
 
 
 def thumbnails(
-    network: Network,
+    network: Network | None,
     params: Params,
     images: ImageSource | None,
     source: HostArray,
@@ -209,7 +213,7 @@ def thumbnails(
     """Draw the receptive fields of the exemplars of cells.
 
     Args:
-      network: the network.
+      network: the network; None draws whole images.
       params: its parameters.
       images: the source of the samples' images.
       source: (n, 3) image index, row and column of each sample.
@@ -221,7 +225,11 @@ def thumbnails(
     Returns:
       (m, k, px, px, 3) uint8, white where there is none; None if the images cannot be read again.
     """
-    share = receptive_share_of(network, params, images, source, layer=layer)
+    share: float | None = None
+    if network is not None:
+        share = receptive_share_of(network, params, images, source, layer=layer)
+    elif can_reread(images):
+        share = 1.0
     if share is None:
         return None
     pictures = Rows(folder, (px, px, 3), np.uint8)

@@ -85,13 +85,29 @@ class Plan:
             "versions": identity.deciding_versions(*identity.LAYOUT_PACKAGES),
         }
         points = {x: samples[x].then(identity.points_name(x), **layout) for x in request.layers}
+        return cls.after(
+            samples, points, request.grids, config=config, key=for_icons, reusable=reusable
+        )
+
+    @classmethod
+    def after(
+        cls,
+        samples: dict[str, CachedStage],
+        points: dict[str, CachedStage],
+        sizes: tuple[int, ...],
+        *,
+        config: BuildConfig,
+        key: Key,
+        reusable: bool = True,
+    ) -> Plan:
+        """Return a plan whose stages of samples and points are known, by layer."""
         grids = {
             (layer, size): grid_stages(
                 points[layer], layer,
-                size=size, min_count=config.min_count, config=config, key=for_icons,
+                size=size, min_count=config.min_count, config=config, key=key,
             )
-            for layer in request.layers
-            for size in request.grids
+            for layer in samples
+            for size in sizes
         }  # fmt: skip
         return cls(samples, points, grids, reusable)
 
@@ -168,10 +184,7 @@ def check(request: Request) -> None:
     """Raise ValueError for what can be known to be wrong before anything is computed."""
     layers, grids, config = request.layers, request.grids, request.config
     for name, values in (("layers", layers), ("grids", grids)):
-        if not values:
-            raise ValueError(f"{name}: expected at least one")
-        if len(set(values)) < len(values):
-            raise ValueError(f"{name}: expected each once, got {list(values)}")
+        check_each_once(name, values)
     check_jaxlib(jax.local_devices()[0])
     request.network.class_count(request.params)
     for side in (request.network.input_size, config.icons.views.size):
@@ -182,18 +195,32 @@ def check(request: Request) -> None:
         check_cells(request.source.count * config.per_image, grids, config)
 
 
-def check_cells(samples: int, grids: tuple[int, ...], config: BuildConfig) -> None:
-    if samples < MIN_SAMPLES:
+def check_each_once(name: str, values: tuple[Any, ...]) -> None:
+    """Raise ValueError for no values, or some that are there twice."""
+    if not values:
+        raise ValueError(f"{name}: expected at least one")
+    if len(set(values)) < len(values):
+        raise ValueError(f"{name}: expected each once, got {list(values)}")
+
+
+def check_cells(
+    samples: int,
+    grids: tuple[int, ...],
+    config: BuildConfig,
+    *,
+    laid_out: bool = False,
+    advice: str = "more images, or more positions per image",
+) -> None:
+    """Raise ValueError if there are too few samples for a layout, or for cells."""
+    if samples < MIN_SAMPLES and not laid_out:
         raise ValueError(
-            f"a layout needs at least {MIN_SAMPLES} samples, these images give {samples}: use "
-            "more, or more positions per image"
+            f"a layout needs at least {MIN_SAMPLES} samples, there are {samples}: use {advice}"
         )
     largest = int((samples / config.min_count) ** 0.5)
     if max(grids) > largest:
         raise ValueError(
             f"grid: {samples} samples cannot fill {max(grids)} x {max(grids)} cells with "
-            f"{config.min_count} each: use a grid of at most {largest}, more images, or more "
-            "positions per image"
+            f"{config.min_count} each: use a grid of at most {largest}, {advice}"
         )
 
 

@@ -20,11 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.storage import files
-from jatlas.types import Params
+from jatlas.types import Params, release
 
 PROVENANCE = "provenance.json"
 
 # How TensorStore ends the text of an error of the system.
+_BLOCK = 2**26  # bytes that are read at once
 _SYSTEM_ERROR = re.compile(r"\[os_error_code='(\d+)'|OS error (\d+)")
 
 
@@ -115,7 +116,10 @@ def digest(params: Params) -> str:
         is_key = jnp.issubdtype(dtype, jax.dtypes.prng_key)
         array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
         sha.update(f"{path} {array.shape} {dtype if is_key else array.dtype}\n".encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
+        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        for first in range(0, len(flat), _BLOCK):
+            sha.update(flat[first : first + _BLOCK].data)
+            release(array)
     return sha.hexdigest()
 
 

@@ -113,10 +113,24 @@ def render_each(
     ids: Array | HostArray | None = None,
     run: Run | None = None,
     devices: Sequence[jax.Device] | None = None,
+    shared: int = 0,
 ) -> Iterator[tuple[slice, Icons]]:
     """Render as `render` does, and yield each chunk of icons as soon as it is done.
 
-    Arguments are those of `render`.
+    Arguments are those of `render`, and:
+
+    Args:
+      network: as of `render`, like all the others.
+      params: as of `render`.
+      targets: as of `render`.
+      layer: as of `render`.
+      key: as of `render`.
+      config: as of `render`.
+      ids: as of `render`.
+      run: as of `render`.
+      devices: as of `render`.
+      shared: targets of the largest call that is to run the same program, which is compiled once;
+        of a call with fewer, the last icon is repeated.
 
     Returns:
       Iterator of (which of the targets, their Icons), in order.
@@ -135,7 +149,8 @@ def render_each(
     chunk = run.chunk
     if chunk is None:
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
-    mesh, width = plan(len(table) * config.restarts, chunk, devices, group=config.group)
+    widest = max(len(table), shared) * config.restarts
+    mesh, width = plan(widest, chunk, devices, group=config.group)
     placed, key = jax.device_put((params, as_key(key)), NamedSharding(mesh, P()))
     program = _Program(Task(network, layer, config, mesh), placed, key, width)
     per_part = max(min(chunk, width) // config.restarts, 1)

@@ -1,0 +1,94 @@
+"""Pictures of cells where there is no network to render icons with."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from jatlas.arrange import inverse
+from jatlas.build._config import CellConfig
+from jatlas.build._crops import can_reread, thumbnails
+from jatlas.collect import ImageSource
+from jatlas.explain import Exemplars, exemplars
+from jatlas.pixels import to_uint8
+from jatlas.records import Icons, Samples
+from jatlas.storage import CachedStage
+from jatlas.types import HostArray
+
+_COLOUR_PX = 16
+_PERCENTILES = (2, 98)
+_DARKEST, _LIGHTEST = 0.15, 0.85  # white is where there is no cell
+
+
+def draw_cells(
+    means: HostArray,
+    samples: Samples,
+    images: ImageSource | None,
+    *,
+    config: CellConfig,
+    stage: CachedStage,
+) -> Icons:
+    """Draw each cell as the image of its nearest sample; without images, as a colour.
+
+    Args:
+      means: (m, channels) of the cells.
+      samples: of the map.
+      images: where their images are; None if that is not known.
+      config: how large the pictures are, and whether angles are those of whitened vectors.
+      stage: where the pictures are kept.
+
+    Returns:
+      Icons, uint8, whose scores and cosines are not known.
+    """
+    kept = stage.get()
+    if kept is not None:
+        return Icons(images=kept["images"], scores=kept["scores"], cosines=kept["cosines"])
+    pictures = None
+    if can_reread(images):
+        near = nearest_samples(means, samples, config=config, count=1)
+        crops = thumbnails(
+            None, None, images, samples.source, near.rows,
+            layer="", px=config.icons.icon_size, folder=stage.folder,
+        )  # fmt: skip
+        pictures = None if crops is None else crops[:, 0]
+    if pictures is None:
+        pictures = colours(means)
+    unknown = np.full(len(means), np.nan, np.float32)
+    stage.put({"images": pictures, "scores": unknown, "cosines": unknown})
+    return Icons(images=pictures, scores=unknown, cosines=unknown)
+
+
+def nearest_samples(
+    means: HostArray, samples: Samples, *, config: CellConfig, count: int
+) -> Exemplars:
+    """Find the samples nearest to each cell, by the angle that the cells' icons follow."""
+    moment = inverse(jnp.asarray(samples.moment), ridge=config.ridge) if config.whiten else None
+    return exemplars(
+        means, samples.vectors, samples.source[:, 0], count=count, inverse_moment=moment
+    )
+
+
+def colours(means: HostArray) -> HostArray:
+    """Give each cell a colour: like cells get like ones, as far as three numbers can say.
+
+    Args:
+      means: (m, channels); red, green and blue are their first three principal components.
+
+    Returns:
+      (m, px, px, 3) uint8, each of one colour.
+
+    Example:
+      >>> colours(np.array([[0.0], [0.5], [1.0]]))[:, 0, 0].tolist()
+      [[38, 128, 128], [128, 128, 128], [217, 128, 128]]
+    """
+    centred = means - means.mean(axis=0)
+    axes = np.linalg.eigh(centred.T.astype(np.float64) @ centred)[1][:, :-4:-1]
+    axes = axes * np.where(axes.sum(axis=0) < 0, -1, 1)  # their signs are arbitrary
+    shown = centred @ axes
+    low, high = np.percentile(shown, _PERCENTILES, axis=0)
+    spread = np.where(high > low, high - low, 1)
+    share = np.where(high > low, np.clip((shown - low) / spread, 0, 1), 0.5)
+    rgb = np.full((len(means), 3), 0.5)
+    rgb[:, : share.shape[1]] = share
+    flat = to_uint8(_DARKEST + (_LIGHTEST - _DARKEST) * rgb)
+    return np.tile(flat[:, None, None], (1, _COLOUR_PX, _COLOUR_PX, 1))
