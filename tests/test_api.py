@@ -27,9 +27,9 @@ PUBLIC = [
     "Adam", "Alpha", "Atlas", "BuildConfig", "CellConfig", "Channel", "ClassSelection",
     "ComparisonSelection", "Direction", "Diversity", "Fourier", "Grid", "Icons", "MACO", "Map",
     "Network", "Neuron", "Pixels", "Preprocess", "RandomViews", "RenderConfig", "Run", "Samples",
-    "Synthetic", "TSNE", "TotalVariation", "UMAP", "arrays", "build", "class_map",
-    "comparison_map", "dataset", "evidence", "exemplars", "export", "extract", "find_class",
-    "find_patches", "folder", "inception_v1", "load", "load_network", "paper", "render",
+    "Synthetic", "TSNE", "TotalVariation", "UMAP", "arrays", "as_samples", "build", "build_from",
+    "class_map", "comparison_map", "dataset", "evidence", "exemplars", "export", "extract",
+    "find_class", "find_patches", "folder", "inception_v1", "load", "load_network", "paper", "render",
     "rerender", "save", "tfds", "umap", "view", "widget",
 ]  # fmt: skip
 

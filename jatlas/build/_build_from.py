@@ -137,7 +137,8 @@ def build_from(
             grids={size: plan.grids[layer, size] for size in sizes},
             keys=keys[1:], config=config, run=run, known=laid_out,
         )  # fmt: skip
-        return as_atlas({layer: drawn}, plan, info, stored, images=names, classes=known_classes)
+        before = stored if reusable else None
+        return as_atlas({layer: drawn}, plan, info, before, images=names, classes=known_classes)
 
     if target is None:
         return assemble(plan(None, None), None)

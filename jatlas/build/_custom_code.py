@@ -21,8 +21,8 @@ def code_digest(kind: type) -> str:
       The sha256, in hex.
 
     Example:
-      >>> class Double: __call__ = lambda self, x: 2 * x
-      >>> class Triple: __call__ = lambda self, x: 3 * x
+      >>> class Double: __module__, __call__ = "mine", lambda self, x: 2 * x
+      >>> class Triple: __module__, __call__ = "mine", lambda self, x: 3 * x
       >>> code_digest(Double) == code_digest(Triple)
       False
     """
