@@ -29,8 +29,8 @@ PUBLIC = [
     "Network", "Neuron", "Pixels", "Preprocess", "RandomViews", "RenderConfig", "Run", "Samples",
     "Synthetic", "TSNE", "TotalVariation", "UMAP", "arrays", "as_samples", "build", "build_from",
     "class_map", "comparison_map", "dataset", "evidence", "exemplars", "export", "extract",
-    "find_class", "find_patches", "folder", "inception_v1", "load", "load_network", "paper", "render",
-    "rerender", "save", "tfds", "umap", "view", "widget",
+    "find_class", "find_patches", "folder", "inception_v1", "load", "load_network", "paper",
+    "render", "rerender", "save", "tfds", "umap", "view", "widget",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jatlas.types import Array, HostArray, checks, release
 
-_BLOCK = 65_536  # rows on the device at once
+_BLOCK = 16_384  # rows on the device at once
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["mean", "count"], meta_fields=[])

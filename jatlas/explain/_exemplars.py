@@ -12,7 +12,7 @@ from jatlas.types import Array, HostArray, checks, release
 
 _MAX_COUNT = 100_000
 _QUERY_BLOCK = 16  # queries compared with the vectors of a block at once
-_ROWS = 32_768  # vectors of a block, about
+_ROWS = 16_384  # vectors of a block, about
 NO_SAMPLE = -1
 """Stands in `Exemplars.rows` where there are fewer images than exemplars."""
 
