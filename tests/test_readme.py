@@ -72,6 +72,8 @@ def test_the_snippets_run_one_after_the_other(
     assert (tmp_path / "atlas" / "index.html").exists()
     assert names["logits"].shape == (128, 64) and names["some"].shape == (5, 256)
     assert names["icons"].images.shape == (3, 80, 80, 3)
+    own = jatlas.load(tmp_path / "own").layer()
+    assert len(own.samples) == 128 and own.grid(5).crops is not None
 
 
 def small_demo(folder: Path) -> Path:
