@@ -206,4 +206,4 @@ def _check_neighbors(neighbors: Neighbors, count: int) -> Neighbors:
         raise ValueError("neighbors: expected each vector as its own first neighbour")
     if not np.isfinite(distance).all() or (np.diff(distance, axis=1) < 0).any():
         raise ValueError("neighbors: expected finite distances, ascending")
-    return Neighbors(index.astype(np.int32), distance, *rest)
+    return Neighbors(index.astype(np.int32, copy=False), distance, *rest)
