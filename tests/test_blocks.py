@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jatlas.arrange._blocks import blocks
+from jatlas.arrange._blocks import blocks, take
 from jatlas.arrange._checks import check_layout_input
 from jatlas.arrange._distances import _write as write
 from jatlas.arrange._distances import comparable
@@ -33,7 +33,15 @@ def file(tmp_path: Path) -> Path:
 
 
 @needs_pages
-@pytest.mark.parametrize("read", [check_layout_input, lambda x: comparable(x, metric="cosine")])
+@pytest.mark.parametrize(
+    "read",
+    [
+        check_layout_input,
+        lambda vectors: comparable(vectors, metric="cosine"),
+        lambda vectors: take(vectors, np.arange(0, len(vectors), 1000)),
+    ],
+    ids=["check", "scale", "take"],
+)
 def test_the_pages_of_a_mapped_file_are_let_go(file: Path, read: Any) -> None:
     vectors = files.map_array(file)
     read(np.load(file))  # what is compiled for it is in files as well

@@ -20,22 +20,34 @@ def blocks(table: _Table, size: int) -> Iterator[_Table]:
       size: rows at once; the last block may have fewer.
 
     Example:
-      >>> [len(block) for block in blocks(np.zeros((5, 2)), 2)]
-      [2, 2, 1]
+      >>> list(blocks("abcde", 2))
+      ['ab', 'cd', 'e']
     """
-    file = _mapped(table)
     for first in range(0, len(table), size):
         yield table[first : first + size]
-        if file is not None:
-            file.madvise(mmap.MADV_DONTNEED)
+        _let_go(table)
 
 
-def _mapped(table: Any) -> mmap.mmap | None:
-    """Return the file that a table is mapped from, if it can be read again."""
+def take(table: _Table, rows: HostArray) -> _Table:
+    """Return a copy of some rows of a table, and let those of a mapped file go, as `blocks` does.
+
+    Args:
+      table: any array.
+      rows: (m,) their numbers.
+    """
+    taken = table[rows]
+    # More than these rows may be in memory: a file is read by pages, and many of them at once.
+    _let_go(table)
+    return taken
+
+
+def _let_go(table: Any) -> None:
+    """Drop the pages of the file that a table is mapped from, if they can be read again."""
     while table is not None and not isinstance(table, mmap.mmap):
         table = getattr(table, "base", None)
     if table is None or not hasattr(mmap, "MADV_DONTNEED"):  # there is none on Windows
-        return None
+        return
     with memoryview(table) as view:
-        # What was changed in memory only would be lost.
-        return table if view.readonly else None
+        changeable = not view.readonly
+    if not changeable:  # what was changed in memory only would be lost
+        table.madvise(mmap.MADV_DONTNEED)
