@@ -51,9 +51,18 @@ def search_descent(table: Array, *, k: int, metric: Metric) -> tuple[HostArray, 
     return indices, np.maximum(squared, 0)
 
 
+def import_pynndescent() -> Any:
+    """Import pynndescent.
+
+    Raises:
+      ImportError: if it cannot be imported.
+    """
+    return import_compiled("pynndescent")
+
+
 def _descend(table: HostArray, *, k: int, metric: Metric) -> HostArray:
     """Return (n, k) int32 numbers of neighbours, -1 where too few were found."""
-    pynndescent: Any = import_compiled("pynndescent")
+    pynndescent = import_pynndescent()
     # What its "cosine" is for vectors of length 1, but for "cosine" it would copy all of them.
     distance = pynndescent.distances.alternative_dot if metric == "cosine" else metric
     index = pynndescent.NNDescent(table, metric=distance, n_neighbors=k, random_state=_SEED)
