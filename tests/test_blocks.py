@@ -1,6 +1,8 @@
 """Vectors are read and scaled block by block: one copy of them is in memory, at most."""
 
+import platform
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jatlas.arrange import _memory
 from jatlas.arrange._blocks import blocks, take
 from jatlas.arrange._checks import check_layout_input
 from jatlas.arrange._distances import _write as write
@@ -72,3 +75,30 @@ def test_vectors_are_scaled_into_one_table() -> None:
     table = write(table, np.ones((30, 8), np.float32), 70)
     assert table.unsafe_buffer_pointer() == where
     np.testing.assert_array_equal(table.sum(axis=1), np.repeat([0, 8], [70, 30]))
+
+
+FREED = r"""
+import re, runpy, sys
+import numpy as np
+from jatlas.cli._session import _keep_memory
+
+def used():
+    text = open("/proc/self/status").read()
+    return 1024 * int(re.search(r"RssAnon:\s+(\d+)", text)[1])
+
+_keep_memory()
+pieces = [np.ones(20_000_000, np.uint8) for _ in range(20)]
+full = used()
+del pieces[::2], pieces[:5]
+kept = used()
+runpy.run_path(sys.argv[1])["return_freed"]()
+print(full - kept, full - used())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_what_was_freed_in_pieces_is_returned() -> None:
+    command = [sys.executable, "-c", FREED, str(_memory.__file__)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    kept, returned = map(int, run.stdout.split())
+    assert kept < 50e6 and returned > 250e6
