@@ -55,7 +55,7 @@ def short_builds() -> Iterator[None]:
     version = functools.cache(importlib.metadata.version)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_build, "layout", layout)
-        patch.setattr(_build, "prepare_layout", lambda config: None)
+        patch.setattr(_build, "prepare_layout", lambda config, **known: None)
         patch.setattr(_selection, "layout", layout)
         patch.setattr(identity.importlib.metadata, "version", version)
         yield

@@ -124,15 +124,30 @@ def test_what_descent_leaves_out_is_put_right(monkeypatch: pytest.MonkeyPatch) -
     class Index:
         def __init__(self, table: np.ndarray, **settings: Any) -> None:
             assert settings["n_neighbors"] == 10 and len(table) == 600
+            assert settings["metric"] == "of unit vectors"
             self.neighbor_graph = given.astype(np.int64), None
 
-    module = types.SimpleNamespace(NNDescent=Index)
+    distances = types.SimpleNamespace(alternative_dot="of unit vectors")
+    module = types.SimpleNamespace(NNDescent=Index, distances=distances)
     monkeypatch.setattr(_descent, "import_compiled", lambda name: module)
     found = find(vectors)
     np.testing.assert_array_equal(found.indices[:, 0], np.arange(600))
     np.testing.assert_array_equal(found.indices[8], true.indices[8])
     np.testing.assert_array_equal(found.indices[9], true.indices[9])
     assert found.recall > 0.99
+
+
+def test_descent_takes_the_table_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = unit(np.random.default_rng(0).random((600, 24), np.float32))
+    given: list[np.ndarray] = []
+
+    def descend(vectors: np.ndarray, *, k: int, metric: str) -> np.ndarray:
+        given.append(vectors)
+        return np.tile(np.arange(k, dtype=np.int32), (len(vectors), 1))
+
+    monkeypatch.setattr(_descent, "_descend", descend)
+    _descent.search_descent(table, k=5, metric="cosine")
+    assert np.shares_memory(given[0], np.asarray(table))
 
 
 @pytest.mark.slow

@@ -2,13 +2,14 @@
 
 import functools
 import math
+import tracemalloc
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
-from jatlas.arrange import Neighbors, nearest_neighbors
+from jatlas.arrange import Neighbors, _graph, nearest_neighbors
 from jatlas.arrange._graph import memberships, neighbor_graph
 from jatlas.arrange._numba import import_compiled
 from jatlas.arrange._optimize import curve
@@ -91,3 +92,18 @@ def test_memberships_are_a_pure_function() -> None:
     distances = near().distances
     each = jax.vmap(lambda one: memberships(one[None])[0])(distances)
     np.testing.assert_allclose(each, memberships(distances), atol=1e-6)
+
+
+def test_the_graph_takes_as_much_as_four_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    count, k = 30_000, 20
+    monkeypatch.setattr(_graph, "_ROWS", 1000)
+    rng = np.random.default_rng(0)
+    indices = rng.integers(0, count, (count, k), np.int32)
+    indices[:, 0] = np.arange(count)
+    near = Neighbors(indices, np.sort(rng.random((count, k), np.float32), axis=1))
+    _graph.neighbor_graph(near, width=k)  # what is imported and compiled is not counted
+    tracemalloc.start()
+    graph = _graph.neighbor_graph(near, width=k)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * (graph.indices.nbytes + graph.weights.nbytes)

@@ -4,11 +4,14 @@ import re
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
 
 from jatlas.arrange import map_quality
+from jatlas.arrange._quality import _ranks as ranks
+from jatlas.bench._machine import program_bytes
 
 KEY = jax.random.key(0)
 
@@ -63,3 +66,11 @@ def test_wrong_arguments_are_named(wrong: dict[str, Any], message: str) -> None:
     arguments = {"points": np.zeros((200, 2)), "key": KEY} | wrong
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         map_quality(table(), arguments.pop("points"), **arguments)
+
+
+def test_ranks_are_counted_one_neighbor_after_the_other() -> None:
+    count, near = 20_000, 15
+    table = jnp.zeros((count, 4), jnp.float32)
+    rows, others = jnp.zeros(100, jnp.int32), jnp.zeros((100, near), jnp.int32)
+    program = ranks.lower(rows, others, table, metric="cosine").compile()
+    assert program_bytes(program) < 3 * 4 * len(rows) * count

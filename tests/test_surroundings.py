@@ -145,8 +145,14 @@ def test_what_the_layout_needs_is_imported_before_the_images_are_read() -> None:
             tiny_network(), tiny_params(), Unread((IMAGES,), count=len(IMAGES)),
             layers=("conv1",), grids=(2,), key=jax.random.key(0), config=config, run=RUN,
         )  # fmt: skip
-    prepare_layout(jatlas.TSNE())
+    prepare_layout(jatlas.TSNE(), count=300_000)
+    prepare_layout(jatlas.UMAP(), count=299_999)
     prepare_layout(jatlas.UMAP())
+    with (
+        failing(_layout, "import_pynndescent", ImportError("no locator")),
+        pytest.raises(ImportError, match="no locator"),
+    ):
+        prepare_layout(jatlas.UMAP(), count=300_000)
 
 
 # Streams

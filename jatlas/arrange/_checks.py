@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jatlas.arrange._blocks import blocks
 from jatlas.types import Array, HostArray, Key, as_key, checks
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
@@ -34,9 +35,7 @@ def check_table(vectors: Array | HostArray) -> Array | HostArray:
         raise ValueError(f"vectors: expected (n, channels), got shape {np.shape(vectors)}")
     library = jnp if isinstance(vectors, jax.Array) else np
     table = library.asarray(vectors, np.float32)
-    # By blocks: those of a file that is mapped are not to be in memory at once.
-    blocks = (table[i : i + _BLOCK] for i in range(0, len(table), _BLOCK))
-    if not all(library.isfinite(block).all() for block in blocks):
+    if not all(library.isfinite(block).all() for block in blocks(table, _BLOCK)):
         raise ValueError("vectors: some are not finite (NaN or infinity)")
     return table
 

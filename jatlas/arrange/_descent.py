@@ -36,11 +36,7 @@ def search_descent(table: Array, *, k: int, metric: Metric) -> tuple[HostArray, 
       Dong, Charikar and Li, "Efficient k-nearest neighbor graph construction for generic similarity
       measures", 2011.
     """
-    pynndescent: Any = import_compiled("pynndescent")
-    index = pynndescent.NNDescent(
-        np.asarray(table), metric=metric, n_neighbors=k, random_state=_SEED
-    )
-    found = np.asarray(index.neighbor_graph[0], np.int32)
+    found = _descend(np.asarray(table), k=k, metric=metric)
     # Among duplicates a vector need not have found itself.
     rows = np.arange(len(table), dtype=np.int32)
     absent = (found != rows[:, None]).all(axis=1)
@@ -53,6 +49,24 @@ def search_descent(table: Array, *, k: int, metric: Metric) -> tuple[HostArray, 
     if len(unfound):
         indices[unfound], squared[unfound] = search_all(table, unfound, k=k, metric=metric)
     return indices, np.maximum(squared, 0)
+
+
+def import_pynndescent() -> Any:
+    """Import pynndescent.
+
+    Raises:
+      ImportError: if it cannot be imported.
+    """
+    return import_compiled("pynndescent")
+
+
+def _descend(table: HostArray, *, k: int, metric: Metric) -> HostArray:
+    """Return (n, k) int32 numbers of neighbours, -1 where too few were found."""
+    pynndescent = import_pynndescent()
+    # What its "cosine" is for vectors of length 1, but for "cosine" it would copy all of them.
+    distance = pynndescent.distances.alternative_dot if metric == "cosine" else metric
+    index = pynndescent.NNDescent(table, metric=distance, n_neighbors=k, random_state=_SEED)
+    return np.asarray(index.neighbor_graph[0], np.int32)
 
 
 @functools.partial(jax.jit, static_argnames=("metric",))

@@ -1,11 +1,13 @@
 """Distances of many vectors, and the smallest of them."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jatlas.arrange._blocks import blocks
 from jatlas.arrange._checks import Metric
 from jatlas.types import Array, HostArray
 
@@ -22,32 +24,38 @@ def by_blocks(function: Callable[..., Array], *tables: Array | HostArray, size: 
       *tables: of the same length.
       size: rows at once.
     """
-    starts = range(0, len(tables[0]), size)
-    parts = (function(*(table[i : i + size] for table in tables)) for i in starts)
-    return np.concatenate([np.asarray(part) for part in parts])
+    parts = zip(*(blocks(table, size) for table in tables), strict=True)
+    return np.concatenate([np.asarray(function(*part)) for part in parts])
 
 
 def comparable(vectors: Array | HostArray, *, metric: Metric) -> Array:
     """Return vectors as `squared_distances` takes them.
 
     Args:
-      vectors: (n, channels) float32; those of a file that is mapped are read block by block, so
-        that no more than the result is in memory.
+      vectors: (n, channels) float32; those of NumPy are scaled block by block, so that no more
+        than the result is in memory.
       metric: "cosine" or "euclidean".
     """
     if isinstance(vectors, jax.Array):
         return unit(vectors) if metric == "cosine" else centred(vectors)
-    blocks = range(0, len(vectors), _BLOCK)
+    scaled: Iterable[Array | HostArray]
     if metric == "cosine":
-        parts = (unit(vectors[i : i + _BLOCK]) for i in blocks)
+        scaled = (unit(block) for block in blocks(vectors, _BLOCK))
     else:
-        total = sum(vectors[i : i + _BLOCK].sum(axis=0, dtype=np.float64) for i in blocks)
+        total = sum(block.sum(axis=0, dtype=np.float64) for block in blocks(vectors, _BLOCK))
         middle = (total / len(vectors)).astype(np.float32)
-        parts = (vectors[i : i + _BLOCK] - middle for i in blocks)
-    table = np.empty(vectors.shape, np.float32)
-    for i, part in zip(blocks, parts, strict=True):
-        table[i : i + _BLOCK] = part
-    return jnp.asarray(table)
+        scaled = (block - middle for block in blocks(vectors, _BLOCK))
+    table = jnp.zeros(vectors.shape, jnp.float32)
+    for number, block in enumerate(scaled):
+        # One at a time: blocks that wait for their turn would be in memory.
+        table = _write(table, block, number * _BLOCK).block_until_ready()
+    return table
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _write(table: Array, block: Array | HostArray, first: Array | int) -> Array:
+    """Write a block of rows into a table, in place."""
+    return jax.lax.dynamic_update_slice_in_dim(table, jnp.asarray(block), first, axis=0)
 
 
 @jax.jit

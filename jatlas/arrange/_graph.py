@@ -12,13 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jatlas.arrange._distances import by_blocks
 from jatlas.arrange._neighbors import Neighbors
 from jatlas.types import Array, HostArray
 
 _HALVINGS = 40  # of the interval that a width is searched in
 _NARROWEST = 1e-3  # width, as a share of the mean distance to the neighbours: umap-learn's
 _TINY = 1e-20  # keeps the width of equal vectors above zero
-_ROWS = 65_536  # handled at once: a temporary is to be small beside the graph
+# Rows handled at once: what is computed on the way is to be small beside the graph.
+_ROWS, _MEMBERSHIP_ROWS = 16_384, 65_536
 
 
 class Graph(NamedTuple):
@@ -84,21 +86,22 @@ def neighbor_graph(near: Neighbors, *, width: int) -> Graph:
     from scipy import sparse
 
     count, k = near.indices.shape
-    one_way = sparse.csr_matrix(
-        (
-            np.asarray(memberships(jnp.asarray(near.distances))).ravel(),
-            near.indices[:, 1:].ravel(),
-            np.arange(0, count * (k - 1) + 1, k - 1),
-        ),
-        shape=(count, count),
-    )
-    other_way = one_way.T.tocsr()
-    both = one_way + other_way - one_way.multiply(other_way)
+    shares = by_blocks(memberships, near.distances, size=_MEMBERSHIP_ROWS)
+    ends = np.arange(0, count * (k - 1) + 1, k - 1)
+    other_way = sparse.csc_matrix(
+        (shares.ravel(), near.indices[:, 1:].ravel(), ends), shape=(count, count)
+    ).tocsr()
     indices = np.repeat(np.arange(count, dtype=np.int32)[:, None], width, axis=1)
     weights = np.zeros((count, width), np.float32)
     for first in range(0, count, _ROWS):
         part = slice(first, first + _ROWS)
-        _fill(both[part], indices[part], weights[part])
+        named = near.indices[part, 1:]
+        p = sparse.csr_matrix(
+            (shares[part].ravel(), named.ravel(), ends[: len(named) + 1]),
+            shape=(len(named), count),
+        )
+        q = other_way[part]
+        _fill(p + q - p.multiply(q), indices[part], weights[part])
     return Graph(indices, weights)
 
 

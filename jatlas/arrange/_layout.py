@@ -5,7 +5,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from jatlas.arrange._neighbors import Neighbors
+from jatlas.arrange._descent import import_pynndescent
+from jatlas.arrange._neighbors import Neighbors, need_descent
 from jatlas.arrange._tsne import TSNE, tsne
 from jatlas.arrange._umap import UMAP, umap
 from jatlas.arrange._umap_learn import import_umap
@@ -51,7 +52,7 @@ def layout(
     )  # fmt: skip
 
 
-def prepare_layout(config: UMAP | TSNE) -> None:
+def prepare_layout(config: UMAP | TSNE, *, count: int | None = None) -> None:
     """Import what a layout needs, if that takes seconds.
 
     What cannot work is then known before the work that comes before the layout.
@@ -60,12 +61,15 @@ def prepare_layout(config: UMAP | TSNE) -> None:
 
     Args:
       config: settings of UMAP or of t-SNE.
+      count: number of vectors, if it is known.
 
     Raises:
       ImportError: if it cannot be imported.
     """
     if isinstance(config, UMAP) and config.method == "umap-learn":
         import_umap()
+    if isinstance(config, UMAP) and count is not None and need_descent(count, config.recall):
+        import_pynndescent()
 
 
 def to_unit_square(

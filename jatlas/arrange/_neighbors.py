@@ -86,7 +86,7 @@ def nearest_neighbors(
     k = checks.whole("k", k, maximum=count, expected=f"1 to {count} (the number of vectors)")
     table = comparable(given, metric=metric)
     found = None
-    if recall < 1 and count >= _MANY and jax.default_backend() == "cpu":
+    if _may_miss(count, recall):
         found = _approximate(table, k=k, metric=metric, recall=recall, progress=progress)
     if found is None:
         indices, squared = search_all(
@@ -98,6 +98,15 @@ def nearest_neighbors(
     indices, squared, share = found
     # Unit vectors: |a - b|^2 / 2 is 1 - cos.
     return Neighbors(indices, squared / 2 if metric == "cosine" else np.sqrt(squared), share)
+
+
+def need_descent(count: int, recall: float) -> bool:
+    """Tell whether the neighbours of so many vectors are searched by `search_descent`."""
+    return _may_miss(count, recall) and count >= _VERY_MANY
+
+
+def _may_miss(count: int, recall: float) -> bool:
+    return recall < 1 and count >= _MANY and jax.default_backend() == "cpu"
 
 
 def _approximate(

@@ -11,6 +11,7 @@ import numpy as np
 
 from jatlas.arrange._checks import Metric, check_table
 from jatlas.arrange._distances import by_blocks, comparable, squared_distances
+from jatlas.arrange._memory import return_freed
 from jatlas.types import Array, HostArray, Key, as_key, checks
 
 _BLOCK = 100  # points that are compared with all vectors at once
@@ -72,6 +73,7 @@ def map_quality(
     expected = f"less than half of the {count} vectors"
     k = checks.whole("k", k, maximum=(count - 1) // 2, expected=expected)
     sample = checks.whole("sample", sample)
+    return_freed()
     table = comparable(given, metric=metric)
     order = jax.random.permutation(as_key(key), np.arange(count, dtype=np.int32))
     rows = np.asarray(order)[:sample]
@@ -93,5 +95,6 @@ def _ranks(rows: Array, near: Array, table: Array, *, metric: Metric) -> Array:
     distance = squared_distances(table[rows], table, metric=metric)
     distance = jnp.where(rows[:, None] == jnp.arange(len(table))[None, :], jnp.inf, distance)
     theirs = jnp.take_along_axis(distance, near, axis=1)
-    closer = [(distance < one[:, None]).sum(axis=1) for one in theirs.T]
-    return jnp.stack(closer, axis=1) + 1
+    # One after the other: all at once, the comparisons of a million vectors would take 6 GB.
+    closer = jax.lax.map(lambda one: (distance < one[:, None]).sum(axis=1), theirs.T)
+    return closer.T + 1

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jatlas.arrange._blocks import take
 from jatlas.arrange._checks import Metric
 from jatlas.arrange._distances import by_blocks, squared_distances, unit
 from jatlas.arrange._graph import Graph, neighbor_graph
@@ -89,7 +90,7 @@ def landmark_start(
     for_choice, for_start, for_layout, for_noise = jax.random.split(key, 4)
     every = np.arange(len(vectors), dtype=np.int32)
     order = np.asarray(jax.random.permutation(for_choice, every))
-    landmarks = jnp.asarray(vectors[np.sort(order[:_LANDMARKS])])
+    landmarks = jnp.asarray(take(vectors, np.sort(order[:_LANDMARKS])))
     near = nearest_neighbors(landmarks, k=_LANDMARK_NEIGHBORS, metric=metric, progress=False)
     graph = neighbor_graph(near, width=_LANDMARK_NEIGHBORS)
     start = spectral_start(graph, key=for_start, dimensions=dimensions)

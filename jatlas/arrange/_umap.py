@@ -11,6 +11,7 @@ import numpy as np
 from jatlas.arrange import _umap_learn as library
 from jatlas.arrange._checks import Metric, check_dimensions, check_layout_input
 from jatlas.arrange._graph import neighbor_graph
+from jatlas.arrange._memory import return_freed
 from jatlas.arrange._neighbors import Neighbors, nearest_neighbors
 from jatlas.arrange._optimize import EPOCHS, EPOCHS_OF_MANY, MANY, optimize
 from jatlas.arrange._start import landmark_start, spectral_start
@@ -117,6 +118,8 @@ def umap(
         )  # fmt: skip
     many = len(table) >= MANY
     for_start, for_epochs = jax.random.split(as_key(key))
+    if many:
+        return_freed()
     graph = neighbor_graph(neighbors, width=neighbors.indices.shape[1])
     where: Array | HostArray
     if begin is not None:
@@ -128,6 +131,8 @@ def umap(
         )  # fmt: skip
     else:
         where = spectral_start(graph, key=for_start, dimensions=dimensions)
+    if many:
+        return_freed()
     points = optimize(
         where, graph,
         key=for_epochs, min_dist=config.min_dist,
@@ -206,4 +211,4 @@ def _check_neighbors(neighbors: Neighbors, count: int) -> Neighbors:
         raise ValueError("neighbors: expected each vector as its own first neighbour")
     if not np.isfinite(distance).all() or (np.diff(distance, axis=1) < 0).any():
         raise ValueError("neighbors: expected finite distances, ascending")
-    return Neighbors(index.astype(np.int32), distance, *rest)
+    return Neighbors(index.astype(np.int32, copy=False), distance, *rest)

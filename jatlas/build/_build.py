@@ -205,13 +205,15 @@ def _samples(
     if not missing:
         assert stored is not None
         return samples, stored.images, stored.info.get("skipped", [])
-    prepare_layout(request.config.layout)
+    images, per_image = request.source.count, request.config.per_image
+    count = None if images is None else images * per_image
+    prepare_layout(request.config.layout, count=count)
     collected = collect(
         request.network,
         request.params,
         request.source,
         stages=missing,
-        per_image=request.config.per_image,
+        per_image=per_image,
         key=request.keys[0],
         run=request.run,
     )
