@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from jatlas.arrange import _memory
-from jatlas.arrange._blocks import blocks, take
 from jatlas.arrange._checks import check_layout_input
 from jatlas.arrange._distances import _write as write
 from jatlas.arrange._distances import comparable
 from jatlas.storage import files
+from jatlas.types import blocks, take
 
 needs_pages = pytest.mark.skipif(sys.platform != "linux", reason="pages are counted by Linux")
 

@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange._blocks import blocks
-from jatlas.types import Array, HostArray, Key, as_key, checks
+from jatlas.types import Array, HostArray, Key, as_key, blocks, checks
 
 Metric: TypeAlias = Literal["cosine", "euclidean"]
 """How far two vectors are apart."""

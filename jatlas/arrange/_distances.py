@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange._blocks import blocks
 from jatlas.arrange._checks import Metric
-from jatlas.types import Array, HostArray
+from jatlas.types import Array, HostArray, blocks
 
 _BLOCK = 16_384  # vectors that are scaled at once
 GROUP = 32

@@ -6,7 +6,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array, HostArray, checks, release
+from jatlas.types import Array, HostArray, blocks, checks
 
 _BLOCK = 16_384  # rows on the device at once
 
@@ -105,11 +105,9 @@ def average_blocks(values: HostArray, points: Array | HostArray, *, size: int) -
     _check_pairs(values, points)
     index = cell_index(jnp.asarray(points), size=size)
     total = jnp.zeros((size * size, values.shape[1]), jnp.float32)
-    for first in range(0, len(values), _BLOCK):
-        part = slice(first, first + _BLOCK)
+    for block, cells in zip(blocks(values, _BLOCK), blocks(index, _BLOCK), strict=True):
         # Waited for, or the values of all blocks would be on their way at once.
-        total = _add(total, jnp.asarray(values[part]), index[part]).block_until_ready()
-        release(values)
+        total = _add(total, jnp.asarray(block), cells).block_until_ready()
     return _cells(total, index, size=size)
 
 

@@ -8,13 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange._blocks import take
 from jatlas.arrange._checks import Metric
 from jatlas.arrange._distances import by_blocks, squared_distances, unit
 from jatlas.arrange._graph import Graph, neighbor_graph
 from jatlas.arrange._neighbors import nearest_neighbors
 from jatlas.arrange._optimize import EPOCHS, optimize
-from jatlas.types import Array, HostArray, Key
+from jatlas.types import Array, HostArray, Key, take
 
 _EXTENT = 10.0  # half the side of a start: umap-learn's
 _NOISE = 1e-2  # so that equal vectors come apart

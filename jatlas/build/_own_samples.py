@@ -12,7 +12,7 @@ import numpy as np
 from jatlas.arrange import second_moment
 from jatlas.records import Samples
 from jatlas.storage import files
-from jatlas.types import HostArray, checks, release
+from jatlas.types import HostArray, blocks, checks
 
 _BLOCK = 8192  # rows that are looked at at once
 
@@ -81,13 +81,12 @@ def _numbers(name: str, value: Any, dtype: Any) -> HostArray:
         raise ValueError(f"{name}: expected a table (n, columns), got shape {array.shape}")
     limit = np.finfo(dtype).max
     copy = None if array.dtype == dtype else np.empty(array.shape, dtype)
-    for first in range(0, len(array), _BLOCK):
-        part = slice(first, first + _BLOCK)
-        if not np.isfinite(np.asarray(array[part], np.float64)).all():
+    for number, block in enumerate(blocks(array, _BLOCK)):
+        wide = np.asarray(block, np.float64)
+        if not np.isfinite(wide).all():
             raise ValueError(f"{name}: some are not finite (NaN or infinity)")
         if copy is not None:
-            copy[part] = np.clip(np.asarray(array[part], np.float64), -limit, limit)
-        release(array)
+            copy[number * _BLOCK : number * _BLOCK + len(wide)] = np.clip(wide, -limit, limit)
     return array if copy is None else copy
 
 
@@ -120,10 +119,8 @@ def _check_count(name: str, array: HostArray, count: int) -> None:
 
 def _second_moment(vectors: HostArray) -> HostArray:
     total = np.zeros((vectors.shape[1], vectors.shape[1]))
-    for first in range(0, len(vectors), _BLOCK):
-        part = vectors[first : first + _BLOCK]
-        total += np.asarray(second_moment(jnp.asarray(part)), np.float64) * len(part)
-        release(vectors)
+    for block in blocks(vectors, _BLOCK):
+        total += np.asarray(second_moment(jnp.asarray(block)), np.float64) * len(block)
     return (total / len(vectors)).astype(np.float32)
 
 

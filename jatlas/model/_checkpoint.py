@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.storage import files
-from jatlas.types import Params, release
+from jatlas.types import Params, blocks
 
 PROVENANCE = "provenance.json"
 
@@ -117,9 +117,8 @@ def digest(params: Params) -> str:
         array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
         sha.update(f"{path} {array.shape} {dtype if is_key else array.dtype}\n".encode())
         flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        for first in range(0, len(flat), _BLOCK):
-            sha.update(flat[first : first + _BLOCK].data)
-            release(array)
+        for block in blocks(flat, _BLOCK):
+            sha.update(block.data)
     return sha.hexdigest()
 
 

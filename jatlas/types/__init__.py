@@ -3,7 +3,9 @@
 from jatlas.types import checks as checks
 from jatlas.types._keys import GENERATOR as GENERATOR
 from jatlas.types._keys import as_key as as_key
+from jatlas.types._mapped import blocks as blocks
 from jatlas.types._mapped import release as release
+from jatlas.types._mapped import take as take
 from jatlas.types._messages import one_line as one_line
 from jatlas.types._names import Array as Array
 from jatlas.types._names import HostArray as HostArray

@@ -1,24 +1,59 @@
-"""Arrays of files that are mapped into memory."""
+"""Tables of files that are mapped into memory."""
 
 import mmap
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
-import numpy as np
+from jatlas.types._names import Array, HostArray
+
+_Table = TypeVar("_Table", Array, HostArray, Array | HostArray)
 
 
-def release(array: Any) -> None:
-    """Give back the memory that the pages of a mapped file fill since they were read.
+def blocks(table: _Table, size: int) -> Iterator[_Table]:
+    """Yield some rows of a table after others.
 
-    They are read again where they are looked at. Without it, a pass over a file of gigabytes ends
-    with all of it in memory, until the system needs that for something else.
+    Of a file that is mapped, each block leaves memory before the next one is read.
 
     Args:
-      array: an array; one that is no file's, or that may be written to, is left alone.
+      table: any array.
+      size: rows at once; the last block may have fewer.
+
+    Example:
+      >>> list(blocks("abcde", 2))
+      ['ab', 'cd', 'e']
     """
-    if not isinstance(array, np.ndarray) or array.flags.writeable:
+    for first in range(0, len(table), size):
+        yield table[first : first + size]
+        release(table)
+
+
+def take(table: _Table, rows: HostArray) -> _Table:
+    """Return a copy of some rows of a table, and let those of a mapped file go, as `blocks` does.
+
+    Args:
+      table: any array.
+      rows: (m,) their numbers.
+    """
+    taken = table[rows]
+    # More than these rows may be in memory: a file is read by pages, and many of them at once.
+    release(table)
+    return taken
+
+
+def release(table: Any) -> None:
+    """Give back the memory that the pages of a mapped file fill since they were read.
+
+    They are read again where they are looked at. Otherwise they are kept, and count as used, as
+    long as no other process asks for memory: a pass over a file ends with all of it in memory.
+
+    Args:
+      table: any array; one that is no file's, or whose changes would be lost, is left alone.
+    """
+    while table is not None and not isinstance(table, mmap.mmap):
+        table = getattr(table, "base", None)
+    if table is None or not hasattr(mmap, "MADV_DONTNEED"):  # there is none on Windows
         return
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)
+    with memoryview(table) as view:
+        changeable = not view.readonly
+    if not changeable:
+        table.madvise(mmap.MADV_DONTNEED)
