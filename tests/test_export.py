@@ -52,7 +52,17 @@ def unsigned(copy: Path) -> Path:
 
 def read(folder: Path, *, config: PackConfig | None = None) -> dict[str, Any]:
     parts = {part.name: part for part in pack(folder, config=config)}
-    return {n: json.loads(p.data) if p.kind == "json" else p.data for n, p in parts.items()}
+    return {n: _parsed(p.data) if p.kind == "json" else p.data for n, p in parts.items()}
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    """Read JSON, with columns of numbers as lists."""
+    values = json.loads(data)
+    for name, value in values.items():
+        if isinstance(value, dict) and value.keys() == {"type", "data"}:
+            column = np.frombuffer(base64.b64decode(value["data"]), f"<{value['type']}")
+            values[name] = column.tolist()
+    return values
 
 
 def test_the_cells_of_a_page_are_those_of_the_atlas(folder: Path) -> None:
