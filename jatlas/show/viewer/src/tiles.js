@@ -9,6 +9,7 @@ const SPARE_TILES = 24; // beyond those in view, of at most 640 x 640 px, which 
 const MAX_PICTURES = 32;
 const MAX_BYTES = 52e6; // of spare tiles, and of pictures
 const LOADING = 6; // at once
+const SPARE_CANVASES = 2;
 
 export class Tiles {
   constructor(source, changed) {
@@ -17,6 +18,7 @@ export class Tiles {
     this.loading = new Map(); // name -> {promise, settle, image, asked, lasting}
     this.drawn = new Map(); // name -> {bitmap, version}, oldest first
     this.jobs = new Map(); // name -> Job in progress
+    this.canvases = []; // to draw on, used again: a new one for each tile is much to collect
     this.failed = new Set();
     this.usual = { decode: 4, complete: 3 }; // ms
     Object.assign(this, { frame: 0, budget: 0, spent: 0, asked: 0, limit: SPARE_TILES });
@@ -125,7 +127,7 @@ export class Tiles {
       if (job) this.#drop(name, job);
       job = undefined;
       if (this.spent < this.budget) {
-        job = new Job(picture, grid, level, cells, style);
+        job = new Job(picture, grid, level, cells, style, this.canvases);
         this.jobs.set(name, job);
       } else this.undrawn = this.behind = true;
     }
@@ -135,6 +137,7 @@ export class Tiles {
 
   #drop(name, job) {
     this.jobs.delete(name);
+    if (this.canvases.length < SPARE_CANVASES) this.canvases.push(job.canvas);
     if (this.pictures.get(name) !== job.picture) job.picture.close();
   }
 
@@ -238,6 +241,7 @@ export class Tiles {
     for (const { bitmap } of this.drawn.values()) bitmap.close();
     for (const picture of this.pictures.values()) picture.close();
     for (const kept of [this.drawn, this.jobs, this.pictures]) kept.clear();
+    this.canvases.length = 0;
   }
 }
 
@@ -262,15 +266,20 @@ function evict(map, limit, bytes, bitmapOf, drop) {
  * full size are drawn by the stage: here they would grow with the zoom.
  */
 class Job {
-  /** @param style {density, light(i) -> 0..1 or null, outline, version} */
-  constructor(picture, grid, level, cells, style) {
+  /**
+   * @param style {density, light(i) -> 0..1 or null, outline, version}
+   * @param canvases those that are free, of which it may take one
+   */
+  constructor(picture, grid, level, cells, style, canvases) {
     Object.assign(this, { picture, grid, level, cells, style, version: style.version, next: 0 });
     this.done = false;
     this.px = grid.px[level];
     this.step = grid.tile << level;
     const side = Math.min(this.step, grid.size) * this.px;
-    this.canvas = new OffscreenCanvas(side, side);
+    this.canvas = canvases.pop() ?? new OffscreenCanvas(side, side);
     this.context = this.canvas.getContext("2d");
+    if (this.canvas.width === side) this.context.clearRect(0, 0, side, side);
+    else this.canvas.width = this.canvas.height = side;
   }
 
   /** Draw until all is done or the time is up. */
