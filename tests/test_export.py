@@ -21,7 +21,7 @@ from viewer_atlas import CLASSES, HOSTILE, PX, SECRET
 from jatlas.arrange import cell_index
 from jatlas.show import PackConfig, export, export_folder, export_html, has_page, pack, widget
 from jatlas.show import _tiles as tiles
-from jatlas.show._encode import embeddable
+from jatlas.show._encode import embeddable, packed
 from jatlas.show._export import ASSETS
 from jatlas.storage import files, load, read_names, save
 
@@ -52,7 +52,17 @@ def unsigned(copy: Path) -> Path:
 
 def read(folder: Path, *, config: PackConfig | None = None) -> dict[str, Any]:
     parts = {part.name: part for part in pack(folder, config=config)}
-    return {n: json.loads(p.data) if p.kind == "json" else p.data for n, p in parts.items()}
+    return {n: _parsed(p.data) if p.kind == "json" else p.data for n, p in parts.items()}
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    """Read JSON, with columns of numbers as lists."""
+    values = json.loads(data)
+    for name, value in values.items():
+        if isinstance(value, dict) and value.keys() == {"type", "data"}:
+            column = np.frombuffer(base64.b64decode(value["data"]), f"<{value['type']}")
+            values[name] = column.tolist()
+    return values
 
 
 def test_the_cells_of_a_page_are_those_of_the_atlas(folder: Path) -> None:
@@ -69,6 +79,32 @@ def test_the_cells_of_a_page_are_those_of_the_atlas(folder: Path) -> None:
             np.testing.assert_allclose(np.ravel(columns["values"]), values.ravel(), rtol=1e-3)
             lowest = np.reshape(columns["against"], (-1, 3))
             assert (lowest[:, 0] == evidence.argmin(1)).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([0, 255], "u1"),
+        ([-1, 127], "i1"),
+        ([0, 256], "u2"),
+        ([-1, 128], "i2"),
+        ([0, 70_000], "u4"),
+        ([-1, 70_000], "i4"),
+        ([0, 2**40], "f8"),
+        ([0.5, -0.25], "f4"),
+        ([], "f4"),
+    ],
+)
+def test_columns_are_arrays_of_the_smallest_type(values: list[float], kind: str) -> None:
+    column = packed(values)
+    assert column["type"] == kind
+    assert np.frombuffer(base64.b64decode(column["data"]), f"<{kind}").tolist() == values
+
+
+def test_columns_hold_what_single_precision_can() -> None:
+    column = packed([None, 1e300, -1e300])
+    array = np.frombuffer(base64.b64decode(column["data"]), "<f4")
+    assert np.isnan(array[0]) and np.isfinite(array[1:]).all() and array[1] > 1e38 > array[2]
 
 
 def test_evidence_is_exact_to_a_part_in_250_of_the_maximum(folder: Path) -> None:

@@ -155,7 +155,7 @@ def test_opens_offline_and_shows_every_cell(
     # Names would cover the icons.
     seen("v.set({labels: false, grid: 8, density: Infinity})")
     seen.wait()
-    shown = seen("v.stage.current.grid.cell")
+    shown = seen("[...v.stage.current.grid.cell]")
     info = json.loads((folder / "atlas.json").read_text())
     cells = info["maps"][0]["grids"][1]["cells"]
     assert shown == [cell["row"] * 8 + cell["col"] for cell in cells]
@@ -303,7 +303,7 @@ def test_search_tolerates_a_typo_and_a_class_highlights_cells(seen: Seen) -> Non
         maximum = max(sign * value for value in evidence)
         for shown, value in zip(seen(light), evidence, strict=True):
             assert shown == pytest.approx(min(1, 0.03 + max(0, sign * value / maximum)), abs=1e-5)
-        grid = seen("v.stage.current.grid.cell")
+        grid = seen("[...v.stage.current.grid.cell]")
         order = sorted(range(len(grid)), key=lambda i: sign * evidence[i])
         dim, lit = (seen.colour(8, *divmod(grid[i], 8))[3] for i in (order[0], order[-1]))
         assert dim < 30 and lit > 240
@@ -342,7 +342,7 @@ def test_evidence_that_was_left_out_is_taken_from_a_coarser_grid(
     both = seen("""(async () => {
       const [coarse, fine] = [await v.model.grid(0, 4), await v.model.grid(0, 16)];
       const [a, b] = [await v.model.heat(coarse, 0), await v.model.heat(fine, 0)];
-      return fine.cell.map((_, i) => [b.values[i], a.values[coarse.find(...fine.centre(i))]]);
+      return [...fine.cell].map((_, i) => [b.values[i], a.values[coarse.find(...fine.centre(i))]]);
     })()""")
     assert len({fine for fine, _ in both}) > 5
     assert all(fine == coarse for fine, coarse in both)
@@ -437,7 +437,7 @@ def test_the_keyboard_moves_between_cells_and_pins(seen: Seen) -> None:
     assert seen("v.state.pinned") is None
     for _ in range(12):
         press("ArrowLeft")  # up to the edge
-    assert seen(place)[1] == min(seen("v.stage.current.grid.cell.map((c) => c % 8)"))
+    assert seen(place)[1] == min(seen("[...v.stage.current.grid.cell].map((c) => c % 8)"))
     before = seen("v.camera.zoom")
     press("+")
     assert seen("v.camera.zoom") > before
@@ -504,8 +504,8 @@ def test_names_do_not_overlap_and_increase_with_the_zoom(open_: Open, tmp_path: 
           const [grid, camera, labels] = [v.stage.current.grid, v.camera, v.stage.labels];
           const px = camera.scale / grid.size;
           const chosen = labels.choose(grid, px);
-          return grid.cell.map((_, i) => i).filter((i) => !chosen || chosen.has(i)).map((i) => {
-            const name = labels.sprite(labels.first(grid, i), chosen ? Infinity : px - 10);
+          return [...grid.cell.keys()].filter((i) => !chosen || chosen.has(i)).map((i) => {
+            const name = labels.sprite(grid.first(i), chosen ? Infinity : px - 10);
             const [column, row] = [grid.column(i), grid.row(i)];
             const [x, y] = camera.toScreen((column + .5) / grid.size, (row + 1) / grid.size);
             return [x - name.width / 2, y - 19, x + name.width / 2, y - 1];
@@ -606,6 +606,71 @@ def test_tiles_are_loaded_in_view_and_few_are_kept(open_: Open, tmp_path: Path) 
     near = [url for url in seen.asked if "/tiles/m0-g90-0-" in url]
     assert 0 < len(near) < 9
     assert seen("v.tiles.drawn.size <= v.tiles.limit && v.tiles.pictures.size <= 32")
+
+
+# Counts what is drawn and decoded by each frame, and the bitmaps that were opened and not closed.
+COUNT = """(() => {
+  const counts = (window.counts = {open: 0, frames: []});
+  const [decode, close] = [createImageBitmap, ImageBitmap.prototype.close];
+  const canvas = OffscreenCanvas.prototype;
+  const complete = canvas.transferToImageBitmap;
+  window.createImageBitmap = (...all) => decode(...all).finally(() => counts.open++);
+  canvas.transferToImageBitmap = function () {
+    counts.open++;
+    return complete.call(this);
+  };
+  ImageBitmap.prototype.close = function () {
+    if (this.width) counts.open--;
+    close.call(this);
+  };
+  const {stage, tiles} = v;
+  const draw = stage.draw.bind(stage);
+  stage.draw = (now) => {
+    const more = draw(now);
+    counts.frames.push([tiles.asked, stage.stats.labels, tiles.loading.size, tiles.jobs.size]);
+    return more;
+  };
+})()"""
+
+
+def test_work_and_memory_grow_with_the_view_and_not_with_the_map(
+    open_: Open, tmp_path: Path
+) -> None:
+    path = viewer_atlas.make(
+        tmp_path / "atlas", sizes=(8, 32, 96), layers=1, count=20_000, classes=CLASSES[:5]
+    )
+    export_folder(path)
+    seen = open_((path / "index.html").as_uri())
+    cells = len(json.loads((path / "atlas.json").read_text())["maps"][0]["grids"][2]["cells"])
+    assert cells > 5000
+    loaded = {url.rsplit("/", 1)[1] for url in seen.asked if "/data/" in url}
+    assert loaded == {"atlas.js", "m0-g8.js"}
+    held = seen("v.tiles.drawn.size + v.tiles.pictures.size")
+    seen(COUNT)
+    for zoom in (1, 3, 9, 20):
+        for x, y in ((0.5, 0.5), (0.2, 0.4), (0.7, 0.8), (0.5, 0.2)):
+            seen("v.camera.set(...a)", [x, y, zoom])
+            seen.wait()
+    seen("v.light(2)")
+    seen.wait()
+    seen("v.light(null)")
+    seen.wait()
+    seen("v.pin({grid: v.stage.current.grid, i: 3000})")
+    seen.wait()
+    seen("v.pin(null)")
+    seen.wait()
+    assert seen("v.stage.current.grid.size") == 96
+    frames = seen("counts.frames")
+    tiles, names, loading, jobs = (max(column) for column in zip(*frames, strict=True))
+    # 40 cells of 16 px to a tile: with two grids in view while one fades into the other.
+    assert 0 < tiles <= 20 and 0 < names < 200 and loading <= 6 + 4 and jobs <= tiles
+    blocks, across = seen("[v.stage.labels.placed.blocks.size, v.stage.labels.placed.across]")
+    assert 0 < blocks < across**2 / 4  # at four places
+    assert seen("document.querySelectorAll('*').length") < 500
+    assert seen("v.tiles.drawn.size <= v.tiles.limit && v.tiles.pictures.size <= 32")
+    # Every bitmap that is not kept has been closed: those of thumbnails are kept too.
+    now = seen("v.tiles.drawn.size + v.tiles.pictures.size")
+    assert seen("counts.open") == now - held
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jatlas
+from jatlas.show._encode import packed
 
 NODE = shutil.which("node")
 SOURCE = Path(jatlas.__file__).parent / "show" / "viewer" / "src"
@@ -20,12 +21,14 @@ NAMES = (
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
-def run(module: str, names: str, body: str, data: Any = None) -> Any:
-    """Run the body of a function of `data` with names of a module imported."""
-    url = (SOURCE / module).as_uri()
+def run(modules: str | tuple[str, ...], names: str, body: str, data: Any = None) -> Any:
+    """Run the body of a function of `data` with names of one or more modules imported."""
+    modules = (modules,) if isinstance(modules, str) else modules
+    urls = json.dumps([(SOURCE / module).as_uri() for module in modules])
     script = f"""
         globalThis.matchMedia = () => ({{matches: true}});
-        const {{{names}}} = await import({json.dumps(url)});
+        const modules = await Promise.all({urls}.map((url) => import(url)));
+        const {{{names}}} = Object.assign({{}}, ...modules);
         const data = {json.dumps(data)};
         console.log(JSON.stringify((() => {{ {body} }})()));
     """
@@ -68,28 +71,47 @@ def test_a_link_reads_back_whatever_the_map_is_called() -> None:
         assert link.isascii() and " " not in link and link.count("#") == 1
 
 
-def test_overlaps_of_boxes_are_those_of_all_pairs() -> None:
+def test_names_are_placed_block_by_block_in_any_order() -> None:
     rng = np.random.default_rng(3)
-    corners, sides = rng.uniform(-500, 500, (200, 2)), rng.uniform(1, 300, (200, 2))
-    boxes = np.concatenate([corners, corners + sides], axis=1)
+    size, classes, px = 60, 30, 40.0
+    cells = np.flatnonzero(rng.random(size * size) < 0.9)
+    ids, values = rng.integers(-1, classes, len(cells)), rng.random(len(cells))
+    columns = {
+        "cell": packed(cells),
+        "count": packed(rng.integers(1, 500, len(cells))),
+        "per": 1,
+        "labels": packed(ids),
+        "values": packed(values),
+    }
     body = """
-        const taken = new Boxes(140);
-        return data.map((box) => {
-          const hit = taken.hits(box);
-          if (!hit) taken.add(box);
-          return hit;
-        });
+        const shape = {size: data.size, px: [8], tile: 8};
+        const grid = new Grid(0, "m0-g60", shape, data.columns);
+        const make = () => new Names("", grid, data.px, (id) => 60 + 4 * id);
+        const list = (names, cells) => cells.filter((i) => names.has(i));
+        const cells = [...grid.cell.keys()];
+        const orders = [cells, [...cells].reverse(), [...cells].sort((a, b) => a % 97 - b % 97)];
+        const found = orders.map((order) => list(make(), order).sort((a, b) => a - b));
+        const names = make();
+        const view = {left: 20, top: 20, right: 25, bottom: 25};
+        names.place(view, Infinity);
+        return [found, [...names.within(view)], names.blocks.size, names.across ** 2];
     """
-    hits = run("labels.js", "Boxes", body, boxes.tolist())
-    taken: list[np.ndarray] = []
-    for box, hit in zip(boxes, hits, strict=True):
-        overlaps = any(
-            (box[:2] < other[2:]).all() and (other[:2] < box[2:]).all() for other in taken
-        )
-        assert hit == overlaps
-        if not overlaps:
-            taken.append(box)
-    assert 5 < len(taken) < 150
+    modules = ("model.js", "labels.js")
+    data = {"size": size, "px": px, "columns": columns}
+    found, seen, placed, all_blocks = run(modules, "Grid, Names", body, data)
+    assert found[0] == found[1] == found[2]
+    # Work grows with the view: its 4 blocks, and neighbours that have an earlier turn.
+    assert set(seen) <= set(found[0]) and placed <= 20 and all_blocks == 64
+    named = np.array(found[0])
+    x, y = (cells % size + 0.5) * px, (cells // size + 1) * px
+    half = (60 + 4 * ids) / 2 + 14
+    dx, dy = np.abs(x[:, None] - x[named]), np.abs(y[:, None] - y[named])
+    collide = (dx < half[:, None] + half[named]) & (dy < 45)
+    collide |= (ids[:, None] == ids[named]) & (np.hypot(dx, dy) < 250)
+    collide[named, np.arange(len(named))] = False
+    assert not collide[named].any()
+    free = ~collide.any(1) & (ids >= 0)
+    assert set(np.flatnonzero(free)) == set(named)  # no other cell has room for its name
 
 
 def test_the_camera_maps_back_and_forth_and_zooms_around_a_point() -> None:

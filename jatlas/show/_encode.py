@@ -8,6 +8,9 @@ import numpy as np
 
 from jatlas.types import HostArray
 
+_WHOLE = ("<u1", "<i1", "<u2", "<i2", "<u4", "<i4")  # in the order in which they are tried
+_SINGLE = (float(np.finfo("<f4").min), float(np.finfo("<f4").max))
+
 
 def quantized(evidence: HostArray) -> dict[str, Any]:
     """Keep evidence as one byte per value, in units of 1/127 of the largest of its class.
@@ -37,6 +40,32 @@ def encoded(array: HostArray) -> str:
       'AQACAA=='
     """
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def packed(values: Any) -> dict[str, str]:
+    """Write numbers as base64 of an array of the smallest type that holds them.
+
+    Args:
+      values: whole numbers, or numbers that are kept in single precision; None is not a number.
+
+    Returns:
+      "type", such as "u2" for two bytes without a sign, and "data".
+
+    Example:
+      >>> packed([0, 300])
+      {'type': 'u2', 'data': 'AAAsAQ=='}
+      >>> packed([0.5, None])
+      {'type': 'f4', 'data': 'AAAAPwAAwH8='}
+    """
+    array = np.asarray(values)
+    if array.size and array.dtype.kind in "iu":
+        low, high = int(array.min()), int(array.max())
+        fits = (x for x in _WHOLE if np.iinfo(x).min <= low and high <= np.iinfo(x).max)
+        kind = next(fits, "<f8")
+    else:
+        kind = "<f4"
+        array = np.clip(array.astype(float), *_SINGLE)
+    return {"type": kind[1:], "data": encoded(array.astype(kind))}
 
 
 def rounded(value: float) -> float:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jatlas.show import _tiles as tiles
-from jatlas.show._encode import embeddable, encoded, quantized, rounded
+from jatlas.show._encode import embeddable, encoded, packed, quantized, rounded
 from jatlas.storage import (
     GridEntry,
     MapEntry,
@@ -277,19 +277,19 @@ def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dic
         labels += [index for index, _, _ in top] + [-1] * padding
         values += [rounded(value) for _, _, value in top] + [0.0] * padding
     columns: dict[str, Any] = {
-        "cell": grid.cells.tolist(),
-        "count": grid.counts,
+        "cell": packed(grid.cells),
+        "count": packed(grid.counts),
         "per": width,
-        "labels": labels,
-        "values": values,
+        "labels": packed(labels),
+        "values": packed(values),
     }
     if evidence is not None and evidence.shape[1] > width + _LOWEST:
         order = _lowest(evidence)
         lowest = np.take_along_axis(evidence, order, axis=1)
-        columns["against"] = order.ravel().tolist()
-        columns["against_values"] = [rounded(value) for value in lowest.ravel().tolist()]
+        columns["against"] = packed(order.ravel())
+        columns["against_values"] = packed([rounded(value) for value in lowest.ravel().tolist()])
     if grid.cosines is not None:
-        columns["cosine"] = [None if x is None else rounded(x) for x in grid.cosines]
+        columns["cosine"] = packed([None if x is None else rounded(x) for x in grid.cosines])
     if paths and grid.images is not None:
         columns["exemplars"] = grid.images
     return columns

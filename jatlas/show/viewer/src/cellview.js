@@ -59,8 +59,8 @@ function digits(value) {
 
 /** How well the icon matches the direction of its cell; null if unknown. */
 export function reached(grid, i) {
-  const cosine = grid.data.cosine?.[i];
-  if (cosine == null) return null;
+  const cosine = grid.cosine(i);
+  if (Number.isNaN(cosine)) return null;
   const bar = h("i");
   bar.style.width = `${Math.max(0, Math.min(1, cosine)) * 100}%`;
   return h("p", { class: "j-count", title: "Cosine similarity of the activation of the icon and the direction of the cell" },
@@ -83,7 +83,7 @@ export function exemplars(app, grid, i, maximum) {
       const canvas = h("canvas", { role: "img", "aria-label": `Example ${k + 1} of this cell` });
       canvas.width = canvas.height = px;
       canvas.getContext("2d").drawImage(picture, k * px, (i % about.chunk) * px, px, px, 0, 0, px, px);
-      const file = names?.[grid.data.exemplars?.[i]?.[k]];
+      const file = names?.[grid.images?.[i]?.[k]];
       if (file) canvas.title = file.slice(0, 300);
       return canvas;
     }));

@@ -55,10 +55,21 @@ export const ICONS = {
 
 /** Decode base64. */
 export function bytes(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
   const raw = atob(base64);
   const out = new Uint8Array(raw.length);
   for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
   return out;
+}
+
+const ARRAYS = {
+  u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i1: Int8Array, i2: Int16Array, i4: Int32Array,
+  f4: Float32Array, f8: Float64Array,
+};
+
+/** Decode an array of numbers: {type, data}. */
+export function numbers({ type, data }) {
+  return new ARRAYS[type](bytes(data).buffer);
 }
 
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);

@@ -1,20 +1,36 @@
 // The content of an atlas, read part by part.
 
-import { bytes } from "./dom.js";
+import { bytes, numbers } from "./dom.js";
 
 /** One grid: columns of numbers, one entry per cell that has an icon. */
 export class Grid {
   constructor(map, prefix, shape, data) {
     Object.assign(this, { map, prefix, size: shape.size, px: shape.px, tile: shape.tile, shape });
-    this.cell = data.cell;
-    this.count = data.count;
-    this.data = data;
+    this.per = data.per;
+    this.images = data.exemplars;
+    this.encoded = data;
+    this.decoded = {};
+    this.cell = this.read("cell");
+    this.count = this.read("count");
     this.at = new Int32Array(this.size * this.size).fill(-1);
-    this.cell.forEach((cell, i) => (this.at[cell] = i));
-    const total = this.count.reduce((a, b) => a + b, 0);
+    let total = 0;
+    this.largest = 1;
+    for (let i = 0; i < this.cell.length; i++) {
+      this.at[this.cell[i]] = i;
+      total += this.count[i];
+      this.largest = Math.max(this.largest, this.count[i]);
+    }
     this.average = total / (this.size * this.size) || 1;
-    this.largest = this.count.reduce((a, b) => Math.max(a, b), 1);
     this.byTile = new Map();
+  }
+
+  /** A column of numbers, decoded when it is first asked for; undefined if the atlas lacks it. */
+  read(name) {
+    if (this.encoded[name]) {
+      this.decoded[name] = numbers(this.encoded[name]);
+      this.encoded[name] = null;
+    }
+    return this.decoded[name];
   }
 
   row(i) {
@@ -48,28 +64,48 @@ export class Grid {
 
   /** Top classes of a cell: [class, evidence], by descending evidence. */
   labels(i) {
-    return pairs(this.data.labels, this.data.values, this.data.per, i);
+    return pairs(this.read("labels"), this.read("values"), this.per, i);
   }
 
   /** Classes with the most negative evidence: [class, evidence], by ascending evidence. */
   against(i) {
-    const { against, against_values: values } = this.data;
-    return against ? pairs(against, values, against.length / this.cell.length, i) : [];
+    const against = this.read("against");
+    return against ? pairs(against, this.read("against_values"), against.length / this.cell.length, i) : [];
   }
 
-  /** Map from "column-row" of each tile of a level to its cells. */
-  tiles(level) {
-    if (!this.byTile.has(level)) {
-      const step = this.tile << level;
-      const cells = new Map();
-      for (let i = 0; i < this.cell.length; i++) {
-        const key = `${Math.floor(this.column(i) / step)}-${Math.floor(this.row(i) / step)}`;
-        if (!cells.has(key)) cells.set(key, []);
-        cells.get(key).push(i);
+  /** Class with the most evidence in a cell, undefined if it has none. */
+  first(i) {
+    const id = this.per ? this.read("labels")[i * this.per] : -1;
+    return id >= 0 ? id : undefined;
+  }
+
+  /** How well the icon matches the direction of its cell: a cosine, NaN if unknown. */
+  cosine(i) {
+    return this.read("cosine")?.[i] ?? NaN;
+  }
+
+  /** The cells in a rectangle of rows and columns, row by row; the ends are not included. */
+  within(left, top, right, bottom) {
+    const cells = [];
+    for (let row = top; row < Math.min(bottom, this.size); row++) {
+      for (let column = left; column < Math.min(right, this.size); column++) {
+        const i = this.at[row * this.size + column];
+        if (i >= 0) cells.push(i);
       }
-      this.byTile.set(level, cells);
     }
-    return this.byTile.get(level);
+    return cells;
+  }
+
+  /** The cells of a tile, found when it first comes into view. */
+  tileCells(level, x, y) {
+    const key = `${level}-${x}-${y}`;
+    let cells = this.byTile.get(key);
+    if (!cells) {
+      const step = this.tile << level;
+      cells = Int32Array.from(this.within(x * step, y * step, (x + 1) * step, (y + 1) * step));
+      this.byTile.set(key, cells);
+    }
+    return cells;
   }
 
   /** Fraction of the cell's side that an icon fills: its area shows the number of samples. */
@@ -80,11 +116,24 @@ export class Grid {
 
 function pairs(ids, values, per, i) {
   const labels = [];
-  for (let j = i * per; j < (i + 1) * per; j++) if (ids[j] >= 0) labels.push([ids[j], values[j]]);
+  // The values have four digits, as single-precision numbers: 0.1234 is not to be 0.12340000271.
+  for (let j = i * per; j < (i + 1) * per; j++) if (ids[j] >= 0) labels.push([ids[j], Number(values[j].toPrecision(4))]);
   return labels;
 }
 
+/** Values of a coarser grid at the cells of a grid; 0 where it has no cell. */
+function resampled(grid, coarse, values) {
+  const at = Int32Array.from({ length: grid.size }, (_, k) => Math.floor(((k + 0.5) * coarse.size) / grid.size));
+  const out = new Float32Array(grid.cell.length);
+  for (let i = 0; i < out.length; i++) {
+    const j = coarse.at[at[grid.row(i)] * coarse.size + at[grid.column(i)]];
+    if (j >= 0) out[i] = values[j];
+  }
+  return out;
+}
+
 const MAX_HEATS = 40; // classes whose evidence is kept, one number per cell each
+const MAX_EVIDENCE = 40; // parts of evidence that are kept, a quarter of a megabyte each
 
 export class Model {
   constructor(manifest, source) {
@@ -94,6 +143,7 @@ export class Model {
     this.classes = manifest.classes;
     this.kept = new Map();
     this.heats = new Set(); // names, oldest first
+    this.evidence = new Set(); // likewise
   }
 
   name(index) {
@@ -118,13 +168,7 @@ export class Model {
   /** Evidence of every cell of a grid for one class: {values, high, low}. */
   heat(grid, index) {
     const name = `${grid.prefix}-class${index}`;
-    this.heats.delete(name);
-    this.heats.add(name);
-    for (const old of this.heats) {
-      if (this.heats.size <= MAX_HEATS) break;
-      this.heats.delete(old);
-      this.kept.delete(old);
-    }
+    this.#keep(this.heats, name, MAX_HEATS);
     return this.#once(name, async () => {
       const values = await this.#evidence(grid, index);
       let high = 0;
@@ -150,17 +194,18 @@ export class Model {
       // Its evidence was left out as too large: use that of the next coarser grid.
       const coarse = await this.grid(grid.map, others.at(-1).size);
       const values = await this.#exact(coarse, index);
-      return Float32Array.from(grid.cell, (_, i) => values[coarse.find(...grid.centre(i))] ?? 0);
+      return resampled(grid, coarse, values);
     }
     const values = new Float32Array(grid.cell.length);
-    const { labels, values: top, per } = grid.data;
-    labels.forEach((id, j) => id === index && (values[Math.floor(j / per)] = top[j]));
+    const [labels, top] = [grid.read("labels"), grid.read("values")];
+    labels.forEach((id, j) => id === index && (values[Math.floor(j / grid.per)] = top[j]));
     return values;
   }
 
   async #exact(grid, index) {
     const { chunk } = grid.shape.evidence;
     const part = `${grid.prefix}-e${Math.floor(index / chunk)}`;
+    this.#keep(this.evidence, part, MAX_EVIDENCE);
     const { scale, values } = await this.#once(part, async () => {
       const data = await this.#take(part);
       return { scale: data.scale, values: new Int8Array(bytes(data.values).buffer) };
@@ -196,6 +241,17 @@ export class Model {
       if (row * size + column === cell) members.push(i / 2);
     }
     return members;
+  }
+
+  /** Move a name to the end of a set, and drop what its oldest names stand for. */
+  #keep(names, name, limit) {
+    names.delete(name);
+    names.add(name);
+    for (const old of names) {
+      if (names.size <= limit) return;
+      names.delete(old);
+      this.kept.delete(old);
+    }
   }
 
   async #take(name) {

@@ -3,13 +3,21 @@
 const plain = (text) =>
   text.slice(0, 200).normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
 
+let prepared = { names: null, plain: [] }; // so that each letter typed does not prepare them again
+
+function prepare(names) {
+  if (prepared.names !== names) prepared = { names, plain: names.map(plain) };
+  return prepared.plain;
+}
+
 /** Return the classes that match best: [{index, name, score}], best first. */
 export function search(query, names, limit = 8) {
   const wanted = plain(query);
   if (!wanted) return [];
   const matches = [];
+  const known = prepare(names);
   names.forEach((name, index) => {
-    const score = rate(wanted, plain(name));
+    const score = rate(wanted, known[index]);
     if (score > 0) matches.push({ index, name, score });
   });
   matches.sort((a, b) => b.score - a.score || a.index - b.index);

@@ -196,11 +196,13 @@ export class Viewer {
   stand(grid, i) {
     Object.assign(this.state, { cursor: i, cursorGrid: grid });
     if (i >= 0) {
-      this.#intoView(grid, i);
-      this.card.show(grid, i);
-      Object.assign(this.state, { hover: i, hoverGrid: grid });
       this.say(describe(this, grid, i));
       if (this.state.pinned) this.pin({ grid, i });
+      else {
+        this.#intoView(grid, i);
+        this.card.show(grid, i);
+        Object.assign(this.state, { hover: i, hoverGrid: grid });
+      }
     } else if (this.card.shown && this.state.hover >= 0) this.#hover();
     this.changed();
   }
