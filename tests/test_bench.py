@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from atlases import make_images
 from helpers import tiny_network, tiny_params
 
-from jatlas import bench
+from jatlas import bench, collect
 from jatlas.arrange import UMAP
 from jatlas.bench import _machine as machine
 from jatlas.bench import _render as rendering
@@ -149,7 +150,8 @@ def test_regimes_have_the_size_that_was_asked_for() -> None:
 
 @pytest.mark.slow
 def test_extraction_is_measured() -> None:
-    small, large = extract_speed(batch_size=2), extract_speed(batch_size=16)
+    source = collect.arrays(np.zeros((20, 16, 16, 3), np.uint8))
+    small, large = (extract_speed(batch_size=size, source=source) for size in (2, 16))
     for batch_size, speed in ((2, small), (16, large)):
         assert_positive(speed)
         assert speed.batch_size == batch_size
@@ -253,7 +255,11 @@ def test_the_commands_print_a_table_and_write_json(
             layer="conv2", icons=20, size=10, steps=LONG, json=tmp_path / "render.json", **common
         ),
         "extract": command.BenchExtract(
-            layer="conv1", batch_size=(2, 16), json=tmp_path / "extract.json", **common
+            layer="conv1",
+            batch_size=(2, 16),
+            images=make_images(tmp_path / "images"),
+            json=tmp_path / "extract.json",
+            **common,
         ),
         "layout": command.BenchLayout(
             points=(60,), channels=6, repeat=1, json=tmp_path / "layout.json"
@@ -271,6 +277,8 @@ def test_the_commands_print_a_table_and_write_json(
     assert set(rendered) == {field.name for field in dataclasses.fields(bench.RenderSpeed)}
     assert rendered["ms_per_icon_step"] > 0
     assert [speed["batch_size"] for speed in results["extract"]] == [2, 16]
+    for speed in results["extract"]:
+        assert speed["decoded_per_s"] > speed["collected_per_s"] > 0
     printed = capsys.readouterr().out
     for words in ("20 icons of conv2, tiny", "ms per icon step", "images per s", "map s"):
         assert words in printed

@@ -12,7 +12,9 @@ from tyro.conf import UseAppendAction, arg, subcommand
 from jatlas import bench
 from jatlas.arrange import UMAP
 from jatlas.cli._session import open_network, start_jax
+from jatlas.collect import as_source
 from jatlas.storage import check_file, files
+from jatlas.types import Run
 from jatlas.visualize import Precision, RenderConfig, paper
 
 
@@ -83,9 +85,11 @@ class BenchRender:
 class BenchExtract:
     """Measure how many images per second the network processes, with the evidence of a sample.
 
-    Images are in memory; decoding them is not measured.
+    Images are in memory; those of a folder are also decoded, alone and beside the extraction.
 
     Attributes:
+      images: folder of images to decode.
+      workers: threads that decode them.
       network: network to run.
       layer: layer to sample.
       size: side of the images in pixels. Without it, the network's own.
@@ -95,6 +99,8 @@ class BenchExtract:
       json: file to write the results to.
     """
 
+    images: Path | None = None
+    workers: int = Run.workers
     network: str = "googlenet_bvlc"
     layer: str = "mixed4c"
     size: int | None = None
@@ -107,6 +113,8 @@ class BenchExtract:
         """Measure, print a table, and write JSON if asked to."""
         _prepare(self.json)
         network, params = open_network(self.network)
+        size = self.size or network.input_size
+        source = None if self.images is None else as_source(self.images, size=size)
         speeds = [
             bench.bench_extract(
                 network,
@@ -117,10 +125,11 @@ class BenchExtract:
                 batch_size=batch_size,
                 per_image=self.per_image,
                 repeat=self.repeat,
+                source=source,
+                workers=self.workers,
             )
             for batch_size in self.batch_size or (32,)
         ]
-        size = self.size or network.input_size
         title = f"extract: {self.layer}, {self.network}, {size} px, {self.per_image} per image"
         _show(self, title, *speeds)
 
