@@ -188,6 +188,22 @@ def test_equal_configs_are_traced_once() -> None:
 
 
 @pytest.mark.slow
+def test_calls_of_any_size_share_a_program_and_give_the_same_icons(icons: Icons) -> None:
+    network, traces = counting_network()
+    known = 0
+    for count in (5, 2, 11):
+        parts = render_each(
+            network, tiny_params(), DIRECTIONS[:count],
+            layer="conv2", key=KEY, config=CONFIG, run=QUIET, shared=11,
+        )  # fmt: skip
+        ((part, made),) = parts
+        assert part == slice(0, count) and len(made) == count
+        assert_close(made, icons, slice(0, count))
+        known = known or len(traces)
+        assert len(traces) == known
+
+
+@pytest.mark.slow
 def test_each_chunk_is_yielded_when_it_is_done(icons: Icons) -> None:
     parts = render_each(
         tiny_network(),
