@@ -19,6 +19,7 @@ import numpy as np
 import optax
 
 from jatlas.arrange._graph import Graph
+from jatlas.arrange._memory import return_freed
 from jatlas.types import Array, HostArray, Key, progress_bar
 
 EPOCHS, EPOCHS_OF_MANY, MANY = 500, 200, 10_000
@@ -99,6 +100,8 @@ def optimize(
                 points, state, indices, weights, movable, keys[part], rates[part], a=a, b=b
             )
             points.block_until_ready()
+            if len(points) >= MANY:
+                return_freed()
             bar.update(len(rates[part]))
     return points
 
