@@ -63,8 +63,9 @@ def mosaic(
       (size * px, size * px, 3) uint8.
 
     Example:
-      >>> mosaic(np.zeros((1, 8, 8, 3), np.uint8), np.array([1]), size=2, px=1)[:, :, 0].tolist()
-      [[255, 0], [255, 255]]
+      >>> mosaic(np.zeros((1, 8, 8, 3), np.uint8), np.array([1]), size=2, px=8)[::8, ::8, 0]
+      array([[255,   0],
+             [255, 255]], dtype=uint8)
     """
     laid_out = np.full((size, px, size * px, 3), WHITE, np.uint8)
     starts = np.searchsorted(cells, np.arange(size + 1) * size)

@@ -17,7 +17,7 @@ import pytest
 from atlases import make_images
 
 from jatlas import BuildConfig, RandomViews, RenderConfig, Run
-from jatlas.build import _build
+from jatlas.build import _build, _draw_map
 from jatlas.build import _identity as identity
 from jatlas.explain import _selection
 
@@ -54,7 +54,7 @@ def short_builds() -> Iterator[None]:
 
     version = functools.cache(importlib.metadata.version)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_build, "layout", layout)
+        patch.setattr(_draw_map, "layout", layout)
         patch.setattr(_build, "prepare_layout", lambda config, **known: None)
         patch.setattr(_selection, "layout", layout)
         patch.setattr(identity.importlib.metadata, "version", version)
