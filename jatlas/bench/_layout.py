@@ -12,7 +12,7 @@ import numpy as np
 
 from jatlas.arrange import UMAP, map_quality, umap, umap_neighbors
 from jatlas.bench import _machine as on
-from jatlas.types import HostArray, Key, checks
+from jatlas.types import HostArray, Key, checks, take
 
 _CLUSTERS = 50
 
@@ -117,7 +117,7 @@ def _some(vectors: HostArray, points: int, key: Key) -> HostArray:
     if len(vectors) == points:
         return vectors
     rows = np.asarray(jax.random.permutation(key, np.arange(len(vectors), dtype=np.int32)))
-    return np.asarray(vectors[np.sort(rows[:points])])
+    return np.asarray(take(vectors, np.sort(rows[:points])))
 
 
 def _clusters(points: int, channels: int) -> HostArray:
