@@ -278,7 +278,7 @@ def test_the_commands_print_a_table_and_write_json(
     assert rendered["ms_per_icon_step"] > 0
     assert [speed["batch_size"] for speed in results["extract"]] == [2, 16]
     for speed in results["extract"]:
-        assert speed["decoded_per_s"] > speed["collected_per_s"] > 0
+        assert min(speed["decoded_per_s"], speed["collected_per_s"]) > 0
     printed = capsys.readouterr().out
     for words in ("20 icons of conv2, tiny", "ms per icon step", "images per s", "map s"):
         assert words in printed
