@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,7 +14,7 @@ from jatlas.collect import ImageSource
 from jatlas.explain import Exemplars, exemplars
 from jatlas.pixels import to_uint8
 from jatlas.records import Icons, Samples
-from jatlas.storage import CachedStage
+from jatlas.storage import Arrays, CachedStage
 from jatlas.types import HostArray
 
 _COLOUR_PX = 16
@@ -40,22 +42,36 @@ def draw_cells(
     Returns:
       Icons, uint8, whose scores and cosines are not known.
     """
-    kept = stage.get()
-    if kept is not None:
-        return Icons(images=kept["images"], scores=kept["scores"], cosines=kept["cosines"])
-    pictures = None
-    if can_reread(images):
-        near = nearest_samples(means, samples, config=config, count=1)
-        crops = thumbnails(
-            None, None, images, samples.source, near.rows,
-            layer="", px=config.icons.icon_size, folder=stage.folder,
-        )  # fmt: skip
-        pictures = None if crops is None else crops[:, 0]
-    if pictures is None:
-        pictures = colours(means)
-    unknown = np.full(len(means), np.nan, np.float32)
-    stage.put({"images": pictures, "scores": unknown, "cosines": unknown})
-    return Icons(images=pictures, scores=unknown, cosines=unknown)
+
+    def draw() -> Arrays:
+        pictures = _images(means, samples, images, config, folder=stage.folder)
+        unknown = np.full(len(means), np.nan, np.float32)
+        return {
+            "images": colours(means) if pictures is None else pictures,
+            "scores": unknown,
+            "cosines": unknown,
+        }
+
+    return Icons(**stage.once(draw))
+
+
+def _images(
+    means: HostArray,
+    samples: Samples,
+    images: ImageSource | None,
+    config: CellConfig,
+    *,
+    folder: Path | None,
+) -> HostArray | None:
+    """Return the image of the sample nearest to each cell; None if they cannot be read."""
+    if not can_reread(images):
+        return None
+    near = nearest_samples(means, samples, config=config, count=1)
+    pictures = thumbnails(
+        None, None, images, samples.source, near.rows,
+        layer="", px=config.icons.icon_size, folder=folder,
+    )  # fmt: skip
+    return None if pictures is None else pictures[:, 0]
 
 
 def nearest_samples(

@@ -182,7 +182,7 @@ def draw_icons(
     """
     complete = stage.get()
     if complete is not None:
-        return _as_icons(complete)
+        return Icons(**complete)
     stored = ((name, stage.get(name)) for name in stage.pieces())
     kept = {name: piece for name, piece in stored if piece is not None}
     known = {int(cell) for piece in kept.values() for cell in piece["cells"]}
@@ -225,10 +225,6 @@ def _joined(pieces: list[Arrays], *, folder: Path | None) -> Icons:
         images.append(pieces[place[stretch[0]]]["images"][first : first + len(stretch)])
     numbers = {x: np.concatenate([piece[x] for piece in pieces])[order] for x in _NUMBERS}
     return Icons(images=images.array(), **numbers)
-
-
-def _as_icons(arrays: Arrays) -> Icons:
-    return Icons(images=arrays["images"], scores=arrays["scores"], cosines=arrays["cosines"])
 
 
 def _exemplars(

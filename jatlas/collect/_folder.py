@@ -4,9 +4,8 @@ import dataclasses
 import hashlib
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from jatlas.collect._decode import ImageError, decode, decoder, no_file, suffixe
 from jatlas.collect._listing import first_of, walk, written_by_jatlas
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load
-from jatlas.types import checks, one_line
+from jatlas.types import checks, in_order, one_line
 
 log = logging.getLogger(__name__)
 
@@ -233,14 +232,4 @@ def load_ahead(
     Yields:
       The images, in the order of the indices. The threads end before a call of `close` returns.
     """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="jatlas-images")
-    pending: deque[Future[Loaded]] = deque()
-    try:
-        for index in indices:
-            pending.append(pool.submit(load_one, index))
-            if len(pending) > AHEAD * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return in_order(load_one, indices, workers=workers, ahead=AHEAD * workers, name="jatlas-images")

@@ -32,7 +32,7 @@ from jatlas.storage import (
     read_names,
     read_sums,
 )
-from jatlas.types import HostArray, checks
+from jatlas.types import HostArray, blocks, checks
 
 FORMAT = "jatlas-viewer/1"
 
@@ -297,7 +297,7 @@ def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dic
 
 def _lowest(evidence: HostArray) -> HostArray:
     """Return the classes with the least evidence in each cell, least first."""
-    parts = (evidence[first : first + _SORTED] for first in range(0, len(evidence), _SORTED))
+    parts = blocks(evidence, _SORTED)
     some = [np.sort(np.argpartition(part, _LOWEST, axis=1)[:, :_LOWEST]) for part in parts]
     low = np.concatenate(some)
     order = np.argsort(np.take_along_axis(evidence, low, axis=1), axis=1, kind="stable")

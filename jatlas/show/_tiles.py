@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import collections
+import functools
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
 from jatlas.pixels import WHITE, mosaic
-from jatlas.types import HostArray, release
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
+from jatlas.types import HostArray, in_order, release
 
 TILE_PX = 640
 """About the width of a tile: few enough to draw 60 times a second, small enough to load lazily."""
@@ -27,6 +23,7 @@ _SMALLEST_ICON = 8
 _QUALITY = 90
 _SATURATION = 1.8
 _THREADS = min(4, os.cpu_count() or 1)
+_on_threads = functools.partial(in_order, workers=_THREADS, ahead=2 * _THREADS)
 
 
 class Tile(NamedTuple):
@@ -111,7 +108,9 @@ def cut(icons: HostArray, cells: HostArray, *, size: int) -> Iterator[Tile]:
         for column in range(count)
         for picture in _below(icons, place, shape, top, row, column)
     )
-    yield from in_order(lambda one: Tile(*one[:3], jpeg(one[3])), drawn)
+    yield from _on_threads(
+        lambda one: Tile(one.level, one.column, one.row, jpeg(one.picture)), drawn
+    )
 
 
 def _below(
@@ -158,18 +157,6 @@ def _picture(icons: HostArray, place: HostArray) -> Image.Image:
     return Image.fromarray(table.reshape(place.shape[0] * px, place.shape[1] * px, 3))
 
 
-def in_order(function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-    """Apply a function that releases the interpreter's lock in threads, a few items ahead."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        waiting: collections.deque[Future[_Out]] = collections.deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * _THREADS:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
 def strips(crops: HostArray, *, chunk: int) -> Iterator[bytes]:
     """Lay exemplars out in pictures of `chunk` cells each, one row of crops per cell.
 
@@ -187,7 +174,7 @@ def strips(crops: HostArray, *, chunk: int) -> Iterator[bytes]:
         release(crops)
         return jpeg(Image.fromarray(part))
 
-    yield from in_order(picture, range(0, len(crops), chunk))
+    yield from _on_threads(picture, range(0, len(crops), chunk))
 
 
 def thumbnail(icons: HostArray, cells: HostArray, *, size: int) -> bytes:

@@ -30,7 +30,7 @@ from jatlas.storage._reading import read_arrays as read_arrays
 from jatlas.storage._reading import read_json as read_json
 from jatlas.storage._reading import read_text as read_text
 from jatlas.storage._reading import verify as verify
-from jatlas.types import HostArray, release
+from jatlas.types import HostArray, blocks
 
 _BLOCK = 2**26  # bytes that are written at once
 _ONE_LINE = 6  # how deep in JSON a value is one line: a cell, in the cells of a grid of a map
@@ -116,10 +116,8 @@ def write_array(path: Path, array: HostArray) -> None:
         # Not np.save, which on a full disk says how many bytes, but not why.
         header = np.lib.format.header_data_from_array_1_0(array)
         np.lib.format.write_array_header_1_0(file, header)
-        content = array.data.cast("B") if array.size else memoryview(b"")
-        for first in range(0, len(content), _BLOCK):
-            file.write(content[first : first + _BLOCK])
-            release(array)
+        for block in blocks(array.reshape(-1).view(np.uint8), _BLOCK):
+            file.write(block.data)
 
 
 def write_arrays(path: Path, arrays: dict[str, HostArray]) -> None:

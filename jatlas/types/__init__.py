@@ -13,3 +13,4 @@ from jatlas.types._names import Key as Key
 from jatlas.types._names import Params as Params
 from jatlas.types._progress import progress_bar as progress_bar
 from jatlas.types._run import Run as Run
+from jatlas.types._threads import in_order as in_order
