@@ -2,18 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 # Most of the time is XLA compiling programs that run for milliseconds. With these settings it takes
 # a third of the time. Workers, and processes that tests start, inherit them.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-if "XLA_FLAGS" not in os.environ:
-    flags = "--xla_backend_optimization_level=1"
-    if version("jaxlib").startswith("0.10."):  # 0.12 exits: unknown flag
-        flags += " --xla_cpu_use_fusion_emitters=false"
-    os.environ["XLA_FLAGS"] = flags
 # Compiled programs are kept, for all workers and for the next run; --cache-clear removes them.
 # What is in the user's folder could hide what is tested.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
@@ -35,6 +29,7 @@ from jatlas.cli import _session as session
 from jatlas.model import GOOGLENET_BVLC, Network, inception_v1, read_weight_file
 from jatlas.types import Params
 
+session.compile_sooner()
 # Started now, with one device: a command would make each core one, and results for another number
 # of devices differ by rounding from those of other workers.
 jax.devices()
