@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
 import pytest
 import viewer_atlas
 from viewer_atlas import CLASSES, HOSTILE
 
+import jatlas
 from jatlas.show import PackConfig, export_folder, export_html, serving, widget
 from jatlas.show._export import ASSETS
 
@@ -317,6 +320,23 @@ def test_the_search_box_suggests_classes_of_the_atlas(seen: Seen) -> None:
     hint = seen.page.locator(".j-input").get_attribute("placeholder")
     names = hint.removesuffix("…").strip().split(", ")
     assert names and set(names) <= {name.split(",")[0] for name in CLASSES}
+
+
+def test_without_classes_nothing_is_said_of_them(open_: Open, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    jatlas.build_from(
+        rng.random((60, 4)), points=rng.random((60, 2)), grids=(4,), key=jax.random.key(0),
+        out=tmp_path / "own", run=jatlas.Run(progress=False),
+    )  # fmt: skip
+    seen = open_((tmp_path / "own" / "index.html").as_uri())
+    seen("v.pin({grid: v.stage.current.grid, i: 3})")
+    seen.wait()
+    text = seen.page.inner_text(".jatlas")
+    assert "Average of" in text or "1 activation" in text
+    for absent in ("Find a class", "Names", "Evidence", "Unnamed", "The icon is"):
+        assert absent not in text, absent
+    seen.page.keyboard.press("/")
+    assert seen("v.root.dataset.drawer") != "open"
 
 
 def test_the_minimap_shows_what_is_in_view(seen: Seen) -> None:

@@ -279,6 +279,7 @@ export class Viewer {
   }
 
   find() {
+    if (!this.rail.input) return; // there are no classes
     this.drawer(true);
     this.rail.input.focus();
   }
