@@ -72,7 +72,7 @@ def test_flags_that_xla_was_given_are_kept(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.10.2")
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=3 --xla_dump_to=x")
     for _ in range(2):
-        session.compile_sooner()
+        session.compile_faster()
         assert os.environ["XLA_FLAGS"].split() == [
             "--xla_cpu_use_fusion_emitters=false",
             "--xla_backend_optimization_level=3",
@@ -86,7 +86,7 @@ def test_no_flag_is_set_that_this_version_of_xla_does_not_know(
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
     monkeypatch.delenv("XLA_FLAGS", raising=False)
-    session.compile_sooner()
+    session.compile_faster()
     assert os.environ["XLA_FLAGS"] == "--xla_backend_optimization_level=1"
 
 

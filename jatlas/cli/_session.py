@@ -71,15 +71,15 @@ def keep_compiled() -> None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
-def compile_sooner() -> None:
-    """Have XLA optimize programs less, where XLA_FLAGS does not say how much.
+def compile_faster() -> None:
+    """Lower XLA's optimization level, unless XLA_FLAGS sets it.
 
-    For what compiles longer than it runs; after JAX has started it has no effect. On 2 cores
-    `jatlas demo` took 54 to 60 s instead of 73 to 80. `jatlas build` is better without: extraction
-    with GoogLeNet became 5 to 10 % slower, optimizing icons about 4 %.
+    For commands that spend longer compiling than running; no effect once JAX has started. On 2
+    cores a cold `jatlas demo` took 55 and 58 s instead of 69 to 80. `jatlas build` is better off
+    without: extraction with GoogLeNet became 5 to 10 % slower, rendering about 4 %.
     """
     flags = ["--xla_backend_optimization_level=1"]
-    if importlib.metadata.version("jaxlib").startswith("0.10."):  # others do not know it, and exit
+    if importlib.metadata.version("jaxlib").startswith("0.10."):  # later ones exit: unknown
         flags.append("--xla_cpu_use_fusion_emitters=false")
     given = os.environ.get("XLA_FLAGS", "")
     missing = [flag for flag in flags if flag.partition("=")[0] not in given]

@@ -68,7 +68,7 @@ class Demo:
     def run(self) -> None:
         """Build the atlas, say what was made, and open it."""
         begin = time.perf_counter()
-        session.compile_sooner()
+        session.compile_faster()
         out = self.out or Path(tempfile.mkdtemp(prefix="jatlas-")) / "atlas"
         if self.out is None:
             log.info("building in %s; if it is interrupted, --out %s resumes", out, out)

@@ -20,25 +20,25 @@ export class Details {
     const { grid, i, map } = pinned;
     const [top] = grid.labels(i);
     const name = top ? app.model.name(top[0]) : "Unnamed cell";
-    const named = app.model.classes.length > 0;
-    const rendered = !Number.isNaN(grid.cosine(i)); // else an image of a sample, or a colour
+    const { hasClasses } = app.model;
+    const match = reached(grid, i); // null if the icon was not rendered: an image of a sample, or a colour
     const against = grid.against(i).filter(([, value]) => value < 0);
     const pick = (index) => app.light(index);
     const real = exemplars(app, grid, i, 20);
     put(this.body,
       h("p", { class: "j-eyebrow" }, text(app.model.maps[map].title.slice(0, 80)),
         ` · row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`),
-      named && h("h2", { class: "j-cell-title" }, text(shortName(name, 60))),
+      hasClasses && h("h2", { class: "j-cell-title" }, text(shortName(name, 60))),
       h("div", { class: "j-card-icon" }, bigIcon(app, grid, i, 296)),
-      counted(grid, i), reached(grid, i),
+      counted(grid, i), match,
       real && h("h3", {}, "Examples"), real,
-      named && h("h3", {}, "Evidence for"), named && bars(app, grid.labels(i), pick),
+      hasClasses && h("h3", {}, "Evidence for"), hasClasses && bars(app, grid.labels(i), pick),
       against.length > 0 && h("h3", {}, "Evidence against"),
       against.length > 0 && bars(app, against, pick),
       ...this.#elsewhere(pinned),
-      (named || rendered) && h("p", { class: "j-note" },
-        named && "Evidence is a first-order estimate of how much this average activation adds to the logit of a class. ",
-        rendered && "The icon is one image that excites the layer in this direction; there are many others."));
+      (hasClasses || match) && h("p", { class: "j-note" },
+        hasClasses && "Evidence is a first-order estimate of how much this average activation adds to the logit of a class. ",
+        match && "The icon is one image that excites the layer in this direction; there are many others."));
     this.body.scrollTop = 0;
   }
 

@@ -146,6 +146,10 @@ export class Model {
     this.evidence = new Set(); // likewise
   }
 
+  get hasClasses() {
+    return this.classes.length > 0;
+  }
+
   name(index) {
     return this.classes[index] ?? `class ${index}`;
   }

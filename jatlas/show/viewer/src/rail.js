@@ -16,7 +16,7 @@ export class Rail {
     this.element = h("aside", { class: "j-rail", "aria-label": "Atlas" },
       h("header", {}, h("p", { class: "j-eyebrow" }, "Activation atlas", close), this.title, this.about),
       ...this.#maps(),
-      app.model.classes.length > 0 && this.#section("Find a class", this.#search(), this.lit),
+      app.model.hasClasses && this.#section("Find a class", this.#search(), this.lit),
       this.#section("Display", this.#drawing()),
       this.#footer());
   }
@@ -141,7 +141,7 @@ export class Rail {
     return h("div", { class: "j-drawing" },
       row("Detail", this.detail.element),
       row("Icons", h("span", { class: "j-slider" }, h("small", {}, "by count"), this.density, h("small", {}, "full"))),
-      app.model.classes.length > 0 &&
+      app.model.hasClasses &&
         h("label", { class: "j-row" }, h("span", {}, "Names"), h("span", { class: "j-switch" }, this.labels, h("i"))));
   }
 
