@@ -36,12 +36,8 @@ def make_measurement(true, relaxed, params, layer):
 
     @jax.jit
     def measure(image, positions):
-        activation = true.run(params, image, until=layer)
-
         def at(function, network, where):
-            return jax.vmap(functools.partial(function, network, params, activation, layer=layer))(
-                where
-            )
+            return jax.vmap(functools.partial(function, network, params, image, layer=layer))(where)
 
         few = positions[:ABLATED]
         return (

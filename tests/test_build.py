@@ -394,7 +394,6 @@ def test_images_are_identified_once(
     ("changes", "message"),
     [
         ({"layers": ("mixed9z",)}, "has no layer 'mixed9z'; it has: input, conv1"),
-        ({"layers": ("logits",)}, "has no positions"),
         ({"layers": ()}, "layers: expected at least one"),
         ({"layers": ("conv1", "conv1")}, "layers: expected each once"),
         ({"grids": ()}, "grids: expected at least one"),

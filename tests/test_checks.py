@@ -178,12 +178,11 @@ def test_a_path_that_leaves_the_map_is_refused() -> None:
 
 
 def test_a_position_outside_of_the_activation_is_refused() -> None:
-    activation = tiny_network().run(tiny_params(), IMAGES[0], until="conv1")
-    height, width, _ = activation.shape
+    height, width, _ = tiny_network().run(tiny_params(), IMAGES[0], until="conv1").shape
     for function in (explain.evidence, explain.ablation):
         for wrong in ((height, 0), (0, width), (-1, 0), (0.5, 0.5), (0,), (True, False)):
             with pytest.raises(ValueError, match=rf"^position: expected .* of {height} x {width}"):
-                function(*NETWORK, activation, jnp.array(wrong), layer="conv1")
+                function(*NETWORK, IMAGES[0], jnp.array(wrong), layer="conv1")
 
 
 def test_what_a_program_computes_is_not_checked() -> None:

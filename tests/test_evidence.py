@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import CLASSES, tiny_network, tiny_params
+from helpers import CLASSES, STAGES, tiny_network, tiny_params
 from PIL import Image
 
 from jatlas.explain import ablation, class_heat, evidence
@@ -24,9 +24,24 @@ def activation() -> jax.Array:
     return tiny_network().run(tiny_params(), image, until="conv1")
 
 
+IMAGE = jnp.zeros((4, 4, 3))
+
+
+def given(activation: jax.Array, layer: str) -> tuple[Network, Any, jax.Array]:
+    """Return the tiny network with an activation put in place of a layer, and an image for it."""
+    after = tiny_network().index(layer) + 1
+    first = (layer, lambda params, image: params["given"])
+    network = Network(stages=(first, *STAGES[after:]), name="tiny")
+    return network, tiny_params() | {"given": activation}, IMAGE
+
+
+def rest(activation: jax.Array, layer: str = "conv1") -> jax.Array:
+    """Run what comes after a layer."""
+    return given(activation, layer)[0].run(*given(activation, layer)[1:])
+
+
 def evidence_at(activation: jax.Array, row: int, column: int, layer: str = "conv1") -> jax.Array:
-    position = jnp.array([row, column])
-    return evidence(tiny_network(), tiny_params(), activation, position, layer=layer)
+    return evidence(*given(activation, layer), jnp.array([row, column]), layer=layer)
 
 
 PLACES = [(0, 0), (4, 7), (SIDE - 1, 3)]
@@ -39,7 +54,6 @@ def test_evidence_is_the_activation_times_the_gradient_of_each_class(
     found = evidence_at(activation, *place)
     assert found.shape == (CLASSES,)
     assert found.dtype == jnp.float32
-    rest = functools.partial(tiny_network().run, tiny_params(), after="conv1")
     gradient = jax.jit(jax.grad(lambda x, c: rest(x)[c]))
     there = np.asarray(activation)[place]
     right = [np.vdot(np.asarray(gradient(activation, c))[place], there) for c in range(CLASSES)]
@@ -52,7 +66,7 @@ def test_evidence_equals_finite_differences(activation: jax.Array, place: tuple[
     # The rest of the network in double precision with NumPy alone.
     params = {name: np.asarray(value, np.float64) for name, value in tiny_params().items()}
 
-    def rest(x: np.ndarray) -> np.ndarray:
+    def rest_by_hand(x: np.ndarray) -> np.ndarray:
         padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
         conv = np.zeros((SIDE, SIDE, 12)) + params["bias2"]
         for i, j in np.ndindex(3, 3):
@@ -60,12 +74,10 @@ def test_evidence_equals_finite_differences(activation: jax.Array, place: tuple[
         return np.log1p(np.exp(conv)).mean((0, 1)) @ params["dense"] + params["bias"]
 
     start = np.asarray(activation, np.float64)
-    np.testing.assert_allclose(
-        rest(start), tiny_network().run(tiny_params(), activation, after="conv1"), rtol=1e-4
-    )
+    np.testing.assert_allclose(rest_by_hand(start), rest(activation), rtol=1e-4)
     step = np.zeros_like(start)
     step[place] = 1e-4 * start[place]
-    right = (rest(start + step) - rest(start - step)) / 2e-4
+    right = (rest_by_hand(start + step) - rest_by_hand(start - step)) / 2e-4
     np.testing.assert_allclose(evidence_at(activation, *place), right, rtol=1e-3, atol=1e-6)
 
 
@@ -73,12 +85,13 @@ def test_where_the_rest_is_linear_evidence_adds_up_to_the_logits_without_the_bia
     params = tiny_params()
     last = jax.random.uniform(jax.random.key(2), (4, 5, 12))
     position = jnp.stack(jnp.meshgrid(jnp.arange(4), jnp.arange(5), indexing="ij"), -1)
-    each = functools.partial(evidence, tiny_network(), params, last, layer="conv2")
+    each = functools.partial(evidence, *given(last, "conv2"), layer="conv2")
     found = jax.jit(jax.vmap(jax.vmap(each)))(position)
     # The mean over 20 positions, then a product: the share of one is its vector / 20.
     np.testing.assert_allclose(found, last @ params["dense"] / 20, rtol=1e-5, atol=1e-6)
-    logits = tiny_network().run(params, last, after="conv2")
-    np.testing.assert_allclose(found.sum((0, 1)), logits - params["bias"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        found.sum((0, 1)), rest(last, "conv2") - params["bias"], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_silent_position_has_no_evidence(activation: jax.Array) -> None:
@@ -87,8 +100,9 @@ def test_a_silent_position_has_no_evidence(activation: jax.Array) -> None:
     assert bool((evidence_at(silent, 3, 2) != 0).all())
 
 
-def test_jit_and_vmap_equal_a_loop_and_trace_once(activation: jax.Array) -> None:
+def test_jit_and_vmap_equal_a_loop_and_trace_once() -> None:
     traces = []
+    image = jax.random.uniform(jax.random.key(3), (SIDE, SIDE, 3))
 
     def square(params: Any, x: jax.Array) -> jax.Array:
         traces.append(x.shape)
@@ -99,13 +113,13 @@ def test_jit_and_vmap_equal_a_loop_and_trace_once(activation: jax.Array) -> None
 
     @jax.jit
     def together(params: Any, positions: jax.Array) -> jax.Array:
-        each = functools.partial(evidence, network, params, activation, layer="x")
+        each = functools.partial(evidence, network, params, image, layer="x")
         return jax.vmap(each)(positions)
 
     found = together(2.0, positions)
     np.testing.assert_array_equal(found, together(2.0, positions))
     assert len(traces) == 1
-    right = [2 * 2 * activation[place] ** 2 for place in PLACES]
+    right = [2 * 2 * image[place] ** 2 for place in PLACES]
     np.testing.assert_allclose(found, right, rtol=1e-5)
 
 
@@ -113,9 +127,7 @@ def test_jit_and_vmap_equal_a_loop_and_trace_once(activation: jax.Array) -> None
 def test_ablation_is_the_loss_of_the_logits_without_the_vector(
     activation: jax.Array, place: tuple[int, int]
 ) -> None:
-    params = tiny_params()
-    found = ablation(tiny_network(), params, activation, jnp.array(place), layer="conv1")
-    rest = functools.partial(tiny_network().run, params, after="conv1")
+    found = ablation(*given(activation, "conv1"), jnp.array(place), layer="conv1")
     without = np.array(activation)
     without[place] = 0
     right = np.asarray(rest(activation)) - np.asarray(rest(jnp.asarray(without)))
@@ -126,15 +138,14 @@ def test_ablation_is_the_loss_of_the_logits_without_the_vector(
 def test_ablation_of_a_faint_vector_is_its_evidence(activation: jax.Array) -> None:
     # To first order the two agree: the difference falls with the square of the vector.
     faint = activation.at[4, 7].multiply(1e-2)
-    lost = ablation(tiny_network(), tiny_params(), faint, jnp.array([4, 7]), layer="conv1")
+    lost = ablation(*given(faint, "conv1"), jnp.array([4, 7]), layer="conv1")
     np.testing.assert_allclose(lost, evidence_at(faint, 4, 7), rtol=0.05, atol=1e-5)
     # After conv2 the network is linear, and the two agree for any vector.
-    last = tiny_network().run(tiny_params(), activation, after="conv1", until="conv2")
-    each = functools.partial(ablation, tiny_network(), tiny_params(), last, layer="conv2")
+    image = jax.random.uniform(jax.random.key(1), (2 * SIDE, 2 * SIDE, 3))
+    arguments = (tiny_network(), tiny_params(), image)
+    each = functools.partial(ablation, *arguments, layer="conv2")
     together = jax.jit(jax.vmap(each))(jnp.array(PLACES))
-    right = [
-        evidence(tiny_network(), tiny_params(), last, p, layer="conv2") for p in np.array(PLACES)
-    ]
+    right = [evidence(*arguments, p, layer="conv2") for p in np.array(PLACES)]
     np.testing.assert_allclose(together, right, rtol=1e-3, atol=1e-5)
 
 
@@ -159,9 +170,7 @@ def test_evidence_ranks_the_classes_of_real_images_as_ablation_does(
 
     @jax.jit
     def both(image: jax.Array) -> tuple[jax.Array, jax.Array]:
-        activation = network.run(params, image, until="mixed4d")
-        position = jnp.array([6, 7])
-        arguments = (network, params, activation, position)
+        arguments = (network, params, image, jnp.array([6, 7]))
         return evidence(*arguments, layer="mixed4d"), ablation(*arguments, layer="mixed4d")
 
     for image in images:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,52 +19,57 @@ def image() -> jax.Array:
     return jax.random.uniform(jax.random.key(0), (8, 8, 3))
 
 
-def tag(name: str) -> Stage:
-    """Return a stage that appends the parameters and a name to its input."""
-    return lambda params, x: f"{x}{params}{name}"
+def digit(number: int) -> Stage:
+    """Return a stage that appends a digit to the numbers in its input."""
+    return lambda params, x: 10 * x + number * params
 
 
-LETTERS = Network(stages=tuple((name, tag(name)) for name in "abcd"), name="letters")
+DIGITS = Network(stages=tuple(("abcd"[i], digit(i + 1)) for i in range(4)), name="digits")
+BLANK = jnp.zeros((2, 2, 3))
 
 
 def test_the_stages_run_in_order_with_the_parameters() -> None:
-    assert LETTERS.run("-", "image", until="a") == "image-a"
-    assert LETTERS.run("-", "image", until="c") == "image-a-b-c"
-    assert LETTERS.run("-", "image") == "image-a-b-c-d"
-    assert LETTERS.run("-", "x", after="a") == "x-b-c-d"
-    assert LETTERS.run("-", "x", after="a", until="b") == "x-b"
-    assert LETTERS.layers == ("a", "b", "c", "d")
-    assert [LETTERS.index(name) for name in "abcd"] == [0, 1, 2, 3]
+    assert DIGITS.run(1, BLANK, until="a")[0, 0, 0] == 1
+    assert DIGITS.run(1, BLANK, until="c")[0, 0, 0] == 123
+    assert DIGITS.run(2, BLANK)[0, 0, 0] == 2468
+    assert DIGITS.layers == ("a", "b", "c", "d")
+    assert [DIGITS.index(name) for name in "abcd"] == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("pair", list(itertools.combinations("abcd", 2)), ids="".join)
-def test_two_runs_end_to_end_are_one_run(pair: tuple[str, str]) -> None:
-    first, second = pair
-    between = LETTERS.run("-", LETTERS.run("-", "", until=first), after=first, until=second)
-    assert between == LETTERS.run("-", "", until=second)
-    rest = LETTERS.run("-", LETTERS.run("-", "", until=first), after=first)
-    assert rest == LETTERS.run("-", "")
+def test_several_layers_are_read_in_one_pass_and_those_not_needed_are_not_run() -> None:
+    outputs = DIGITS.apply(1, BLANK, layers=("c", "a"))
+    assert {name: x[0, 0, 0] for name, x in outputs.activations.items()} == {"a": 1, "c": 123}
+    assert outputs.logits is not None and outputs.logits[0, 0, 0] == 1234
+
+    def fail(params: Any, x: jax.Array) -> jax.Array:
+        raise AssertionError("not needed")
+
+    early = Network(stages=(*DIGITS.stages[:2], ("c", fail)))
+    assert early.apply(1, BLANK, layers=("a",), until="b").logits is None
+    assert early.run(1, BLANK, until="b")[0, 0, 0] == 12
 
 
-@pytest.mark.parametrize(
-    ("after", "until"),
-    [("b", "b"), ("c", "a"), ("d", None), ("d", "d")],
-)
-def test_backwards_is_refused(after: str, until: str | None) -> None:
-    with pytest.raises(ValueError, match=rf"until={until!r} must come after='{after}' in letters"):
-        LETTERS.run("-", "", after=after, until=until)
+def test_a_probe_is_added_to_a_layer_and_changes_what_comes_after() -> None:
+    probes = {"b": jnp.full((2, 2, 3), 5.0), "c": jnp.array(0.5)}
+    outputs = DIGITS.apply(1, BLANK, layers=("a", "b", "c"), probes=probes)
+    # Read before its own probe is added, after those of earlier layers.
+    assert {n: float(x[0, 0, 0]) for n, x in outputs.activations.items()} == {
+        "a": 1, "b": 12, "c": 173,
+    }  # fmt: skip
+    assert outputs.logits is not None and outputs.logits[0, 0, 0] == 1739
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: LETTERS.index("mixed4c"),
-        lambda: LETTERS.run("-", "", until="mixed4c"),
-        lambda: LETTERS.run("-", "", after="mixed4c"),
+        lambda: DIGITS.index("mixed4c"),
+        lambda: DIGITS.run(1, BLANK, until="mixed4c"),
+        lambda: DIGITS.apply(1, BLANK, layers=("a", "mixed4c")),
+        lambda: DIGITS.apply(1, BLANK, probes={"mixed4c": BLANK}),
     ],
 )
 def test_an_unknown_layer_is_refused_and_the_known_are_listed(call: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match=r"letters has no layer 'mixed4c'; it has: a, b, c, d$"):
+    with pytest.raises(ValueError, match=r"digits has no layer 'mixed4c'; it has: a, b, c, d$"):
         call()
 
 
@@ -75,7 +79,7 @@ def test_no_stages_are_refused() -> None:
 
 
 def test_repeated_stage_names_are_refused() -> None:
-    stages = tuple((name, tag(name)) for name in "abcabd")
+    stages = tuple((name, digit(0)) for name in "abcabd")
     with pytest.raises(ValueError, match=r"stages: names must be unique; repeated: a, b$"):
         Network(stages=stages)
 
@@ -83,7 +87,7 @@ def test_repeated_stage_names_are_refused() -> None:
 @pytest.mark.parametrize("name", ["", "conv\n1", "conv1\n", "\r", "a\u2028b", None, 3])
 def test_names_that_are_no_line_of_text_are_refused(name: Any) -> None:
     with pytest.raises(ValueError, match="stages: expected names of one line of text, got"):
-        Network(stages=(("input", tag("input")), (name, tag("x"))))
+        Network(stages=(("input", digit(0)), (name, digit(1))))
 
 
 def test_an_input_size_without_pixels_is_refused() -> None:
@@ -216,7 +220,7 @@ def test_logits_are_counted_and_fit_their_names() -> None:
     with pytest.raises(ValueError, match=r"^classes: expected a name for each of the 3 "):
         dataclasses.replace(network, classes=("a", "b")).class_count(None)
     with pytest.raises(
-        ValueError, match=r"^stages: expected logits \(classes,\) of the last, 'map'"
+        ValueError, match=r"^network: expected logits \(classes,\) of each image at its end"
     ):
         Network(stages=(("map", lambda params, x: x),)).class_count(None)
 

@@ -24,8 +24,9 @@ def test_an_activation_grid_holds_the_vectors_and_their_relative_lengths() -> No
     lengths = [[np.sqrt((vector**2).sum()) for vector in row] for row in vectors]
     np.testing.assert_allclose(found.magnitudes, lengths / np.max(lengths), rtol=1e-4)
     assert found.magnitudes.max() == 1
-    with pytest.raises(ValueError, match="layer: 'mean' has no positions"):
-        activation_grid(tiny_network(), tiny_params(), image, layer="mean")
+    whole = activation_grid(tiny_network(), tiny_params(), image, layer="mean")
+    assert whole.directions.shape == (1, 1, 12)  # a vector is a map of one position
+    assert whole.magnitudes.tolist() == [[1.0]]
 
 
 def test_the_magnitudes_of_a_silent_layer_are_zero() -> None:

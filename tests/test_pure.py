@@ -19,7 +19,6 @@ VECTORS = jnp.asarray(RNG.random((30, 6)), jnp.float32)
 EVIDENCE = jnp.asarray(RNG.standard_normal((9, 5)), jnp.float32)
 MOMENT = arrange.second_moment(VECTORS)
 IMAGE = jnp.asarray(RNG.random((8, 8, 3)), jnp.float32)
-ACTIVATION = tiny_network().run(tiny_params(), IMAGE, until="conv1")
 POSITION = jnp.array([1, 2])
 
 cell_index = functools.partial(arrange.cell_index, size=3)
@@ -32,12 +31,12 @@ def inverse(moment: jax.Array) -> jax.Array:
     return arrange.inverse((moment + moment.T) / 2, ridge=1.0)
 
 
-def evidence(activation: jax.Array) -> jax.Array:
-    return explain.evidence(tiny_network(), tiny_params(), activation, POSITION, layer="conv1")
+def evidence(image: jax.Array) -> jax.Array:
+    return explain.evidence(tiny_network(), tiny_params(), image, POSITION, layer="conv1")
 
 
-def ablation(activation: jax.Array) -> jax.Array:
-    return explain.ablation(tiny_network(), tiny_params(), activation, POSITION, layer="conv1")
+def ablation(image: jax.Array) -> jax.Array:
+    return explain.ablation(tiny_network(), tiny_params(), image, POSITION, layer="conv1")
 
 
 def activation_grid(image: jax.Array) -> explain.ActivationGrid:
@@ -76,11 +75,11 @@ CASES = {
     "second_moment": Case(arrange.second_moment, (VECTORS,)),
     "inverse": Case(inverse, (MOMENT,)),
     "whiten": Case(arrange.whiten, (VECTORS, inverse(MOMENT))),
-    "ablation": Case(ablation, (ACTIVATION,)),
+    "ablation": Case(ablation, (IMAGE,)),
     "activation_grid": Case(activation_grid, (IMAGE,)),
     "class_heat": Case(class_heat, (EVIDENCE,)),
     "composite": Case(composite, (IMAGE,)),
-    "evidence": Case(evidence, (ACTIVATION,)),
+    "evidence": Case(evidence, (IMAGE,)),
     "find_on_map": Case(find_on_map, (POINTS,)),
     "nearest_by_cosine": Case(
         explain.nearest_by_cosine, (VECTORS[:4], VECTORS), has_gradient=False

@@ -259,7 +259,6 @@ def test_directions_of_other_types_are_accepted() -> None:
             r"targets: expected directions \(n, 12\), got \(1, 7, 12\)",
         ),
         ({"layer": "mixed4c"}, "tiny has no layer 'mixed4c'; it has: input, conv1, "),
-        ({"layer": "logits"}, r"layer: 'logits' has no positions \(its shape is \(5,\)\)"),
         ({"ids": np.arange(6)}, r"ids: expected 11 whole numbers, got .*\(6,\)"),
         ({"ids": np.zeros((11, 1), int)}, r"ids: expected 11 whole numbers, got .*\(11, 1\)"),
         ({"ids": np.arange(11) + 0.5}, "ids: expected 11 whole numbers, got float"),

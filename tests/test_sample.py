@@ -8,10 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import tiny_network, tiny_params
 
 from jatlas.collect import (
-    activations,
     draw_places,
     grid_positions,
     interior_moment,
@@ -97,35 +95,6 @@ def test_to_float_scales_uint8_and_keeps_floats() -> None:
         kept = to_float(jnp.array([0, 0.25, 1], dtype))
         assert kept.dtype == jnp.float32
         np.testing.assert_array_equal(kept, [0, 0.25, 1])
-
-
-@pytest.mark.parametrize(
-    "layers",
-    [
-        ["conv2"],
-        ["conv1", "conv2", "logits"],
-        ["logits", "conv1", "conv2"],
-        ["conv2", "input", "conv2"],
-        [],
-    ],
-    ids=",".join,
-)
-@pytest.mark.parametrize("shape", [(10, 12, 3), (2, 10, 12, 3)], ids=["one", "batch"])
-def test_activations_equal_those_of_separate_runs(
-    layers: list[str], shape: tuple[int, ...]
-) -> None:
-    network, params = tiny_network(), tiny_params()
-    images = jax.random.uniform(jax.random.key(0), shape)
-    found = activations(network, params, images, layers=layers)
-    assert found.keys() == set(layers)
-    for layer, activation in found.items():
-        expected = network.run(params, images, until=layer)
-        np.testing.assert_array_equal(activation, expected)
-
-
-def test_activations_of_an_unknown_layer_are_refused() -> None:
-    with pytest.raises(ValueError, match="tiny has no layer 'conv3'; it has: input, conv1"):
-        activations(tiny_network(), tiny_params(), jnp.zeros((8, 8, 3)), layers=["conv3"])
 
 
 def test_pick_returns_the_vectors_at_rows_and_columns() -> None:

@@ -86,10 +86,11 @@ def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) ->
     """Return how cells of few samples of an atlas become pictures: as its own, but readable.
 
     Whitening and exemplars are as in the atlas. Views grow until they hold three cells of the layer
-    along each side: smaller ones show a late layer hardly anything but its own padding. And the
-    ridge is at least 0.1. Of 12 cells of mixed5b, 14,000 samples of 700 images, with 128 steps and
-    views that go anywhere, the network took 1 icon for its cell's label with views of 48 px, 5 with
-    96 px and 8 with the larger ridge too; among its first five it had 2, 7 and 11 of them.
+    along each side, or the whole image: smaller ones show a late layer hardly anything but its own
+    padding. And the ridge is at least 0.1. Of 12 cells of mixed5b, 14,000 samples of 700 images,
+    with 128 steps and views that go anywhere, the network took 1 icon for its cell's label with
+    views of 48 px, 5 with 96 px and 8 with the larger ridge too; among its first five it had 2, 7
+    and 11 of them.
 
     Args:
       network: the network that the atlas is of.
@@ -98,11 +99,11 @@ def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) ->
       layer: name of a layer.
 
     Raises:
-      ValueError: if there is no such layer, or it has no positions.
+      ValueError: if there is no such layer, or it has no map.
     """
     side = network.input_size
     cells, _, _ = network.activation_shape(params, (side, side), layer=layer)
-    views = RandomViews(size=max(RandomViews.size, _CELLS_IN_VIEW * side // cells))
+    views = RandomViews(size=max(RandomViews.size, min(side, _CELLS_IN_VIEW * side // cells)))
     made = atlas.info.get("settings", {})
     return CellConfig(
         whiten=made.get("whiten", CellConfig.whiten),

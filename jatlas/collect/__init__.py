@@ -18,7 +18,6 @@ from jatlas.collect._folder import Folder as Folder
 from jatlas.collect._folder import folder as folder
 from jatlas.collect._inputs import as_source as as_source
 from jatlas.collect._preprocess import Preprocess as Preprocess
-from jatlas.collect._sample import activations as activations
 from jatlas.collect._sample import draw_places as draw_places
 from jatlas.collect._sample import grid_positions as grid_positions
 from jatlas.collect._sample import interior_moment as interior_moment

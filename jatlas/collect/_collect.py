@@ -58,7 +58,7 @@ def collect(
       Collected.
 
     Raises:
-      ValueError: for a layer that is unknown or has no positions, and if no image could be
+      ValueError: for a layer that is unknown or has no map, and if no image could be
         used; the first reasons are given.
     """
     checks.whole("per_image", per_image)

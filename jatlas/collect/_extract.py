@@ -66,23 +66,25 @@ def extract(
 
     Raises:
       ValueError: if the network cannot be run on one such image, or a layer is unknown or has no
-        positions.
+        map.
     """
     _, height, width, _ = images.shape
     for layer in layers:  # says clearly which size of images does not fit, once per program
         network.activation_shape(params, (height, width), layer=layer)
     draw = functools.partial(sample.draw_places, key=key, per_image=per_image)
     places = jax.vmap(lambda number: draw(image=number))(index)
-    run = functools.partial(sample.activations, network, params, layers=layers)
-    activations = jax.vmap(lambda image: run(sample.to_float(image)))(images)
+    pixels = sample.to_float(jnp.asarray(images))
+    run = functools.partial(network.apply, params, layers=layers)
+    outputs = jax.vmap(run)(pixels)
     weights = jnp.ones(len(images)) if weight is None else weight
 
     def at(layer: str, activation: Array) -> Extract:
         _, height, width, _ = activation.shape
         positions = sample.grid_positions(places, height=height, width=width)
 
-        def explain(activation: Array, positions: Array) -> Array:
-            one = functools.partial(evidence, network, params, activation, layer=layer)
+        def explain(image: Array, positions: Array) -> Array:
+            # The pass that computes it is the same as the one above, and is compiled to one.
+            one = functools.partial(evidence, network, params, image, layer=layer)
             # Clipped: what is beyond float16, which no known network comes near, stays finite.
             return jnp.clip(jax.vmap(one)(positions), -_FLOAT16_MAX, _FLOAT16_MAX)
 
@@ -91,8 +93,8 @@ def extract(
         return Extract(
             vectors=jax.vmap(sample.pick)(wide, positions),
             positions=positions,
-            evidence=jax.vmap(explain)(activation, positions).astype(jnp.float16),
+            evidence=jax.vmap(explain)(pixels, positions).astype(jnp.float16),
             moment=(weights[:, None, None] * moments).sum(0),
         )
 
-    return {layer: at(layer, activation) for layer, activation in activations.items()}
+    return {layer: at(layer, outputs.activations[layer]) for layer in layers}

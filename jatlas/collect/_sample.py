@@ -1,12 +1,9 @@
 """Activation vectors at random positions of images."""
 
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 
-from jatlas.model import Network
-from jatlas.types import Array, Key, Params, as_key
+from jatlas.types import Array, Key, as_key
 
 
 def to_float(image: Array) -> Array:
@@ -19,38 +16,6 @@ def to_float(image: Array) -> Array:
     if image.dtype == jnp.uint8:
         return image.astype(jnp.float32) / 255.0
     return image.astype(jnp.float32)
-
-
-def activations(
-    network: Network, params: Params, images: Array, *, layers: Sequence[str]
-) -> dict[str, Array]:
-    """Run images through a network once and return the activations of several layers.
-
-    Args:
-      network: the network.
-      params: its parameters.
-      images: (h, w, c) or (n, h, w, c) in [0, 1].
-      layers: names of stages, in any order.
-
-    Returns:
-      The activations by layer, in order of computation; batched as the images are.
-
-    Raises:
-      ValueError: if the network has no such layer.
-
-    Example:
-      >>> network = Network(
-      ...     stages=(("double", lambda params, x: 2 * x), ("mean", lambda params, x: x.mean()))
-      ... )
-      >>> activations(network, (), jnp.ones((4, 4, 3)), layers=["mean"])["mean"].item()
-      2.0
-    """
-    result: dict[str, Array] = {}
-    last, x = None, images
-    for layer in sorted(set(layers), key=network.index):
-        x = network.run(params, x, after=last, until=layer)
-        result[layer], last = x, layer
-    return result
 
 
 def draw_places(*, key: Key, image: Array, per_image: int) -> Array:

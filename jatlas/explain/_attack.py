@@ -58,7 +58,7 @@ def attack(
     A host function: it runs outside `jit`.
 
     Args:
-      network: the network; its last stage gives the logits.
+      network: the network; it has logits.
       params: its parameters.
       images: (h, w, 3) each, uint8 or float in [0, 1], of the class `source`, all of one size.
       patch: (h', w', 3), likewise, or (h', w', 4) with opacity.

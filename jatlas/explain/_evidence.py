@@ -5,65 +5,72 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jatlas.model import Network
+from jatlas.model import Network, Outputs
 from jatlas.types import Array, Params, checks
 
 
 def evidence(
-    network: Network, params: Params, activation: Array, position: Array, *, layer: str
+    network: Network, params: Params, image: Array, position: Array, *, layer: str
 ) -> Array:
     """Attribute all logits to the activation vector at one position.
 
     The evidence for class c is h . grad_h logit_c, the change of the logit along h to first
-    order. One forward-mode pass gives it for all classes at once: the derivative of the rest of
-    the network along a tangent that is h at the position and zero elsewhere. Biases are left
-    out, so it does not add up to the logits.
+    order. One forward-mode pass gives it for all classes at once: the derivative of the logits
+    with respect to a probe of the layer, along a tangent that is h at the position and zero
+    elsewhere. Nothing before the layer is differentiated. Biases are left out, so it does not add
+    up to the logits.
 
     The gradient of the max-pools after the layer is the network's own: pass
     `jatlas.model.inception_v1(config, relaxed=True)` for the relaxed one of the article, with the
-    same parameters and activations. It is not the default, as it is not the gradient of the
-    network and gains little: of 1760 places of 88 ImageNet images, at mixed4c, the image's class
-    ranked first for 4.6 % instead of 4.3, among the first five for 13.5 % instead of 11.5, and a
-    cell's label was the class of 2.3 % of its samples instead of 2.2. The true gradient agrees as
-    well with what removing the vector does to the logits, `ablation`: the ranks of the classes
-    correlate by 0.81, those of the relaxed one by 0.80 (examples/07_evidence.py).
+    same parameters. It is not the default, as it is not the gradient of the network and gains
+    little: of 1760 places of 88 ImageNet images, at mixed4c, the image's class ranked first for
+    4.6 % instead of 4.3, among the first five for 13.5 % instead of 11.5, and a cell's label was
+    the class of 2.3 % of its samples instead of 2.2. The true gradient agrees as well with what
+    removing the vector does to the logits, `ablation`: the ranks of the classes correlate by
+    0.81, those of the relaxed one by 0.80 (examples/07_evidence.py).
 
-    A pure function: it works under `jit`, `vmap` and `grad`.
+    A pure function: it works under `jit`, `vmap` and `grad`. Over many positions of one image,
+    `vmap` runs the network once and only the derivatives many times.
 
     Args:
-      network: the network; its last stage gives the logits.
+      network: the network.
       params: its parameters.
-      activation: (h, w, channels) output of the layer for one image.
-      position: (2,) int (row, column).
-      layer: name of the layer that the activation is the output of.
+      image: (h, w, 3) in [0, 1].
+      position: (2,) int (row, column) of the layer.
+      layer: name of the layer.
 
     Returns:
-      (classes,) float32.
+      (classes,) float32; (0,) if the network has no logits.
 
     Raises:
       ValueError: if the network has no such layer, the position is not of whole numbers, or it is
-        not in the activation (a traced one is not checked).
+        not in the layer (a traced one is not checked).
 
     Reference:
       Carter et al., "Activation Atlas", Distill 2019, section on class attribution.
 
     Example:
       >>> stages = ("pixels", lambda params, x: x), ("logits", lambda params, x: x.sum((-3, -2)))
-      >>> network, image = Network(stages=stages), jnp.arange(8.0).reshape(2, 2, 2)
+      >>> network, image = Network(stages=stages), jnp.arange(12.0).reshape(2, 2, 3)
       >>> evidence(network, None, image, jnp.array([1, 0]), layer="pixels").tolist()
-      [4.0, 5.0]
+      [6.0, 7.0, 8.0]
     """
+    height, width = image.shape[:2]
+    shape = network.activation_shape(params, (height, width), layer=layer)
 
-    def rest(x: Array) -> Array:
-        return network.run(params, x, after=layer)
+    def probed(probe: Array) -> tuple[Array, Array]:
+        outputs = network.apply(params, image, layers=(layer,), probes={layer: probe})
+        return _scores(outputs), outputs.activations[layer]
 
-    row, column = _row_and_column(position, activation)
-    tangent = jnp.zeros_like(activation).at[row, column].set(activation[row, column])
-    return jax.jvp(rest, (activation,), (tangent,))[1].astype(jnp.float32)
+    nothing = jnp.zeros(shape)
+    _, derivative, activation = jax.linearize(probed, nothing, has_aux=True)
+    where = _row_and_column(position, shape)
+    tangent = nothing.at[where].set(activation[where].astype(nothing.dtype))
+    return derivative(tangent).astype(jnp.float32)
 
 
 def ablation(
-    network: Network, params: Params, activation: Array, position: Array, *, layer: str
+    network: Network, params: Params, image: Array, position: Array, *, layer: str
 ) -> Array:
     """Measure how far all logits fall when the vector at one position is set to zero.
 
@@ -72,11 +79,11 @@ def ablation(
     A pure function: it works under `jit`, `vmap` and `grad`.
 
     Args:
-      network: the network; its last stage gives the logits.
+      network: the network.
       params: its parameters.
-      activation: (h, w, channels) output of the layer for one image.
-      position: (2,) int (row, column).
-      layer: name of the layer that the activation is the output of.
+      image: (h, w, 3) in [0, 1].
+      position: (2,) int (row, column) of the layer.
+      layer: name of the layer.
 
     Returns:
       (classes,) float32: logits with the vector minus logits without it.
@@ -84,15 +91,23 @@ def ablation(
     Raises:
       ValueError: as `evidence`.
     """
-    ablated = activation.at[_row_and_column(position, activation)].set(0.0)
-    kept, lost = (network.run(params, x, after=layer) for x in (activation, ablated))
-    return (kept - lost).astype(jnp.float32)
+    whole = network.apply(params, image, layers=(layer,))
+    activation = whole.activations[layer]
+    where = _row_and_column(position, activation.shape)
+    probe = jnp.zeros_like(activation).at[where].set(-activation[where])
+    without = network.apply(params, image, probes={layer: probe})
+    return (_scores(whole) - _scores(without)).astype(jnp.float32)
 
 
-def _row_and_column(position: Array, activation: Array) -> tuple[Array, Array]:
+def _scores(outputs: Outputs) -> Array:
+    """Return the logits, of no class if the network has none."""
+    return jnp.zeros(0) if outputs.logits is None else outputs.logits
+
+
+def _row_and_column(position: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Return a position as an index; JAX would ignore one that is outside."""
     place = jnp.asarray(position)
-    height, width = activation.shape[:2]
+    height, width = shape[:2]
     expected = f"(row, column) of {height} x {width}"
     if place.shape != (2,) or not jnp.issubdtype(place.dtype, jnp.integer):
         raise ValueError(f"position: expected {expected}, got {place.dtype} {place.shape}")

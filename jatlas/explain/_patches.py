@@ -157,7 +157,7 @@ def classify(network: Network, params: Params, images: Array, *, batch_size: int
     A host function: batches are run from Python, see `Network.run` for one image under `jit`.
 
     Args:
-      network: the network; its last stage gives the logits.
+      network: the network; it has logits.
       params: its parameters.
       images: (n, h, w, 3), uint8 or float in [0, 1].
       batch_size: images that go through the network at once.
@@ -205,7 +205,7 @@ def sweep(
     A host function: it runs outside `jit`.
 
     Args:
-      network: the network; its last stage gives the logits.
+      network: the network; it has logits.
       params: its parameters.
       image: (h, w, 3), uint8 or float in [0, 1].
       patch: (h', w', 3), likewise, or (h', w', 4) with opacity.

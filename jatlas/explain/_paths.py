@@ -46,11 +46,9 @@ def activation_grid(
       ActivationGrid.
 
     Raises:
-      ValueError: if the layer is unknown or has no positions.
+      ValueError: if the layer is unknown or has no map.
     """
     directions = network.run(params, image, until=layer)
-    if directions.ndim != 3:
-        raise ValueError(f"layer: {layer!r} has no positions (its shape is {directions.shape})")
     length = jnp.linalg.norm(directions, axis=-1)
     longest = length.max()
     return ActivationGrid(directions, length / jnp.where(longest > 0, longest, 1.0))

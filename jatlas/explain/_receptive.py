@@ -43,7 +43,7 @@ def receptive_field(
       ReceptiveField.
 
     Raises:
-      ValueError: if there are no images, or the layer is unknown or has no positions.
+      ValueError: if there are no images, or the layer is unknown or has no map.
     """
     if images.ndim != 4 or not len(images):
         raise ValueError(f"images: expected (n, h, w, 3), at least one, got {images.shape}")
@@ -93,7 +93,7 @@ def receptive_share(
       Side of the square divided by the shorter side of the image, at most 1.
 
     Raises:
-      ValueError: if the share is out of range, the layer is unknown or has no positions.
+      ValueError: if the share is out of range, the layer is unknown or has no map.
 
     Reference:
       Luo et al., "Understanding the Effective Receptive Field", 2016.

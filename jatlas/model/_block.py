@@ -9,8 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jatlas.model._network import around_center
-from jatlas.model._ops import conv_small_map, max_pool, redirected_relu, relaxed_max_pool
+from jatlas.model._ops import (
+    around_center,
+    conv_small_map,
+    max_pool,
+    redirected_relu,
+    relaxed_max_pool,
+)
 from jatlas.types import Array
 
 

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import jax
@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.model._checkpoint import digest
-from jatlas.model._network import Network, Stage, abstract
+from jatlas.model._network import Network
+from jatlas.model._shapes import abstract
 from jatlas.types import Array, Params
 
 # Addresses of functions, and the colours in which JAX prints to a terminal or a notebook.
@@ -22,11 +23,12 @@ _NOISE = re.compile(r"\b0x[0-9a-f]+|\x1b\[[0-9;]*m")
 def fingerprint(network: Network, params: Params, *, weights_sha256: str | None = None) -> str:
     """Return a digest of everything that decides what a network computes.
 
-    It covers the network's name, version and stage names, its weights, and its code: for one
-    image of `input_size`, the traced program (jaxpr) of every stage and of its gradient, with the
-    arrays that the program holds. So an edited stage, another config or another gradient rule
-    give another fingerprint, and the same code gives the same one in another process. Programs
-    are those of the installed version of JAX, so another version may give another fingerprint.
+    It covers the network's name, version and layer names, its weights, and its code: for one
+    image of `input_size`, the traced program (jaxpr) of every stage, or of `forward`, and of its
+    gradient, with the arrays that the program holds. So an edited stage, another config or another
+    gradient rule give another fingerprint, and the same code gives the same one in another
+    process. Programs are those of the installed version of JAX, so another version may give
+    another fingerprint.
 
     Args:
       network: the network.
@@ -37,7 +39,7 @@ def fingerprint(network: Network, params: Params, *, weights_sha256: str | None 
       The sha256, in hex.
 
     Raises:
-      ValueError: if a stage cannot be run on images of `input_size`.
+      ValueError: if the network cannot be run on images of `input_size`.
 
     Example:
       >>> double, triple = lambda params, x: 2 * x, lambda params, x: 3 * x
@@ -46,7 +48,8 @@ def fingerprint(network: Network, params: Params, *, weights_sha256: str | None 
       False
     """
     sha = hashlib.sha256()
-    for text in (network.name, network.version, *network.layers):
+    kind = "with logits" if network.has_logits else "without logits"
+    for text in (network.name, network.version, kind, *network.layers):
         sha.update(f"{text}\n".encode())
     sha.update((weights_sha256 or digest(params)).encode())
     sha.update(_code_digest(network, *abstract(params)).encode())
@@ -64,8 +67,12 @@ def _code_digest(network: Network, tree: Any, leaves: tuple[jax.ShapeDtypeStruct
 
 
 def _programs(network: Network, params: Params) -> Iterator[bytes]:
-    """Yield what identifies the programs of the stages and their centres, in order."""
+    """Yield what identifies the programs of a network."""
     side = network.input_size
+    if network.forward is not None:
+        images = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+        yield from _program(functools.partial(_every_layer, network), params, images)
+        return
     x: Any = jax.ShapeDtypeStruct((side, side, 3), jnp.float32)
     centers = dict(network.centers)
     for name, stage in network.stages:
@@ -75,16 +82,31 @@ def _programs(network: Network, params: Params) -> Iterator[bytes]:
         x = after
 
 
-def _program(stage: Stage, params: Params, x: Any) -> Generator[bytes, None, Any]:
-    """Yield what identifies a stage's programs, and return the shape of what it computes."""
+def _every_layer(network: Network, params: Params, images: Array) -> tuple[dict[str, Array], Any]:
+    """Return all that a forward function computes, so that its layers decide the program too."""
+    found: dict[str, Array] = {}
+
+    def tap(name: str, x: Array) -> Array:
+        found[name] = x
+        return x
+
+    assert network.forward is not None
+    logits = network.forward(params, images, tap)
+    return found, logits
+
+
+def _program(
+    function: Callable[[Params, Any], Any], params: Params, x: Any
+) -> Generator[bytes, None, Any]:
+    """Yield what identifies a function's programs, and return the shape of what it computes."""
 
     def pull_back(params: Params, x: Array) -> Any:
-        value, gradient = jax.vjp(lambda x: stage(params, x), x)
-        return gradient(jnp.ones_like(value))
+        value, gradient = jax.vjp(lambda x: function(params, x), x)
+        return gradient(jax.tree.map(jnp.ones_like, value))
 
-    program, after = jax.make_jaxpr(stage, return_shape=True)(params, x)
+    program, after = jax.make_jaxpr(function, return_shape=True)(params, x)
     yield from _content(program)
-    # In the program of the value, the rule of a custom gradient is only a name. A stage that was
+    # In the program of the value, the rule of a custom gradient is only a name. A function that was
     # traced once and has no gradient (a while loop, integers) is identified by its value alone.
     with contextlib.suppress(Exception):
         yield from _content(jax.make_jaxpr(pull_back)(params, x))

@@ -54,7 +54,7 @@ def class_names(network: Network, params: Params, *, known: Sequence[str] = ()) 
     """Return a name for each class of a network.
 
     Args:
-      network: the network; its last stage gives the logits.
+      network: the network; it has logits.
       params: its parameters.
       known: names from elsewhere, such as an atlas; if there are any, they are used.
 

@@ -1,35 +1,78 @@
-"""A network as named stages of pure functions."""
+"""A network as jatlas needs it: activations of named layers, and logits that can be probed."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
-from jatlas.types import Array, Params, checks, one_line
+from jatlas.model._network_fields import as_stage, as_tuple, check_source
+from jatlas.model._ops import around_center
+from jatlas.model._shapes import abstract, shape_of
+from jatlas.model._taps import Taps
+from jatlas.types import Array, Params, checks
 
 Stage: TypeAlias = Callable[[Params, Array], Array]
 """(params, activations of the previous stage) -> activations of this stage."""
 
+Tap: TypeAlias = Callable[[str, Array], Array]
+"""(name of a layer, its activations) -> the activations that the network goes on with."""
+
+Forward: TypeAlias = Callable[[Params, Array, Tap], Array | None]
+"""(params, images (n, h, w, 3), tap) -> logits (n, classes); None of an encoder."""
+
+
+class Outputs(NamedTuple):
+    """What a network computes from one image, or from each of a batch.
+
+    Attributes:
+      activations: (h, w, channels) of each layer that was asked for.
+      logits: (classes,); None if the network has none.
+    """
+
+    activations: dict[str, Array]
+    logits: Array | None
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
-    """A feed-forward network that can be run from any stage to any stage.
+    """What jatlas needs of a network: for images, the activations of named layers, and the logits.
 
-    Nothing else in jatlas knows what a network is made of, so a Flax, Equinox or plain-function
-    network works alike. It is hashable and a static argument under `jax.jit`: create it once, at
-    module level or behind a cache, because a network of new functions is traced again.
+    Nothing else in jatlas knows what a network is made of. One of your own is either a chain of
+    `stages`, each a pure function, or one `forward` function with branches and skips, which calls
+    `tap` at each layer of interest and goes on with what that returns:
+
+        def forward(params, images, tap):
+            x = tap("early", convolve(params["early"], images))
+            x = tap("late", x + convolve(params["late"], x))
+            return x.mean((1, 2)) @ params["logits"]
+
+        network = Network(forward=forward, taps=("early", "late"))
+
+    `jatlas.model.adapters` makes one of a model of Flax, Equinox, Keras or PyTorch.
+
+    A layer's activation is a map, (h, w, channels). A vector (channels,), as behind a global
+    average, is a map of one position; for tokens and channels first see `jatlas.model.Tokens` and
+    `jatlas.model.ChannelsFirst`.
+
+    A network is hashable and a static argument under `jax.jit`: create it once, at module level or
+    behind a cache, because a network of new functions is traced again.
 
     Attributes:
       stages: (name, function) in order of computation. The first takes images, (h, w, 3) or
         (n, h, w, 3) float32 RGB in [0, 1]; the last gives the logits, (classes,) or (n, classes).
+      forward: in place of stages, the whole network as one function of parameters, images
+        (n, h, w, 3) float32 RGB in [0, 1], and `tap`. It returns the logits, (n, classes), or
+        None. It calls `tap` outside of loops and functions with a `jit` of their own.
+      taps: with `forward`, the names that it calls `tap` with, in order.
       name: what the network is called in files and messages.
       version: identifies the code of a network of one's own beyond what `fingerprint` can trace,
         such as data that a stage reads through a callback. Change it, and results kept for the
         old version are not reused.
       classes: the name of each logit; empty if unknown.
+      has_logits: False for an encoder, whose output are no scores of classes: nothing is
+        attributed to classes then.
       input_size: side in pixels of the images the network was trained on.
       redirected: the same network, with ReLUs whose gradient is redirected where all units are
         inactive (see `redirected_relu`): an icon that starts without a gradient takes its first
@@ -38,9 +81,9 @@ class Network:
         the input of the stage, the function computes (1, 1, c) or (n, 1, 1, c). See `center`.
 
     Raises:
-      ValueError: if there is no stage, if a stage's name is not one line of text or is repeated,
-        if a stage cannot be called or hashed, if `centers` names an unknown stage, or if
-        `input_size` is below 1.
+      ValueError: if there is no layer, or stages and `forward` are both given; if a layer's name
+        is not one line of text or is repeated; if a function cannot be called or hashed, if
+        `centers` names an unknown stage, or if `input_size` is below 1.
 
     Example:
       >>> relu = lambda params, x: jax.nn.relu(x @ params["kernel"])
@@ -50,29 +93,25 @@ class Network:
       ('hidden', 'logits')
     """
 
-    stages: tuple[tuple[str, Stage], ...]
+    stages: tuple[tuple[str, Stage], ...] = ()
+    forward: Forward | None = None
+    taps: tuple[str, ...] = ()
     name: str = "network"
     version: str = ""
     classes: tuple[str, ...] = ()
+    has_logits: bool = True
     input_size: int = 224
     redirected: "Network | None" = None
     centers: tuple[tuple[str, Stage], ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the stages, and make tuples of lists."""
-        object.__setattr__(self, "classes", _as_tuple("classes", self.classes))
+        """Check the fields, and make tuples of lists."""
+        for field in ("classes", "taps"):
+            object.__setattr__(self, field, as_tuple(field, getattr(self, field)))
         for field in ("stages", "centers"):
-            pairs = (_as_stage(field, x) for x in _as_tuple(field, getattr(self, field)))
+            pairs = (as_stage(field, x) for x in as_tuple(field, getattr(self, field)))
             object.__setattr__(self, field, tuple(pairs))
-        names = self.layers
-        if not names:
-            raise ValueError("stages: expected at least one (name, function) pair, got none")
-        for name in names:
-            if not isinstance(name, str) or name.splitlines() != [name]:
-                raise ValueError(f"stages: expected names of one line of text, got {name!r}")
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"stages: names must be unique; repeated: {', '.join(repeated)}")
+        check_source(self.stages, self.forward, self.taps, self.centers)
         for name, _ in self.centers:
             self.index(name)
         if not all(isinstance(name, str) for name in self.classes):
@@ -80,24 +119,139 @@ class Network:
         for name in ("name", "version"):
             if getattr(self, name):
                 checks.field(self, name, checks.text)
+        checks.field(self, "has_logits", checks.flag)
         largest = checks.MAX_SIDE
         checks.field(self, "input_size", checks.whole, maximum=largest, unit="pixel")
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names of the stages in order of computation."""
-        return tuple(name for name, _ in self.stages)
+        """The names of the layers in order of computation."""
+        return tuple(name for name, _ in self.stages) or self.taps
 
     def index(self, layer: str) -> int:
-        """Return the position of a stage in the order of computation.
+        """Return the position of a layer in the order of computation.
 
         Raises:
-          ValueError: if no stage has that name; the message lists the names.
+          ValueError: if no layer has that name; the message lists the names.
         """
         if layer not in self.layers:
             known = ", ".join(self.layers)
             raise ValueError(f"{self.name} has no layer {layer!r}; it has: {known}")
         return self.layers.index(layer)
+
+    def apply(
+        self,
+        params: Params,
+        images: Array,
+        *,
+        layers: Sequence[str] = (),
+        probes: Mapping[str, Array] | None = None,
+        until: str | None = None,
+    ) -> Outputs:
+        """Run the network, read the activations of layers, and add probes to some of them.
+
+        A derivative with respect to a probe is one with respect to the layer's activation, and
+        only what comes after the layer is differentiated.
+
+        A pure function: it works under `jit`, `vmap` and `grad`. Under `jit`, what nothing depends
+        on is not computed.
+
+        Args:
+          params: the network's parameters.
+          images: (h, w, 3) or (n, h, w, 3) in [0, 1].
+          layers: whose activations to return.
+          probes: by layer, what is added to its activation; of its shape, or broadcast to it.
+          until: a layer after which nothing is needed. Stages that follow it are not run, and
+            there are no logits.
+
+        Returns:
+          Outputs, batched as the images are. Activations are those before probes are added.
+
+        Raises:
+          ValueError: for an unknown layer, or if one turns out to have no map.
+
+        Example:
+          >>> double = lambda params, x: 2 * x
+          >>> mean = lambda params, x: x.mean((-3, -2))
+          >>> network = Network(stages=(("double", double), ("mean", mean)))
+          >>> image = jnp.ones((4, 4, 3))
+          >>> network.apply(None, image, probes={"double": jnp.full((4, 4, 3), 5.0)}).logits
+          Array([7., 7., 7.], dtype=float32)
+        """
+        for name in (*layers, *(probes or {}), *(() if until is None else (until,))):
+            self.index(name)
+        batched = jnp.ndim(images) == 4
+        alone = self.forward is not None and not batched  # it takes only batches
+        taps = Taps(self.name, self.layers, layers, probes or {}, batched=batched or alone)
+        if self.forward is None:
+            logits: Array | None = self._run_stages(params, images, taps, until)
+        else:
+            logits = self.forward(params, images[None] if alone else images, taps)
+            taps.check_all_seen()
+        outputs = Outputs(taps.found, logits if self.has_logits and until is None else None)
+        return jax.tree.map(lambda x: x[0], outputs) if alone else outputs
+
+    def _run_stages(self, params: Params, x: Array, taps: Tap, until: str | None) -> Array:
+        last = len(self.stages) if until is None else self.index(until) + 1
+        for name, stage in self.stages[:last]:
+            x = taps(name, stage(params, x))
+        return x
+
+    def run(self, params: Params, images: Array, *, until: str | None = None) -> Array:
+        """Return the activation of one layer, or the logits.
+
+        Args:
+          params: the network's parameters.
+          images: (h, w, 3) or (n, h, w, 3) in [0, 1].
+          until: the layer; None means the logits.
+
+        Returns:
+          (h, w, channels) of the layer, or (classes,), batched as the images are.
+
+        Raises:
+          ValueError: for an unknown layer, or if the network has no logits.
+
+        Example:
+          >>> double = lambda params, x: 2 * x
+          >>> network = Network(stages=(("a", double), ("b", double), ("c", double)))
+          >>> network.run(None, jnp.ones((4, 4, 3)), until="b")[0, 0].tolist()
+          [4.0, 4.0, 4.0]
+        """
+        if until is not None:
+            return self.apply(params, images, layers=(until,), until=until).activations[until]
+        logits = self.apply(params, images).logits
+        if logits is None:
+            raise ValueError(f"{self.name} has no logits: say until which layer to run it")
+        return logits
+
+    def center(self, params: Params, images: Array, *, until: str) -> Array:
+        """Run the network on images, and compute only the centre of the last layer if it can.
+
+        With an even number of positions, the centre is the one after the middle. Most icons are
+        optimized for the centre alone, and a stage that computes nothing else takes less time.
+
+        Args:
+          params: the network's parameters.
+          images: (h, w, 3) or (n, h, w, 3) in [0, 1].
+          until: the layer.
+
+        Returns:
+          (1, 1, channels) or (n, 1, 1, channels).
+
+        Raises:
+          ValueError: for an unknown layer.
+
+        Example:
+          >>> net = Network(stages=(("copy", lambda params, x: x),))
+          >>> net.center(None, jnp.arange(16.0).reshape(4, 4, 1), until="copy").item()
+          10.0
+        """
+        alone = dict(self.centers).get(until)
+        if alone is None:
+            return around_center(self.run(params, images, until=until), 0)
+        number = self.index(until)
+        before = self.run(params, images, until=self.layers[number - 1]) if number else images
+        return alone(params, before)
 
     def activation_shape(
         self, params: Params, image: tuple[int, int], *, layer: str
@@ -107,11 +261,11 @@ class Network:
         Args:
           params: the network's parameters; only their shapes matter.
           image: height and width of the images in pixels.
-          layer: the stage.
+          layer: the layer.
 
         Raises:
-          ValueError: if the layer is unknown or has no positions, or a stage cannot be run on one
-            such image; the message names the stage and what it can be run on.
+          ValueError: if the layer is unknown or has no map, or the network cannot be run on one
+            such image; the message says what it can be run on.
 
         Example:
           >>> half = lambda params, x: x[..., ::2, ::2, :]
@@ -120,20 +274,18 @@ class Network:
           (16, 24, 3)
         """
         self.index(layer)
-        shape = _shape(self, *abstract(params), image, layer)
-        if len(shape) != 3:
-            raise ValueError(f"layer: {layer!r} has no positions (its shape is {shape})")
-        return shape
+        height, width, channels = shape_of(self, *abstract(params), image, layer) or (0, 0, 0)
+        return height, width, channels
 
     def class_count(self, params: Params) -> int:
-        """Return the number of logits.
+        """Return the number of logits; 0 if the network has none.
 
         Args:
           params: the network's parameters; only their shapes matter.
 
         Raises:
-          ValueError: if the last stage gives no logits, (classes,) for an image, or not as many as
-            there are names in `classes`.
+          ValueError: if the logits of an image are not (classes,), or not as many as there are
+            names in `classes`.
 
         Example:
           >>> network = Network(stages=(("logits", lambda params, x: x.mean((-3, -2))),))
@@ -141,12 +293,11 @@ class Network:
           3
         """
         side = self.input_size
-        last = self.layers[-1]
-        shape = _shape(self, *abstract(params), (side, side), last)
+        shape = shape_of(self, *abstract(params), (side, side), None) or (0,)
         if len(shape) != 1:
             raise ValueError(
-                f"stages: expected logits (classes,) of the last, {last!r}, got shape {shape}: add "
-                "a stage that averages over positions, say"
+                f"{self.name}: expected logits (classes,) of each image at its end, got shape "
+                f"{shape}: average over positions, say, or set has_logits=False"
             )
         if self.classes and len(self.classes) != shape[0]:
             raise ValueError(
@@ -154,174 +305,3 @@ class Network:
                 f"{len(self.classes)}"
             )
         return shape[0]
-
-    def run(
-        self, params: Params, x: Array, *, after: str | None = None, until: str | None = None
-    ) -> Array:
-        """Run the stages that follow one stage, up to and including another.
-
-        Args:
-          params: the network's parameters.
-          x: images (h, w, 3) or (n, h, w, 3) in [0, 1] if `after` is None, else the activations
-            of the stage `after`, with or without a leading batch axis.
-          after: the stage whose output `x` is; None starts from images.
-          until: the stage whose output is returned; None means the last one, the logits.
-
-        Returns:
-          The activations of the stage `until`, batched as `x` is.
-
-        Raises:
-          ValueError: for an unknown stage, or if `until` does not come after `after`.
-
-        Example:
-          >>> double = lambda params, x: 2 * x
-          >>> net = Network(stages=(("a", double), ("b", double), ("c", double)))
-          >>> net.run(None, 1.0), net.run(None, 1.0, until="b"), net.run(None, 1.0, after="b")
-          (8.0, 4.0, 2.0)
-        """
-        for _, stage in self._between(after, until):
-            x = stage(params, x)
-        return x
-
-    def center(self, params: Params, x: Array, *, until: str) -> Array:
-        """Run the network on images, and compute only the centre of the last stage if it can.
-
-        With an even number of positions, the centre is the one after the middle. Most icons are
-        optimized for the centre alone, and a stage that computes nothing else takes less time.
-
-        Args:
-          params: the network's parameters.
-          x: images (h, w, 3) or (n, h, w, 3) in [0, 1].
-          until: the stage; it has positions.
-
-        Returns:
-          (1, 1, channels) or (n, 1, 1, channels).
-
-        Raises:
-          ValueError: for an unknown stage.
-
-        Example:
-          >>> net = Network(stages=(("copy", lambda params, x: x),))
-          >>> net.center(None, jnp.arange(16.0).reshape(4, 4, 1), until="copy").item()
-          10.0
-        """
-        *before, (_, last) = self._between(None, until)
-        for _, stage in before:
-            x = stage(params, x)
-        alone = dict(self.centers).get(until)
-        return around_center(last(params, x), 0) if alone is None else alone(params, x)
-
-    def _between(self, after: str | None, until: str | None) -> Iterator[tuple[str, Stage]]:
-        first = 0 if after is None else self.index(after) + 1
-        last = len(self.stages) - 1 if until is None else self.index(until)
-        if last < first:
-            raise ValueError(f"until={until!r} must come after={after!r} in {self.name}")
-        return iter(self.stages[first : last + 1])
-
-
-def abstract(params: Params) -> tuple[Any, tuple[jax.ShapeDtypeStruct, ...]]:
-    """Return the structure of parameters, and the shapes and dtypes of their arrays.
-
-    Both are hashable, and `jax.tree.unflatten` makes abstract parameters of them.
-
-    Raises:
-      ValueError: if something in the parameters is no array.
-
-    Example:
-      >>> abstract({"kernel": jnp.zeros((3, 8))})[1]
-      (ShapeDtypeStruct(shape=(3, 8), dtype=float32),)
-    """
-    leaves, tree = jax.tree_util.tree_flatten_with_path(params)
-    return tree, tuple(_abstract_leaf(path, leaf) for path, leaf in leaves)
-
-
-def _abstract_leaf(path: Any, leaf: Any) -> jax.ShapeDtypeStruct:
-    if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):  # keys among them
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
-    try:
-        return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf))
-    except TypeError as error:
-        raise ValueError(
-            f"params: expected arrays, got {type(leaf).__name__} at "
-            f"params{jax.tree_util.keystr(path)}: leave it out, or close the stages over it"
-        ) from error
-
-
-def _as_tuple(field: str, values: Any) -> tuple[Any, ...]:
-    if not isinstance(values, list | tuple):
-        raise ValueError(f"{field}: expected a tuple, got {type(values).__name__}")
-    return tuple(values)
-
-
-def _as_stage(field: str, pair: Any) -> tuple[str, Stage]:
-    """Return a pair as a name and a function that `jax.jit` takes, or raise ValueError."""
-    if not isinstance(pair, tuple | list) or len(pair) != 2 or not callable(pair[1]):
-        raise ValueError(f"{field}: expected (name, function) pairs, got {pair!r}")
-    name, stage = pair
-    try:
-        hash(stage)
-    except TypeError as error:
-        raise ValueError(
-            f"{field}: {name!r} is a {type(stage).__name__}, which cannot be hashed, as jax.jit "
-            "needs: pass a function, or make the class a frozen dataclass or one with eq=False"
-        ) from error
-    return name, stage
-
-
-@functools.lru_cache(maxsize=256)  # every render asks, and tracing GoogLeNet takes 0.3 s
-def _shape(
-    network: Network,
-    tree: Any,
-    leaves: tuple[jax.ShapeDtypeStruct, ...],
-    image: tuple[int, int],
-    layer: str,
-) -> tuple[int, ...]:
-    """Return the shape of a layer for an image of (height, width) pixels."""
-    params = jax.tree.unflatten(tree, leaves)
-    try:
-        return _run_abstractly(network, params, (*image, 3), layer)
-    except Exception as error:  # a stage may raise anything
-        raise ValueError(_diagnosis(network, params, image, layer)) from error
-
-
-def _run_abstractly(
-    network: Network, params: Params, shape: tuple[int, ...], layer: str
-) -> tuple[int, ...]:
-    x = jax.ShapeDtypeStruct(shape, jnp.float32)
-    return jax.eval_shape(functools.partial(network.run, until=layer), params, x).shape
-
-
-def _diagnosis(network: Network, params: Params, image: tuple[int, int], layer: str) -> str:
-    """Say which stage cannot be run on one RGB image, and what the network can be run on."""
-    height, width = image
-    for name in network.layers[: network.index(layer) + 1]:
-        try:
-            _run_abstractly(network, params, (height, width, 3), name)
-        except Exception as error:
-            reason = one_line(error)
-            break
-    what = f"{network.name}: {name!r} cannot be run on one image of {height} x {width} px"
-    side = network.input_size
-    for shape, advice in (
-        ((1, height, width, 3), "it takes only batches: let each stage take one image too"),
-        ((height, width, 1), "it takes one channel, and images are RGB: begin with their mean"),
-        ((side, side, 3), f"it takes images of {side} px: set the size of the views to that"),
-    ):
-        try:
-            _run_abstractly(network, params, shape, layer)
-        except Exception:
-            continue
-        return f"{what}: {advice}"
-    return f"{what}: {reason}"
-
-
-def around_center(x: Array, reach: int) -> Array:
-    """Crop (..., h, w, c) to at most `reach` positions from the centre, which stays the centre.
-
-    Example:
-      >>> around_center(jnp.zeros((9, 9, 2)), 1).shape, around_center(jnp.zeros((2, 9, 2)), 1).shape
-      ((3, 3, 2), (2, 3, 2))
-    """
-    height, width = x.shape[-3] // 2, x.shape[-2] // 2
-    rows = slice(max(height - reach, 0), height + reach + 1)
-    return x[..., rows, max(width - reach, 0) : width + reach + 1, :]

@@ -253,3 +253,15 @@ def _redirected_backward(x: Array, gradient: Array) -> tuple[Array]:
 
 
 redirected_relu.defvjp(_redirected_forward, _redirected_backward)
+
+
+def around_center(x: Array, reach: int) -> Array:
+    """Crop (..., h, w, c) to at most `reach` positions from the centre, which stays the centre.
+
+    Example:
+      >>> around_center(jnp.zeros((9, 9, 2)), 1).shape, around_center(jnp.zeros((2, 9, 2)), 1).shape
+      ((3, 3, 2), (2, 3, 2))
+    """
+    height, width = x.shape[-3] // 2, x.shape[-2] // 2
+    rows = slice(max(height - reach, 0), height + reach + 1)
+    return x[..., rows, max(width - reach, 0) : width + reach + 1, :]
