@@ -9,6 +9,13 @@ from jatlas.model._convert import read_weight_file as read_weight_file
 from jatlas.model._fetch import convert_weights as convert_weights
 from jatlas.model._fetch import fetch_weights as fetch_weights
 from jatlas.model._fingerprint import fingerprint as fingerprint
+from jatlas.model._formats import CAFFE as CAFFE
+from jatlas.model._formats import IMAGENET as IMAGENET
+from jatlas.model._formats import MINUS_ONE_TO_ONE as MINUS_ONE_TO_ONE
+from jatlas.model._formats import ZERO_TO_255 as ZERO_TO_255
+from jatlas.model._formats import ZERO_TO_ONE as ZERO_TO_ONE
+from jatlas.model._formats import ActivationFormat as ActivationFormat
+from jatlas.model._formats import InputFormat as InputFormat
 from jatlas.model._inception import abstract_params as abstract_params
 from jatlas.model._inception import inception_v1 as inception_v1
 from jatlas.model._inception import init_params as init_params
@@ -40,3 +47,8 @@ from jatlas.model._weights import load_network as load_network
 from jatlas.model._weights import save_weights as save_weights
 from jatlas.model._weights import weights_directory as weights_directory
 from jatlas.model._weights import weights_status as weights_status
+from jatlas.model.adapters import from_equinox as from_equinox
+from jatlas.model.adapters import from_keras as from_keras
+from jatlas.model.adapters import from_linen as from_linen
+from jatlas.model.adapters import from_nnx as from_nnx
+from jatlas.model.adapters import from_torch as from_torch

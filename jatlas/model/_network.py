@@ -1,6 +1,7 @@
 """A network as jatlas needs it: activations of named layers, and logits that can be probed."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -20,7 +21,7 @@ Tap: TypeAlias = Callable[[str, Array], Array]
 """(name of a layer, its activations) -> the activations that the network goes on with."""
 
 Forward: TypeAlias = Callable[[Params, Array, Tap], Array | None]
-"""(params, images (n, h, w, 3), tap) -> logits (n, classes); None of an encoder."""
+"""(params, images (1, h, w, 3), tap) -> logits (1, classes); None of an encoder."""
 
 
 class Outputs(NamedTuple):
@@ -53,8 +54,8 @@ class Network:
     `jatlas.model.adapters` makes one of a model of Flax, Equinox, Keras or PyTorch.
 
     A layer's activation is a map, (h, w, channels). A vector (channels,), as behind a global
-    average, is a map of one position; for tokens and channels first see `jatlas.model.Tokens` and
-    `jatlas.model.ChannelsFirst`.
+    average, is a map of one position; `ActivationFormat` makes maps of tokens and of arrays with
+    the channels first.
 
     A network is hashable and a static argument under `jax.jit`: create it once, at module level or
     behind a cache, because a network of new functions is traced again.
@@ -62,9 +63,10 @@ class Network:
     Attributes:
       stages: (name, function) in order of computation. The first takes images, (h, w, 3) or
         (n, h, w, 3) float32 RGB in [0, 1]; the last gives the logits, (classes,) or (n, classes).
-      forward: in place of stages, the whole network as one function of parameters, images
-        (n, h, w, 3) float32 RGB in [0, 1], and `tap`. It returns the logits, (n, classes), or
-        None. It calls `tap` outside of loops and functions with a `jit` of their own.
+      forward: in place of stages, the whole network as one function of parameters, a batch of
+        one image, (1, h, w, 3) float32 RGB in [0, 1], and `tap`. It returns the logits,
+        (1, classes), or None; `jax.vmap` makes larger batches of it. It calls `tap` outside of
+        loops and of functions with a `jit` or `vmap` of their own.
       taps: with `forward`, the names that it calls `tap` with, in order.
       name: what the network is called in files and messages.
       version: identifies the code of a network of one's own beyond what `fingerprint` can trace,
@@ -180,21 +182,32 @@ class Network:
         """
         for name in (*layers, *(probes or {}), *(() if until is None else (until,))):
             self.index(name)
-        batched = jnp.ndim(images) == 4
-        alone = self.forward is not None and not batched  # it takes only batches
-        taps = Taps(self.name, self.layers, layers, probes or {}, batched=batched or alone)
-        if self.forward is None:
-            logits: Array | None = self._run_stages(params, images, taps, until)
-        else:
-            logits = self.forward(params, images[None] if alone else images, taps)
-            taps.check_all_seen()
-        outputs = Outputs(taps.found, logits if self.has_logits and until is None else None)
-        return jax.tree.map(lambda x: x[0], outputs) if alone else outputs
+        if self.forward is not None and jnp.ndim(images) == 4:
+            # One by one: a function may be one of a single image, as models of Equinox are.
+            axes = {name: 0 if jnp.ndim(x) == 4 else None for name, x in (probes or {}).items()}
+            run = functools.partial(self.apply, params, layers=layers, until=until)
+            each = jax.vmap(lambda image, probes: run(image, probes=probes), in_axes=(0, axes))
+            outputs: Outputs = each(images, dict(probes or {}))
+            return outputs
+        batched = self.forward is not None or jnp.ndim(images) == 4
+        taps = Taps(self.name, self.layers, layers, probes or {}, batched=batched)
+        logits = self._call(params, images, tap=taps, until=until)
+        taps.check_all_seen()
+        found = taps.found
+        if self.forward is not None:
+            logits, found = jax.tree.map(lambda x: x[0], (logits, found))
+        return Outputs(found, logits if self.has_logits and until is None else None)
 
-    def _run_stages(self, params: Params, x: Array, taps: Tap, until: str | None) -> Array:
+    def _call(
+        self, params: Params, images: Array, *, tap: Tap, until: str | None = None
+    ) -> Array | None:
+        """Run the stages, or the function on a batch of one image, with a tap."""
+        if self.forward is not None:
+            return self.forward(params, images[None], tap)
         last = len(self.stages) if until is None else self.index(until) + 1
+        x = images
         for name, stage in self.stages[:last]:
-            x = taps(name, stage(params, x))
+            x = tap(name, stage(params, x))
         return x
 
     def run(self, params: Params, images: Array, *, until: str | None = None) -> Array:
@@ -276,6 +289,31 @@ class Network:
         self.index(layer)
         height, width, channels = shape_of(self, *abstract(params), image, layer) or (0, 0, 0)
         return height, width, channels
+
+    def layer_shapes(self, params: Params) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every layer for an image of `input_size`, to choose layers by.
+
+        Args:
+          params: the network's parameters; only their shapes matter.
+
+        Returns:
+          By layer, in order of computation: (h, w, channels) of a map, (channels,) of a vector, or
+          whatever else a layer gives that has no map.
+
+        Example:
+          >>> network = Network(stages=(("logits", lambda params, x: x.mean((-3, -2))),))
+          >>> network.layer_shapes(None)
+          {'logits': (3,)}
+        """
+        image = jax.ShapeDtypeStruct((self.input_size, self.input_size, 3), jnp.float32)
+        shapes: dict[str, tuple[int, ...]] = {}
+
+        def note(name: str, x: Array) -> Array:
+            shapes[name] = x.shape if self.forward is None else x.shape[1:]
+            return x
+
+        jax.eval_shape(functools.partial(self._call, tap=note), params, image)
+        return shapes
 
     def class_count(self, params: Params) -> int:
         """Return the number of logits; 0 if the network has none.

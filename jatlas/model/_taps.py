@@ -1,5 +1,6 @@
 """What happens at the layers of a network while it runs: activations are read, probes added."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import jax.numpy as jnp
@@ -87,7 +88,13 @@ def as_map(layer: str, x: Array, *, batched: bool) -> Array:
     if rank == 1:
         return jnp.expand_dims(x, (-3, -2))
     shape = jnp.shape(x)[1:] if batched else jnp.shape(x)
-    advice = ": for tokens, see jatlas.model.Tokens" if rank == 2 else ""
+    advice = ""
+    if rank == 2:
+        side = math.isqrt(shape[0])
+        advice = (
+            f": for tokens, pass ActivationFormat(extra_tokens=...); with {shape[0] - side**2}, "
+            f"they fill a grid of {side} x {side}"
+        )
     raise ValueError(
         f"{layer}: expected a map (h, w, channels) or a vector (channels,) of each image, got "
         f"shape {shape}{advice}"
