@@ -33,8 +33,15 @@ if TYPE_CHECKING:
     from jatlas.explain import ComparisonSelection as ComparisonSelection
     from jatlas.explain import evidence as evidence
     from jatlas.explain import exemplars as exemplars
+    from jatlas.model import ActivationFormat as ActivationFormat
+    from jatlas.model import InputFormat as InputFormat
     from jatlas.model import Network as Network
     from jatlas.model import find_class as find_class
+    from jatlas.model import from_equinox as from_equinox
+    from jatlas.model import from_keras as from_keras
+    from jatlas.model import from_linen as from_linen
+    from jatlas.model import from_nnx as from_nnx
+    from jatlas.model import from_torch as from_torch
     from jatlas.model import inception_v1 as inception_v1
     from jatlas.model import load_network as load_network
     from jatlas.records import Atlas as Atlas
@@ -73,7 +80,8 @@ _NAMES = {
     "find_patches rerender",
     "collect": "Preprocess arrays dataset extract folder tfds",
     "explain": "ClassSelection ComparisonSelection evidence exemplars",
-    "model": "Network find_class inception_v1 load_network",
+    "model": "ActivationFormat InputFormat Network find_class from_equinox from_keras from_linen "
+    "from_nnx from_torch inception_v1 load_network",
     "records": "Atlas Grid Icons Map Samples",
     "show": "export view widget",
     "storage": "load save",
