@@ -190,6 +190,36 @@ def test_a_network_in_half_precision(dtype: Any) -> None:
     assert half.grids[0].icons.cosines.min() > 0  # of a direction in a space with three colours
 
 
+def test_icons_of_a_network_that_takes_one_size_have_any_size() -> None:
+    def forward(params: Any, images: jax.Array, tap: Any) -> jax.Array:
+        return tap("layer", jnp.tanh(images @ params["kernel"]) + params["places"]).mean((1, 2))
+
+    params = {"kernel": KERNEL, "places": jnp.zeros((1, SIDE, SIDE, 8))}
+    network = Network(forward=forward, taps=("layer",), input_size=SIDE)
+    assert [network.takes(params, side, layer="layer") for side in (SIDE, 16)] == [True, False]
+    free = Network(forward=lambda p, x, tap: forward(p | {"places": 0.0}, x, tap), taps=("layer",))
+    assert free.takes(params, 16, layer="layer")
+    directions = np.eye(8, dtype=np.float32)[:2]
+
+    def icons(network: Network, size: int) -> jatlas.Icons:
+        views = jatlas.RandomViews(size=SIDE)
+        config = jatlas.RenderConfig(icon_size=size, steps=4, views=views)
+        return jatlas.render(
+            network, params, directions, layer="layer", key=KEY, config=config, run=RUN
+        )
+
+    for size in (SIDE, 18):
+        one, other = icons(network, size), icons(free, size)
+        np.testing.assert_allclose(one.images, other.images, atol=1e-4)
+        np.testing.assert_allclose(one.cosines, other.cosines, atol=0.02)  # scaled, or its middle
+    views = jatlas.RandomViews(size=SIDE + 1)
+    with pytest.raises(ValueError, match="it takes images of 12 px: set the size of the views to"):
+        jatlas.render(
+            network, params, directions, layer="layer", key=KEY,
+            config=jatlas.RenderConfig(views=views), run=RUN,
+        )  # fmt: skip
+
+
 # What a forward function may not do
 
 

@@ -87,10 +87,10 @@ def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) ->
 
     Whitening and exemplars are as in the atlas. Views grow until they hold three cells of the layer
     along each side, or the whole image: smaller ones show a late layer hardly anything but its own
-    padding. And the ridge is at least 0.1. Of 12 cells of mixed5b, 14,000 samples of 700 images,
-    with 128 steps and views that go anywhere, the network took 1 icon for its cell's label with
-    views of 48 px, 5 with 96 px and 8 with the larger ridge too; among its first five it had 2, 7
-    and 11 of them.
+    padding, and some networks take nothing smaller. And the ridge is at least 0.1. Of 12 cells of
+    mixed5b, 14,000 samples of 700 images, with 128 steps and views that go anywhere, the network
+    took 1 icon for its cell's label with views of 48 px, 5 with 96 px and 8 with the larger ridge
+    too; among its first five it had 2, 7 and 11 of them.
 
     Args:
       network: the network that the atlas is of.
@@ -103,7 +103,8 @@ def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) ->
     """
     side = network.input_size
     cells, _, _ = network.activation_shape(params, (side, side), layer=layer)
-    views = RandomViews(size=max(RandomViews.size, min(side, _CELLS_IN_VIEW * side // cells)))
+    seen = max(RandomViews.size, min(side, _CELLS_IN_VIEW * side // cells))
+    views = RandomViews(size=seen if network.takes(params, seen, layer=layer) else side)
     made = atlas.info.get("settings", {})
     return CellConfig(
         whiten=made.get("whiten", CellConfig.whiten),

@@ -290,6 +290,26 @@ class Network:
         height, width, channels = shape_of(self, *abstract(params), image, layer) or (0, 0, 0)
         return height, width, channels
 
+    def takes(self, params: Params, side: int, *, layer: str) -> bool:
+        """Return whether a layer can be computed from images of `side` x `side` pixels.
+
+        Some networks, such as most vision transformers, take images of one size alone.
+
+        Raises:
+          ValueError: if the layer is unknown.
+
+        Example:
+          >>> patches = lambda params, x: x.reshape(*x.shape[:-3], 4, 4, -1)
+          >>> network = Network(stages=(("patches", patches),))
+          >>> [network.takes(None, side, layer="patches") for side in (16, 17)]
+          [True, False]
+        """
+        self.index(layer)
+        try:
+            return shape_of(self, *abstract(params), (side, side), layer) is not None
+        except ValueError:
+            return False
+
     def layer_shapes(self, params: Params) -> dict[str, tuple[int, ...]]:
         """Return the shape of every layer for an image of `input_size`, to choose layers by.
 

@@ -21,7 +21,7 @@ from jatlas.visualize._compose import ObjectiveInput
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._objectives import GROUP, cosine
 from jatlas.visualize._parameterize import Fourier
-from jatlas.visualize._views import View, fixed_views, resample
+from jatlas.visualize._views import View, fixed_views, resample, whole_view
 
 ICONS = "icons"
 """The mesh axis that icons are sharded along."""
@@ -181,14 +181,20 @@ def _scores_in_view(
 
 @functools.partial(jax.jit, static_argnames="task")
 def _as_they_are(task: Task, params: Params, icons: Any, targets: Array) -> tuple[Array, Array]:
-    """Return the images, and their cosines if they are the network's input, without a view."""
+    """Return the images, and their cosines if they are the network's input, without a view.
+
+    For a network that takes images of the views' size alone, they are scaled to that.
+    """
     config = task.config
     side = config.views.size
     rows, columns, _ = task.network.activation_shape(params, (side, side), layer=task.layer)
+    takes_canvas = task.network.takes(params, config.icon_size, layer=task.layer)
 
     def one(params: Params, icon: Any, target: Array) -> tuple[Array, Array]:
         canvas = config.parameterization.image(icon, size=config.icon_size)
         image = canvas if canvas.shape[-1] == 3 else _over(canvas, jnp.asarray(0.5))
+        if not takes_canvas:
+            image = resample(image, whole_view(), size=side, fill=config.views.fill)
         activation = _activation(task, params, image)
         # Its middle, as large as the activation of a view: so a `Neuron` has the same position.
         activation = _middle(_middle(activation, rows, axis=0), columns, axis=1)
