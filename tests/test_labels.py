@@ -40,6 +40,11 @@ def test_googlenet_is_in_wnid_order_and_has_no_spare_output() -> None:
     assert known_classes("googlenet_bvlc")[-1] == "toilet tissue"
 
 
+def test_efficientnet_has_the_order_of_the_wordnet_ids_too() -> None:
+    for of in (known_classes, wnids):
+        assert of("efficientnet_lite0") == of("googlenet_bvlc")
+
+
 def test_inception5h_counts_from_one_and_names_its_spare_outputs() -> None:
     names, ids = known_classes("inception5h"), wnids("inception5h")
     assert names[0] == "dummy"

@@ -17,6 +17,7 @@ from jatlas.model import (
     local_response_norm,
     max_pool,
     redirected_relu,
+    redirected_relu6,
     relaxed_max_pool,
 )
 from jatlas.model._ops import conv_small_map
@@ -180,6 +181,17 @@ def test_the_gradient_of_a_redirected_relu() -> None:
     assert gradient([-2.0, -1.0], [-3.0, 1.0]) == [-3.0, 0.0]  # what would deactivate is dropped
     assert gradient([2.0, -1.0], [0.0, -1.0]) == [0.0, -1.0]
     assert redirected_relu(jnp.array([2.0, -1.0])).tolist() == [2.0, 0.0]
+
+
+def test_the_gradient_of_a_redirected_relu6() -> None:
+    def gradient(x: list[float], upstream: list[float]) -> list[float]:
+        return jax.vjp(redirected_relu6, jnp.array(x))[1](jnp.array(upstream))[0].tolist()
+
+    assert gradient([2.0, -1.0, 7.0], [-3.0, -1.0, 1.0]) == [-3.0, 0.0, 0.0]
+    # None in between has a gradient: what would lead further outside is dropped.
+    assert gradient([-2.0, -1.0, 7.0, 8.0], [-3.0, 1.0, 2.0, -1.0]) == [-3.0, 0.0, 2.0, 0.0]
+    assert gradient([2.0, -1.0], [0.0, -1.0]) == [0.0, -1.0]
+    assert redirected_relu6(jnp.array([2.0, -1.0, 7.0])).tolist() == [2.0, 0.0, 6.0]
 
 
 @pytest.mark.slow

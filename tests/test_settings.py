@@ -33,6 +33,7 @@ OTHERS = {
     "Folder": "a source",
     "Loaded": "an image",
     "Network": "functions",
+    "WeightsPackage": "constants",
     "WeightsSource": "constants",
     "WeightsStatus": "a result",
     "CachedStage": "the place of a result",

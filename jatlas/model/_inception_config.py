@@ -151,4 +151,4 @@ TEXTURES = InceptionConfig(
 )
 
 CONFIGS = {config.name: config for config in (GOOGLENET_BVLC, INCEPTION5H, TEXTURES)}
-"""The networks whose weights are known, by name."""
+"""The variants whose weights are known, by name."""

@@ -17,7 +17,13 @@ NO_WNID = "-"
 
 # How many outputs each network has. inception5h has eight more than there are classes: one before
 # them, which its own label file calls "dummy", and seven after them that were never trained.
-_OUTPUTS = {"googlenet_bvlc": 1000, "inception5h": 1008, "textures": 64}
+_OUTPUTS = {"googlenet_bvlc": 1000, "inception5h": 1008, "textures": 64, "efficientnet_lite0": 1000}
+# The column of the table that has each network's order. Most networks have that of the WordNet ids.
+_COLUMNS = {
+    "googlenet_bvlc": "googlenet_bvlc index",
+    "inception5h": "inception5h index",
+    "efficientnet_lite0": "googlenet_bvlc index",
+}
 
 
 def known_classes(network_name: str) -> tuple[str, ...]:
@@ -27,11 +33,11 @@ def known_classes(network_name: str) -> tuple[str, ...]:
     of bathing suit), as they do in the article: tell classes apart by index or WordNet id.
 
     Args:
-      network_name: "googlenet_bvlc", "inception5h" or "textures".
+      network_name: "googlenet_bvlc", "inception5h", "textures" or "efficientnet_lite0".
 
     Returns:
-      One name per output: 1000 for googlenet_bvlc; 1008 for inception5h, of which 0 is "dummy"
-      and 1001 to 1007 are "unused 1001" and so on; 64 for textures.
+      One name per output: 1000 for googlenet_bvlc and efficientnet_lite0; 1008 for inception5h, of
+      which 0 is "dummy" and 1001 to 1007 are "unused 1001" and so on; 64 for textures.
 
     Raises:
       ValueError: if the network is unknown.
@@ -47,7 +53,7 @@ def wnids(network_name: str) -> tuple[str, ...]:
     """Return the WordNet id of every output of a network whose weights are known.
 
     Args:
-      network_name: "googlenet_bvlc", "inception5h" or "textures".
+      network_name: "googlenet_bvlc", "inception5h", "textures" or "efficientnet_lite0".
 
     Returns:
       One id per output, such as "n01440764", in the order of `known_classes`; "-" for an output
@@ -87,7 +93,7 @@ def _outputs(network_name: str) -> tuple[tuple[str, str], ...]:
     if network_name == "inception5h":
         outputs[0] = (NO_WNID, "dummy")
     for row in _rows("labels.tsv"):
-        outputs[int(row[f"{network_name} index"])] = (row["wnid"], row["name"])
+        outputs[int(row[_COLUMNS[network_name]])] = (row["wnid"], row["name"])
     return tuple(outputs)
 
 

@@ -1,4 +1,4 @@
-"""The operations of InceptionV1 that Flax lacks, fast in both directions."""
+"""The operations of the known networks that Flax lacks, fast in both directions."""
 
 import functools
 
@@ -253,6 +253,46 @@ def _redirected_backward(x: Array, gradient: Array) -> tuple[Array]:
 
 
 redirected_relu.defvjp(_redirected_forward, _redirected_backward)
+
+
+@jax.custom_vjp
+def redirected_relu6(x: Array) -> Array:
+    """Return min(max(x, 0), 6), with a gradient that can reach units when it is 0 for all.
+
+    In the backward pass, if no unit between 0 and 6 has a gradient, the others pass theirs on where
+    following it would bring them there, see `redirected_relu`.
+
+    Args:
+      x: any shape; its units are one group.
+
+    Returns:
+      An array of the shape of `x`. It can be differentiated in reverse mode only.
+
+    Reference:
+      lucid's `misc/redirected_relu_grad.py`.
+
+    Example:
+      >>> outside = jnp.array([-1.0, 7.0])
+      >>> jax.grad(lambda x: jax.nn.relu6(x) @ jnp.array([-1.0, 1.0]))(outside).tolist()
+      [0.0, 0.0]
+      >>> jax.grad(lambda x: redirected_relu6(x) @ jnp.array([-1.0, 1.0]))(outside).tolist()
+      [-1.0, 1.0]
+    """
+    return jax.nn.relu6(x)
+
+
+def _redirected6_forward(x: Array) -> tuple[Array, Array]:
+    return jax.nn.relu6(x), x
+
+
+def _redirected6_backward(x: Array, gradient: Array) -> tuple[Array]:
+    true = jnp.where((x > 0) & (x < 6), gradient, 0)
+    further = ((x < 0) & (gradient > 0)) | ((x > 6) & (gradient < 0))
+    redirected = jnp.where(further, 0, gradient)
+    return (jnp.where(jnp.any(true != 0), true, redirected),)
+
+
+redirected_relu6.defvjp(_redirected6_forward, _redirected6_backward)
 
 
 def around_center(x: Array, reach: int) -> Array:

@@ -41,7 +41,7 @@ _OTHERS: dict[str, tuple[bytes, ...]] = {
     ),
     "an HDF5 file: save the weights in caffe's or TensorFlow's own format": (b"\x89HDF\r\n\x1a\n",),
     "a NumPy file (.npy)": (b"\x93NUMPY",),
-    "a pickle, such as PyTorch's: jatlas loads none": tuple(bytes([128, n]) for n in (2, 3, 4, 5)),
+    "a pickle, such as PyTorch's": tuple(bytes([128, n]) for n in (2, 3, 4, 5)),
     "a SavedModel, whose weights are in the folder variables/: freeze it into one graph first": (
         b"\x08\x01\x12",
     ),

