@@ -68,7 +68,7 @@ def nnx() -> Adapted:
         copy.eval()
         return copy(x)
 
-    return Adapted(lambda layers: from_nnx(model, layers, inputs=INPUTS), logits, "blocks.1")
+    return Adapted(lambda layers: from_nnx(model, layers=layers, inputs=INPUTS), logits, "blocks.1")
 
 
 def linen() -> Adapted:
@@ -76,7 +76,7 @@ def linen() -> Adapted:
     arguments = {"train": False}
 
     def adapt(layers: Any) -> tuple[Network, Any]:
-        return from_linen(module, variables, layers, inputs=INPUTS, arguments=arguments)
+        return from_linen(module, variables, layers=layers, inputs=INPUTS, arguments=arguments)
 
     return Adapted(adapt, lambda x: module.apply(variables, x, train=False), "Block_1")
 
@@ -89,7 +89,9 @@ def equinox() -> Adapted:
     def logits(x: Any) -> Any:
         return jax.vmap(quiet)(jnp.moveaxis(x, -1, 1))
 
-    return Adapted(lambda layers: from_equinox(model, layers, inputs=INPUTS), logits, "blocks.1")
+    return Adapted(
+        lambda layers: from_equinox(model, layers=layers, inputs=INPUTS), logits, "blocks.1"
+    )
 
 
 def keras() -> Adapted:
@@ -97,7 +99,7 @@ def keras() -> Adapted:
     model = frameworks.of_keras()
 
     def adapt(layers: Any) -> tuple[Network, Any]:
-        return from_keras(model, layers, inputs=INPUTS)
+        return from_keras(model, layers=layers, inputs=INPUTS)
 
     return Adapted(adapt, lambda x: model(x, training=False), "block1")
 
@@ -115,7 +117,9 @@ def torch() -> Adapted:
         with package.no_grad():
             return model(package.tensor(np.moveaxis(np.array(x), -1, 1))).numpy()
 
-    return Adapted(lambda layers: from_torch(model, layers, inputs=INPUTS), logits, "blocks.1")
+    return Adapted(
+        lambda layers: from_torch(model, layers=layers, inputs=INPUTS), logits, "blocks.1"
+    )
 
 
 @pytest.fixture(scope="module", params=[nnx, linen, equinox, keras, torch])
@@ -278,7 +282,7 @@ def test_a_model_is_left_as_it_was() -> None:
 
     model = frameworks.of_nnx()
     before = flax.split(model)[0]
-    from_nnx(model, ["stem"], inputs=INPUTS)
+    from_nnx(model, layers=["stem"], inputs=INPUTS)
     assert flax.split(model)[0] == before
     assert not hasattr(model.stem, "_jatlas_tap")
 

@@ -106,13 +106,15 @@ def test_drawn_parameters_have_the_documented_structure() -> None:
 
 
 @pytest.mark.slow
-def test_parts_composed_equal_the_whole(untrained: tuple[Any, ...]) -> None:
+def test_layers_read_in_one_pass_equal_those_read_alone(untrained: tuple[Any, ...]) -> None:
     config, network, params = untrained
-    run = jax.jit(network.run, static_argnames=("after", "until"))
-    whole = run(params, IMAGES)
-    assert whole.shape == (2, config.classes)
-    half = run(params, IMAGES, until="mixed4c")
-    assert_close(run(params, half, after="mixed4c"), whole)
+    layers = ("mixed4c", "avgpool0", "conv2d0")
+    run = jax.jit(network.run, static_argnames="until")
+    together = jax.jit(network.apply, static_argnames="layers")(params, IMAGES, layers=layers)
+    assert together.logits.shape == (2, config.classes)
+    assert_close(together.logits, run(params, IMAGES))
+    for layer in layers:
+        assert_close(together.activations[layer], run(params, IMAGES, until=layer))
 
 
 @pytest.mark.slow

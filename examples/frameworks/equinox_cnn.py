@@ -30,8 +30,8 @@ class Model(equinox.Module):
 
 
 def main(photos, out, config=None):
-    key = jax.random.key(0)
-    network, params = jatlas.from_equinox(Model(key), ["block"], inputs=jatlas.model.IMAGENET)
+    key, inputs = jax.random.key(0), jatlas.model.IMAGENET
+    network, params = jatlas.from_equinox(Model(key), layers=["block"], inputs=inputs)
     where = {"layers": ["block"], "grids": [8], "out": out}
     jatlas.build(network, params, photos, **where, key=key, config=config)
 

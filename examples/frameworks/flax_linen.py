@@ -25,9 +25,8 @@ class Model(linen.Module):
 
 def main(photos, out, config=None):
     variables = Model().init(jax.random.key(0), jnp.zeros((1, 224, 224, 3)))  # yours are trained
-    network, params = jatlas.from_linen(
-        Model(), variables, ["block"], inputs=jatlas.model.IMAGENET, arguments={"train": False}
-    )
+    about = {"inputs": jatlas.model.IMAGENET, "arguments": {"train": False}}
+    network, params = jatlas.from_linen(Model(), variables, layers=["block"], **about)
     jatlas.build(
         network, params, photos, layers=["block"], grids=[8], key=jax.random.key(0), out=out,
         config=config,

@@ -21,7 +21,7 @@ def main(photos, out, weights="imagenet", config=None):
     model = keras.applications.MobileNetV2(weights=weights, classifier_activation=None)
     classes = jatlas.model.known_classes("googlenet_bvlc")  # in the usual order of ImageNet
     network, params = jatlas.from_keras(
-        model, LAYERS, inputs=jatlas.model.MINUS_ONE_TO_ONE, classes=classes
+        model, layers=LAYERS, inputs=jatlas.model.MINUS_ONE_TO_ONE, classes=classes
     )
     jatlas.build(
         network, params, photos, layers=LAYERS, grids=[8], key=jax.random.key(0), out=out,

@@ -17,7 +17,7 @@ def main(photos, out, weights="DEFAULT", config=None):
     model = torchvision.models.resnet18(weights=weights)
     classes = torchvision.models.ResNet18_Weights.DEFAULT.meta["categories"]
     network, params = jatlas.from_torch(
-        model, LAYERS, inputs=jatlas.model.IMAGENET, classes=classes
+        model, layers=LAYERS, inputs=jatlas.model.IMAGENET, classes=classes
     )
     jatlas.build(
         network, params, photos, layers=LAYERS, grids=[8], key=jax.random.key(0), out=out,

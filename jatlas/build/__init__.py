@@ -7,12 +7,14 @@ from jatlas.build._class_maps import class_map as class_map
 from jatlas.build._class_maps import comparison_map as comparison_map
 from jatlas.build._config import BuildConfig as BuildConfig
 from jatlas.build._config import CellConfig as CellConfig
-from jatlas.build._config import cells_like as cells_like
 from jatlas.build._crops import images_of as images_of
 from jatlas.build._crops import preprocess_of as preprocess_of
 from jatlas.build._own_samples import as_samples as as_samples
 from jatlas.build._patch_search import PatchCrop as PatchCrop
 from jatlas.build._patch_search import PatchSearch as PatchSearch
 from jatlas.build._patch_search import find_patches as find_patches
+from jatlas.build._recommended import cells_like as cells_like
+from jatlas.build._recommended import recommended as recommended
+from jatlas.build._recommended import recommended_layer as recommended_layer
 from jatlas.build._rerender import render_cell as render_cell
 from jatlas.build._rerender import rerender as rerender

@@ -22,6 +22,7 @@ from jatlas.build._plan import (
     grid_sizes,
     layer_names,
 )
+from jatlas.build._recommended import recommended
 from jatlas.collect import Collected, Folder, ImageSource, as_source, collect, names_of
 from jatlas.model import Network, digest
 from jatlas.records import Atlas, Info, Map, Samples
@@ -59,7 +60,7 @@ def build(
       layers: names of the layers; each becomes a map.
       grids: cells along each side, one grid per number on each map.
       key: seeds everything that is random.
-      config: settings; None means `BuildConfig()`.
+      config: settings; None means those that suit the network, see `recommended`.
       out: folder to save the atlas in, with its page; None keeps it in memory only.
       overwrite: whether an atlas in `out` with other settings may be replaced; what the settings
         do not change is reused.
@@ -77,14 +78,16 @@ def build(
       Carter et al., "Activation Atlas", Distill 2019.
     """
     checks.instance("network", network, kinds=(Network,))
+    names = layer_names(layers)
+    settings = recommended(network, params, names) if config is None else config
     request = Request(
         network=network,
         params=params,
         source=as_source(images, size=network.input_size),
-        layers=layer_names(layers),
+        layers=names,
         grids=grid_sizes(grids),
         keys=identity.parts_of(key),
-        config=checks.instance("config", config or BuildConfig(), kinds=(BuildConfig,)),
+        config=checks.instance("config", settings, kinds=(BuildConfig,)),
         run=checks.instance("run", run or Run(), kinds=(Run,)),
     )
     check(request)

@@ -13,6 +13,7 @@ from jatlas.build._draw_map import draw_map
 from jatlas.build._output import check_target, complete
 from jatlas.build._own_samples import as_samples, check_points
 from jatlas.build._plan import Plan, check_cells, check_each_once, grid_sizes
+from jatlas.build._recommended import recommended
 from jatlas.collect import ImageSource, as_source, names_of
 from jatlas.model import Network, digest
 from jatlas.records import Atlas, Samples
@@ -58,7 +59,8 @@ def build_from(
       classes: name of each class that there is evidence for; none if unknown.
       network: what icons are rendered with; None renders none.
       params: its parameters.
-      config: settings, of which `per_image` does not matter; None means `BuildConfig()`.
+      config: settings, of which `per_image` does not matter; None means those that suit the
+        network, if there is one.
       out: as of `build`.
       overwrite: as of `build`.
       run: as of `build`.
@@ -92,7 +94,9 @@ def build_from(
     checks.text("layer", layer)
     sizes = grid_sizes(grids)
     check_each_once("grids", sizes)
-    config = checks.instance("config", config or BuildConfig(), kinds=(BuildConfig,))
+    if config is None:
+        config = BuildConfig() if network is None else recommended(network, params, (layer,))
+    config = checks.instance("config", config, kinds=(BuildConfig,))
     run = checks.instance("run", run or Run(), kinds=(Run,))
     laid_out = None if points is None else check_points(points, len(samples))
     check_cells(len(samples), sizes, config, laid_out=laid_out is not None, advice="more vectors")

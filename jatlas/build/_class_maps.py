@@ -8,9 +8,10 @@ from typing import Any
 
 from jatlas.build import _identity as identity
 from jatlas.build._cells import draw_grid, grid_stages, lacks_crops
-from jatlas.build._config import CellConfig, cells_like, check_opaque
+from jatlas.build._config import CellConfig, check_opaque
 from jatlas.build._crops import can_reread, own_images
 from jatlas.build._output import timed
+from jatlas.build._recommended import cells_like
 from jatlas.collect import ImageSource
 from jatlas.explain import (
     ClassSelection,

@@ -6,11 +6,9 @@ import dataclasses
 
 from jatlas.arrange import MAX_RIDGE, TSNE, UMAP
 from jatlas.model import Network
-from jatlas.records import Atlas
 from jatlas.types import Params, checks
 from jatlas.visualize import Alpha, RandomViews, RenderConfig
 
-_RIDGE = 0.1
 _MAX_EXEMPLARS = 1000  # a row of them, 48 px each, is one JPEG of at most 65,535 px
 _MAX_PER_IMAGE = 10_000  # of the 12,544 positions that the largest layer of GoogLeNet has
 _CELLS_IN_VIEW = 3  # of the layer, along each side
@@ -82,33 +80,16 @@ def check_opaque(cells: CellConfig) -> None:
         raise ValueError("icons: expected a parameterization without opacity, got Alpha")
 
 
-def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) -> CellConfig:
-    """Return how cells of few samples of an atlas become pictures: as its own, but readable.
+def view_size(network: Network, params: Params, layer: str) -> int:
+    """Return the side of the smallest views that hold three cells of a layer along each side.
 
-    Whitening and exemplars are as in the atlas. Views grow until they hold three cells of the layer
-    along each side, or the whole image: smaller ones show a late layer hardly anything but its own
-    padding, and some networks take nothing smaller. And the ridge is at least 0.1. Of 12 cells of
-    mixed5b, 14,000 samples of 700 images, with 128 steps and views that go anywhere, the network
-    took 1 icon for its cell's label with views of 48 px, 5 with 96 px and 8 with the larger ridge
-    too; among its first five it had 2, 7 and 11 of them.
-
-    Args:
-      network: the network that the atlas is of.
-      params: its parameters.
-      atlas: the atlas.
-      layer: name of a layer.
+    It is at least the default, and at most that of the images that the network was trained on,
+    which it is for a network that takes no other.
 
     Raises:
       ValueError: if there is no such layer, or it has no map.
     """
     side = network.input_size
     cells, _, _ = network.activation_shape(params, (side, side), layer=layer)
-    seen = max(RandomViews.size, min(side, _CELLS_IN_VIEW * side // cells))
-    views = RandomViews(size=seen if network.takes(params, seen, layer=layer) else side)
-    made = atlas.info.get("settings", {})
-    return CellConfig(
-        whiten=made.get("whiten", CellConfig.whiten),
-        ridge=max(checks.number("ridge", made.get("ridge", CellConfig.ridge), above=0), _RIDGE),
-        exemplars=made.get("exemplars", CellConfig.exemplars),
-        icons=RenderConfig(views=views),
-    )
+    size = max(RandomViews.size, min(side, _CELLS_IN_VIEW * side // cells))
+    return size if network.takes(params, size, layer=layer) else side

@@ -9,7 +9,6 @@ from tyro.conf import OmitArgPrefixes
 
 from jatlas.build import CellConfig, cells_like, directions
 from jatlas.cli import _session as session
-from jatlas.cli._maps import with_views_of
 from jatlas.cli._options import IconOptions
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
@@ -56,7 +55,8 @@ class OpenLayer:
         owner = atlas.layer(options.layer)
         network, params = session.open_network_of(atlas)
         cells = cells_like(network, params, atlas, layer=owner.layer)
-        return cls(network, params, atlas, owner, with_views_of(options.icons, cells))
+        cells = dataclasses.replace(cells, icons=options.icons.config(cells.icons))
+        return cls(network, params, atlas, owner, cells)
 
     def icons(self, vectors: HostArray, *, seed: int) -> HostArray:
         """Render icons of vectors (m, channels) as the atlas does: (m, px, px, 3) uint8."""

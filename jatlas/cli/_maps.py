@@ -19,7 +19,6 @@ from jatlas.records import Atlas, Map
 from jatlas.show import export_folder, has_page
 from jatlas.storage import add_map, load, map_folder, working_folder
 from jatlas.types import Params, Run
-from jatlas.visualize import RandomViews
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,22 +75,11 @@ class MapOptions:
         }
 
 
-def with_views_of(options: IconOptions, cells: CellConfig) -> CellConfig:
-    """Return how cells become pictures with the icons of some options.
-
-    Views have the size that `cells` gives them, unless the options give one or have a chain.
-    """
-    icons, fitted = options.config(), cells.icons.views
-    if options.view_size is None and isinstance(icons.views, RandomViews):
-        views = dataclasses.replace(icons.views, size=fitted.size)
-        icons = dataclasses.replace(icons, views=views)
-    return dataclasses.replace(cells, icons=icons)
-
-
 def cells_of(options: MapOptions, network: Network, params: Params, atlas: Atlas) -> CellConfig:
     """Return how the cells of a map become pictures: as the atlas's, but for what is given."""
     layer = atlas.layer(options.layer).layer
-    cells = with_views_of(options.icons, cells_like(network, params, atlas, layer=layer))
+    cells = cells_like(network, params, atlas, layer=layer)
+    cells = dataclasses.replace(cells, icons=options.icons.config(cells.icons))
     given = {name: getattr(options, name) for name in ("whiten", "ridge", "exemplars")}
     return dataclasses.replace(cells, **{name: x for name, x in given.items() if x is not None})
 

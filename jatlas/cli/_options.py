@@ -24,8 +24,8 @@ class IconOptions:
     """Settings of the icons; what is not given is as the preset has it.
 
     Attributes:
-      preset: "fast" reaches the article's quality in a fifth of the steps; "paper" is what the
-        article's notebooks do.
+      preset: "fast" reaches the article's quality in a fifth of the steps, with settings that suit
+        the network; "paper" is what the article's notebooks do.
       icon_size: side of an icon in pixels.
       steps: optimization steps per icon.
       learning_rate: of the optimizer.
@@ -39,7 +39,7 @@ class IconOptions:
     """
 
     preset: Literal["fast", "paper"] = "fast"
-    icon_size: int = RenderConfig.icon_size
+    icon_size: int | None = None
     steps: int | None = None
     learning_rate: float | None = None
     power: float | None = None
@@ -50,36 +50,40 @@ class IconOptions:
     restarts: int = 1
     precision: Precision | None = None
 
-    def config(self) -> RenderConfig:
+    def config(self, fast: RenderConfig) -> RenderConfig:
         """Return the settings.
+
+        Args:
+          fast: what the preset "fast" is for a network.
 
         Raises:
           ValueError: for a value out of range, or a window for the chain of the paper.
         """
-        base = paper() if self.preset == "paper" else RenderConfig()
+        base = paper() if self.preset == "paper" else fast
+        size = base.icon_size if self.icon_size is None else self.icon_size
         optimizer = base.optimizer
         if self.learning_rate is not None:
             optimizer = dataclasses.replace(optimizer, learning_rate=self.learning_rate)
         return dataclasses.replace(
             base,
-            icon_size=self.icon_size,
+            icon_size=size,
             steps=base.steps if self.steps is None else self.steps,
             optimizer=optimizer,
             parameterization=_parameterization(self.parameterization) or base.parameterization,
-            views=self._views(base),
+            views=self._views(base, size),
             objective=base.objective if self.power is None else Direction(power=self.power),
             restarts=self.restarts,
             precision=self.precision,
         )
 
-    def _views(self, base: RenderConfig) -> Views:
+    def _views(self, base: RenderConfig, icon_size: int) -> Views:
         given = {"size": self.view_size, "window": self.window, "rotate": self.rotate}
         changes: dict[str, Any] = {name: x for name, x in given.items() if x is not None}
         if isinstance(base.views, RandomViews):
             return dataclasses.replace(base.views, **changes)
         if changes:
             raise ValueError(f"{', '.join(changes)}: the preset paper has a chain of its own")
-        return ATLAS_NOTEBOOK.fitted(self.icon_size)
+        return ATLAS_NOTEBOOK.fitted(icon_size)
 
 
 def _parameterization(name: str | None) -> Parameterization | None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
 from jatlas.arrange import UMAP
-from jatlas.build import BuildConfig, build
+from jatlas.build import BuildConfig, build, recommended, recommended_layer
 from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
 from jatlas.cli._session import report_skipped
@@ -30,7 +30,8 @@ class Build:
         and HEIC.
       out: folder to write.
       network: network to look into; `jatlas weights list` shows the known ones.
-      layer: layer to map; may be given several times. Without it, mixed4c.
+      layer: layer to map; may be given several times. Without it, mixed4c, or block5c of
+        efficientnet_lite0.
       grid: cells along each side; may be given several times. Without it, 20.
       seed: seeds everything random: the same seed gives the same atlas.
       overwrite: whether an atlas with other settings may be replaced; what the settings do not
@@ -42,6 +43,7 @@ class Build:
         article did).
       whiten: whether icons follow whitened directions, as the article's do.
       ridge: steadies the whitening: share of the mean activation energy added to each channel.
+        Without it, what suits the network.
       exemplars: real places kept with each cell, to check its icon against; 0 for none.
       layout: settings of the layout, UMAP.
       icons: settings of the icons.
@@ -66,7 +68,7 @@ class Build:
     min_count: int = BuildConfig.min_count
     fit: Literal["crop", "squash"] = "crop"
     whiten: bool = BuildConfig.whiten
-    ridge: float = BuildConfig.ridge
+    ridge: float | None = None
     exemplars: int = BuildConfig.exemplars
     layout: UMAP = UMAP()
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
@@ -78,14 +80,16 @@ class Build:
     def run(self) -> None:
         """Build the atlas and say what was made."""
         network, params = session.open_network(self.network)
+        layers = self.layer or (recommended_layer(network),)
+        suited = recommended(network, params, layers)
         config = BuildConfig(
             per_image=self.per_image,
             min_count=self.min_count,
             whiten=self.whiten,
-            ridge=self.ridge,
+            ridge=suited.ridge if self.ridge is None else self.ridge,
             exemplars=self.exemplars,
             layout=self.layout,
-            icons=self.icons.config(),
+            icons=self.icons.config(suited.icons),
         )
         run = Run(
             batch_size=self.batch_size, chunk=self.chunk, workers=self.workers, cache=self.cache
@@ -94,7 +98,7 @@ class Build:
             network,
             params,
             folder(self.images, fit=self.fit, limit=self.limit),
-            layers=self.layer or ("mixed4c",),
+            layers=layers,
             grids=self.grid or (20,),
             key=session.make_key(self.seed),
             config=config,

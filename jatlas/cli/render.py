@@ -8,15 +8,15 @@ from typing import Any
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from jatlas.build import CellConfig, render_cell, rerender
+from jatlas.build import CellConfig, recommended, render_cell, rerender
 from jatlas.cli import _session as session
 from jatlas.cli._maps import store_map
 from jatlas.cli._options import IconOptions
+from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Map
 from jatlas.storage import check_file, files, load, map_folder, working_folder
-from jatlas.types import Run
-from jatlas.visualize import RandomViews
+from jatlas.types import Params, Run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,8 @@ class Render:
             network, params = session.open_network_of(atlas)
             result = rerender(
                 network, params, atlas, owner.path,
-                size=size, key=session.make_key(self.seed), cells=self._cells(atlas, owner, size),
+                size=size, key=session.make_key(self.seed),
+                cells=self._cells(network, params, atlas, owner, size),
                 run=Run(chunk=self.chunk, cache=cache),
             )  # fmt: skip
             store_map(self.atlas, result, result.find(owner.path), stored=atlas)
@@ -82,7 +83,7 @@ class Render:
         icon = render_cell(
             network, params, atlas, owner.path,
             size=size, row=row, column=column, key=session.make_key(self.seed),
-            cells=self._cells(atlas, owner, size),
+            cells=self._cells(network, params, atlas, owner, size),
         )  # fmt: skip
         assert self.out is not None
         files.write_image(self.out, to_uint8(icon.images[0]))
@@ -94,7 +95,10 @@ class Render:
         grid = owner.grids[0] if self.grid is None else owner.grid(self.grid)
         return owner, grid.size
 
-    def _cells(self, atlas: Atlas, owner: Map, size: int) -> CellConfig:
+    def _cells(
+        self, network: Network, params: Params, atlas: Atlas, owner: Map, size: int
+    ) -> CellConfig:
+        fast = recommended(network, params, (owner.layer,)).icons
         settings: dict[str, Any] = dict(owner.settings or atlas.info.get("settings", {}))
         if self.cell is not None:  # as those of its grid, which may have been rendered again
             settings |= owner.grid(size).settings or {}
@@ -103,6 +107,7 @@ class Render:
         icons = self.icons
         if self.cell is not None and icons.view_size is None and icons.preset == "fast":
             # Views much smaller than the picture leave most of its pixels noise.
-            minimum = RandomViews().size
-            icons = dataclasses.replace(icons, view_size=max(minimum, 2 * icons.icon_size // 5))
-        return CellConfig(whiten=whiten, ridge=ridge, icons=icons.config())
+            minimum = fast.views.size
+            side = fast.icon_size if icons.icon_size is None else icons.icon_size
+            icons = dataclasses.replace(icons, view_size=max(minimum, 2 * side // 5))
+        return CellConfig(whiten=whiten, ridge=ridge, icons=icons.config(fast))

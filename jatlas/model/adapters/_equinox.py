@@ -15,8 +15,8 @@ from jatlas.types import Array, Params
 
 def from_equinox(
     model: Any,
-    layers: Layers = None,
     *,
+    layers: Layers = None,
     inputs: InputFormat,
     call: Callable[[Any, Array], Any] | None = None,
     activations: ActivationFormat = ActivationFormat(channels_first=True),

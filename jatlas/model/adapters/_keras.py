@@ -12,8 +12,8 @@ from jatlas.types import Array, Params
 
 def from_keras(
     model: Any,
-    layers: Layers = None,
     *,
+    layers: Layers = None,
     inputs: InputFormat,
     activations: ActivationFormat = ActivationFormat(),
     classes: Sequence[str] = (),

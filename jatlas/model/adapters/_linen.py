@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def from_linen(
     module: "linen.Module",
     variables: Params,
-    layers: Layers = None,
     *,
+    layers: Layers = None,
     inputs: InputFormat,
     arguments: Mapping[str, Any] | None = None,
     activations: ActivationFormat = ActivationFormat(),

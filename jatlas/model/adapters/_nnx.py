@@ -14,8 +14,8 @@ from jatlas.types import Array, Params
 
 def from_nnx(
     model: nnx.Module,
-    layers: Layers = None,
     *,
+    layers: Layers = None,
     inputs: InputFormat,
     activations: ActivationFormat = ActivationFormat(),
     classes: Sequence[str] = (),
@@ -40,7 +40,7 @@ def from_nnx(
     Example:
       >>> model = nnx.Linear(3, 2, rngs=nnx.Rngs(0))
       >>> mean = nnx.Sequential(model, lambda x: x.mean((1, 2)))
-      >>> network, params = from_nnx(mean, ["layers.0"], inputs=InputFormat(size=8))
+      >>> network, params = from_nnx(mean, layers=["layers.0"], inputs=InputFormat(size=8))
       >>> network.layers, network.activation_shape(params, (8, 8), layer="layers.0")
       (('layers.0',), (8, 8, 2))
     """

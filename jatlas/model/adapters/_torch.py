@@ -15,8 +15,8 @@ from jatlas.types import Array, Params
 
 def from_torch(
     model: Any,
-    layers: Layers = None,
     *,
+    layers: Layers = None,
     inputs: InputFormat,
     activations: ActivationFormat = ActivationFormat(channels_first=True),
     classes: Sequence[str] = (),
