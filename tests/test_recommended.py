@@ -10,15 +10,15 @@ from helpers import tiny_network, tiny_params
 import jatlas
 from jatlas.build import recommended, recommended_layer
 from jatlas.cli._options import IconOptions
-from jatlas.model import EFFICIENTNET_LITE0 as LITE0
 from jatlas.model import (
     GOOGLENET_BVLC,
     Network,
-    abstract_efficientnet,
     abstract_params,
     efficientnet_lite0,
     inception_v1,
 )
+from jatlas.model._efficientnet import abstract_efficientnet
+from jatlas.model._efficientnet_config import EFFICIENTNET_LITE0 as LITE0
 
 
 def test_an_inception_and_a_network_of_ones_own_have_the_defaults() -> None:
