@@ -14,7 +14,15 @@ import pytest
 from helpers import tiny_network, tiny_params
 
 from jatlas.bench import article, random_directions
-from jatlas.model import CONFIGS, TEXTURES, InceptionConfig, inception_v1, init_params
+from jatlas.model import (
+    CONFIGS,
+    TEXTURES,
+    InceptionConfig,
+    inception_v1,
+    init_params,
+    read_params,
+)
+from jatlas.model._vit import abstract_vit_params
 from jatlas.types import Run
 from jatlas.visualize import (
     LUCID_STANDARD,
@@ -140,3 +148,31 @@ def test_the_peer_computes_what_the_renderer_does(config: InceptionConfig) -> No
     assert theirs.item() == pytest.approx(float(value), rel=1e-3)
     largest = float(jnp.abs(gradient).max())
     np.testing.assert_allclose(leaf.grad.numpy() / largest, gradient / largest, rtol=0, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_a_training_that_was_interrupted_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = example("15_train_vit")
+    options = train.Options(
+        out=tmp_path / "whole", batches=2, width="small", small=0.0, test=64, keep=1
+    )
+    train.main(options)
+    save = train.save
+
+    def interrupted(*arguments: Any) -> None:
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    options = dataclasses.replace(options, out=tmp_path / "parts")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train, "save", interrupted)
+        train.main(options)
+    with pytest.raises(ValueError, match=r"parts\.npz: expected the state of Options\(.*rate=1"):
+        train.main(dataclasses.replace(options, rate=1.0))
+    train.main(options)
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "parts"}
+    expected = abstract_vit_params(train.CONFIGS["small"])
+    whole, parts = (read_params(tmp_path / name, expected=expected) for name in ("whole", "parts"))
+    jax.tree.map(np.testing.assert_array_equal, whole, parts)
