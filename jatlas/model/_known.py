@@ -14,6 +14,8 @@ from jatlas.model._efficientnet_convert import convert_torch
 from jatlas.model._inception import abstract_params, inception_v1
 from jatlas.model._inception_config import CONFIGS
 from jatlas.model._network import Network
+from jatlas.model._vit import abstract_vit_params, vision_transformer
+from jatlas.model._vit_config import TEXTURES_VIT, ViTConfig
 from jatlas.types import Params
 
 
@@ -66,8 +68,25 @@ def known_efficientnet(config: EfficientNetConfig) -> KnownNetwork:
     )
 
 
+def known_vit(config: ViTConfig) -> KnownNetwork:
+    """Return the network of a config, whose weights are the project's own."""
+
+    def refuse(data: bytes, *, origin: str) -> Params:
+        del data
+        raise ValueError(
+            f"{origin}: the weights of {config.name} come with jatlas, in no other file"
+        )
+
+    return KnownNetwork(
+        build=lambda: vision_transformer(config),
+        abstract_params=lambda: abstract_vit_params(config),
+        convert=refuse,
+    )
+
+
 KNOWN: dict[str, KnownNetwork] = {
     **{name: known_inception(name) for name in CONFIGS},
     EFFICIENTNET_LITE0.name: known_efficientnet(EFFICIENTNET_LITE0),
+    TEXTURES_VIT.name: known_vit(TEXTURES_VIT),
 }
 """The networks that `load_network` loads, by name."""

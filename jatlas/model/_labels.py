@@ -17,7 +17,13 @@ NO_WNID = "-"
 
 # How many outputs each network has. inception5h has eight more than there are classes: one before
 # them, which its own label file calls "dummy", and seven after them that were never trained.
-_OUTPUTS = {"googlenet_bvlc": 1000, "inception5h": 1008, "textures": 64, "efficientnet_lite0": 1000}
+_OUTPUTS = {
+    "googlenet_bvlc": 1000,
+    "inception5h": 1008,
+    "textures": 64,
+    "textures_vit": 64,
+    "efficientnet_lite0": 1000,
+}
 # The column of the table that has each network's order. Most networks have that of the WordNet ids.
 _COLUMNS = {
     "googlenet_bvlc": "googlenet_bvlc index",
@@ -33,11 +39,13 @@ def known_classes(network_name: str) -> tuple[str, ...]:
     of bathing suit), as they do in the article: tell classes apart by index or WordNet id.
 
     Args:
-      network_name: "googlenet_bvlc", "inception5h", "textures" or "efficientnet_lite0".
+      network_name: "googlenet_bvlc", "inception5h", "textures", "textures_vit" or
+        "efficientnet_lite0".
 
     Returns:
       One name per output: 1000 for googlenet_bvlc and efficientnet_lite0; 1008 for inception5h, of
-      which 0 is "dummy" and 1001 to 1007 are "unused 1001" and so on; 64 for textures.
+      which 0 is "dummy" and 1001 to 1007 are "unused 1001" and so on; 64 for textures
+      and textures_vit.
 
     Raises:
       ValueError: if the network is unknown.
@@ -53,7 +61,8 @@ def wnids(network_name: str) -> tuple[str, ...]:
     """Return the WordNet id of every output of a network whose weights are known.
 
     Args:
-      network_name: "googlenet_bvlc", "inception5h", "textures" or "efficientnet_lite0".
+      network_name: "googlenet_bvlc", "inception5h", "textures", "textures_vit" or
+        "efficientnet_lite0".
 
     Returns:
       One id per output, such as "n01440764", in the order of `known_classes`; "-" for an output
@@ -87,7 +96,7 @@ def _outputs(network_name: str) -> tuple[tuple[str, str], ...]:
             f"network_name must be one of {', '.join(_OUTPUTS)}, the networks whose class names "
             f"are known; got {network_name!r}"
         )
-    if network_name == "textures":
+    if network_name in ("textures", "textures_vit"):
         return tuple((NO_WNID, row["name"]) for row in _rows("labels_textures.tsv"))
     outputs = [(NO_WNID, f"unused {index}") for index in range(_OUTPUTS[network_name])]
     if network_name == "inception5h":

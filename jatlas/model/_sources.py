@@ -104,7 +104,7 @@ PUBLISHED_WEIGHTS: dict[str, WeightsSource] = {
 }
 """The weights that can be downloaded, by the name of their network."""
 
-SHIPPED_WEIGHTS: dict[str, str] = {"textures": "Apache-2.0"}
+SHIPPED_WEIGHTS: dict[str, str] = {"textures": "Apache-2.0", "textures_vit": "Apache-2.0"}
 """The licence of the weights that come with jatlas, by the name of their network."""
 
 

@@ -10,19 +10,17 @@ Reference:
 import functools
 import itertools
 import math
-from collections.abc import Callable
-from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from jatlas.model._formats import ActivationFormat
+from jatlas.model._labels import matching_classes
+from jatlas.model._network import Network, Tap
 from jatlas.model._vit_config import TEXTURES_VIT, ViTConfig
 from jatlas.types import Array, HostArray, Params
-
-Tap: TypeAlias = Callable[[str, Array], Array]
-"""Given a layer's name and its tokens (n, tokens, dim), returns those to go on with."""
 
 _EPSILON = 1e-6  # added to variances, as in the reference
 _LONGEST = 100.0  # ratio of the longest wavelength of the position embedding to the shortest
@@ -215,3 +213,37 @@ def forward(
         raise ValueError(f"images: expected shape (n, h, w, 3), got {images.shape}")
     graph, _ = nnx.split(_abstract(config))
     return nnx.merge(graph, params)(images, tap)
+
+
+@functools.cache
+def vision_transformer(config: ViTConfig) -> Network:
+    """Return the `Network` of a variant.
+
+    Cached, so that equal configs give one object and functions jitted for it are traced once.
+
+    Args:
+      config: the variant.
+
+    Returns:
+      A network whose parameters have the structure of `abstract_vit_params(config)`. Its layers
+      are the patches before the first block and the output of each block, without the class token
+      and the registers. It takes square images of any size.
+
+    Example:
+      >>> network = vision_transformer(TEXTURES_VIT)
+      >>> params = abstract_vit_params(TEXTURES_VIT)
+      >>> network.activation_shape(params, (96, 96), layer="block2")
+      (12, 12, 128)
+    """
+    tokens = ActivationFormat(extra_tokens=config.extra)
+
+    def tapped(params: Params, images: Array, tap: Tap) -> Array:
+        return forward(params, images, tokens.tap(tap), config=config)
+
+    return Network(
+        forward=tapped,
+        taps=config.layers,
+        name=config.name,
+        classes=matching_classes(config.name, config.classes),
+        input_size=config.input_size,
+    )

@@ -141,7 +141,8 @@ def load_network(name: str, *, directory: str | Path | None = None) -> tuple[Net
     """Load a network and its parameters.
 
     Args:
-      name: a known network: "googlenet_bvlc", "inception5h", "textures" or "efficientnet_lite0".
+      name: a known network: "googlenet_bvlc", "inception5h", "efficientnet_lite0", "textures" or
+        "textures_vit".
       directory: the folder that weights are kept in; None means `weights_directory()`, or else the
         place of those that come with jatlas or in a package.
 
