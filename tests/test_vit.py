@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jatlas import synthetic
+from jatlas.model import digest, read_params
 from jatlas.model._vit import (
     Tap,
     abstract_vit_params,
@@ -19,7 +23,7 @@ from jatlas.model._vit import (
     position_embedding,
     untouched,
 )
-from jatlas.model._vit_config import ViTConfig
+from jatlas.model._vit_config import TEXTURES_VIT, ViTConfig
 
 TINY = ViTConfig(
     name="tiny",
@@ -35,6 +39,7 @@ TINY = ViTConfig(
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((2, 12, 20, 3), np.float32)  # 3 x 5 patches
 TOKENS = 1 + TINY.registers + 3 * 5
+WEIGHTS = Path(__file__).parents[1] / "weights" / "textures_vit"
 
 
 def random_params(config: ViTConfig) -> Any:
@@ -243,3 +248,29 @@ def test_settings_that_cannot_be_meant_are_refused(change: dict[str, Any], messa
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"images: expected shape \(n, h, w, 3\), got \("):
         run(np.zeros(shape, np.float32))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Any:
+    return read_params(WEIGHTS, expected=abstract_vit_params(TEXTURES_VIT))
+
+
+@pytest.mark.slow
+def test_shipped_weights_are_those_that_were_trained(shipped: Any) -> None:
+    record = json.loads((WEIGHTS / "provenance.json").read_text())
+    assert record["params_sha256"] == digest(shipped)
+    assert record["script"] == "examples/15_train_vit.py"
+    assert record["accuracy"] >= 0.95
+    size = sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file())
+    assert size <= 4e6
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("optimized")
+def test_shipped_weights_know_the_classes_of_new_images(shipped: Any) -> None:
+    classify = jax.jit(lambda images: forward(shipped, images).argmax(-1))
+    right = []
+    for first in range(4):
+        drawn = synthetic.batch(key=jax.random.key(2026), per_class=1, size=96, first=first)
+        right.append(classify(drawn.pixels) == drawn.labels)
+    assert np.mean(right) >= 0.95
