@@ -174,6 +174,7 @@ def test_weights_list_and_where(
         ["googlenet_bvlc", "not", "here"],
         ["inception5h", "not", "here"],
         ["textures", "here", "Apache-2.0"],
+        ["textures_vit", "here", "Apache-2.0"],
     ]
     assert last[0] == "efficientnet_lite0"  # here if its package is installed
 

@@ -23,6 +23,7 @@ from jatlas.model import (
     read_params,
 )
 from jatlas.model._vit import abstract_vit_params
+from jatlas.storage import load
 from jatlas.types import Run
 from jatlas.visualize import (
     LUCID_STANDARD,
@@ -49,6 +50,13 @@ def example(name: str) -> types.ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.slow
+def test_the_example_of_the_transformer_makes_an_atlas(tmp_path: Path) -> None:
+    icons = RenderConfig(icon_size=24, steps=2, views=RandomViews(size=24))
+    example("17_vit").main(tmp_path / "atlas", images=64, grid=2, icons=icons)
+    assert [each.layer for each in load(tmp_path / "atlas").maps] == ["block1", "block3"]
 
 
 # One view for all steps and almost no noise to start from: nothing random is left.

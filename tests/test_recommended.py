@@ -8,7 +8,7 @@ import pytest
 from helpers import tiny_network, tiny_params
 
 import jatlas
-from jatlas.build import recommended, recommended_layer
+from jatlas.build import for_vision_transformer, recommended, recommended_layer
 from jatlas.cli._options import IconOptions
 from jatlas.model import (
     GOOGLENET_BVLC,
@@ -49,6 +49,14 @@ def test_views_of_efficientnet_hold_three_cells_of_its_latest_layer() -> None:
     assert list(sizes.values()) == [48, 48, 96]
     assert recommended(network, params, ("block6d",)).icons.icon_size == 96
     assert recommended(network, params, ("block6d",)).ridge == 1
+
+
+def test_a_vision_transformer_is_shown_whole_images() -> None:
+    network, params = jatlas.load_network("textures_vit")
+    assert recommended_layer(network) == "block3"
+    config = recommended(network, params, ("block1", "block3"))
+    assert config == for_vision_transformer(size=96)
+    assert config.icons.views.size == config.icons.icon_size == 96
 
 
 def test_what_is_not_given_on_the_command_line_is_as_recommended() -> None:

@@ -13,15 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jatlas
 from jatlas import synthetic
-from jatlas.model import digest, read_params
+from jatlas.model import Tap, digest, load_network, read_params
 from jatlas.model._vit import (
-    Tap,
     abstract_vit_params,
     forward,
     init_vit_params,
     position_embedding,
     untouched,
+    vision_transformer,
 )
 from jatlas.model._vit_config import TEXTURES_VIT, ViTConfig
 
@@ -274,3 +275,40 @@ def test_shipped_weights_know_the_classes_of_new_images(shipped: Any) -> None:
         drawn = synthetic.batch(key=jax.random.key(2026), per_class=1, size=96, first=first)
         right.append(classify(drawn.pixels) == drawn.labels)
     assert np.mean(right) >= 0.95
+
+
+# As a network
+
+
+def test_its_layers_are_maps_of_the_patches_alone(shipped: Any) -> None:
+    network, params = load_network("textures_vit")
+    assert network is vision_transformer(TEXTURES_VIT)
+    assert network.layer_shapes(params) == dict.fromkeys(TEXTURES_VIT.layers, (12, 12, 128))
+    image = jnp.asarray(np.random.default_rng(4).random((96, 96, 3)), jnp.float32)
+    seen: dict[str, jax.Array] = {}
+
+    def tap(name: str, x: jax.Array) -> jax.Array:
+        seen[name] = x
+        return x
+
+    logits = forward(shipped, image[None], tap)
+    found = network.apply(params, image, layers=("block2",))
+    np.testing.assert_allclose(found.logits, logits[0], rtol=1e-4, atol=1e-4)
+    patches = seen["block2"][0, TEXTURES_VIT.extra :]
+    np.testing.assert_allclose(
+        found.activations["block2"].reshape(144, 128), patches, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_patches_after_the_last_block_have_no_evidence() -> None:
+    """Logits come from the class token."""
+    network, params = load_network("textures_vit")
+    image = jnp.asarray(np.random.default_rng(5).random((48, 48, 3)), jnp.float32)
+    explain = jax.jit(jatlas.evidence, static_argnames=("network", "layer"))
+    position = jnp.array([2, 3])
+    last, before = (
+        np.asarray(explain(network, params, image, position, layer=layer))
+        for layer in ("block4", "block3")
+    )
+    np.testing.assert_array_equal(last, 0)
+    assert (before != 0).all()

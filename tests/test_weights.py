@@ -331,9 +331,9 @@ def test_digest_depends_on_names_shapes_dtypes_and_numbers_only() -> None:
 def test_status_and_directory(
     small: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [line.installed for line in weights_status()] == [False, False, True, False]
+    assert [line.installed for line in weights_status()] == [False, False, True, True, False]
     save_weights(small, name=NAME, provenance=PROVENANCE)
-    first, second, third, fourth = weights_status()
+    first, second, third, _, fourth = weights_status()
     assert (first.name, first.installed, first.folder) == (NAME, True, home / NAME)
     assert (second.name, second.installed, second.licence) == ("inception5h", False, "Apache-2.0")
     assert (third.name, third.installed, third.url) == ("textures", True, "comes with jatlas")
@@ -364,7 +364,7 @@ def test_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: "~/.local/share/jatlas")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_bytes(file_of(NAME, draw(CONFIGS[NAME])))
-    assert [line.installed for line in weights_status()] == [False, False, True, False]
+    assert [line.installed for line in weights_status()] == [False, False, True, True, False]
     assert [line.folder is None for line in weights_status()] == [True, True, False, True]
     assert load_network("textures")[0] is inception_v1(TEXTURES)
     for call in (
@@ -391,7 +391,7 @@ def test_a_folder_for_weights_that_cannot_be_made(
     file = tmp_path / "file"
     file.write_bytes(file_of(NAME, small))
     monkeypatch.setenv("JATLAS_WEIGHTS_DIR", str(tmp_path / place))
-    assert [line.installed for line in weights_status()] == [False, False, True, False]
+    assert [line.installed for line in weights_status()] == [False, False, True, True, False]
     told = rf"cannot make the folder for weights \(.*\); set JATLAS_WEI.*: '{tmp_path / place}'"
     for call in (lambda: fetch_weights(NAME), lambda: convert_weights(file, name=NAME)):
         with pytest.raises(OSError, match=told):

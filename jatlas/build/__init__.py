@@ -14,6 +14,7 @@ from jatlas.build._patch_search import PatchCrop as PatchCrop
 from jatlas.build._patch_search import PatchSearch as PatchSearch
 from jatlas.build._patch_search import find_patches as find_patches
 from jatlas.build._recommended import cells_like as cells_like
+from jatlas.build._recommended import for_vision_transformer as for_vision_transformer
 from jatlas.build._recommended import recommended as recommended
 from jatlas.build._recommended import recommended_layer as recommended_layer
 from jatlas.build._rerender import render_cell as render_cell
