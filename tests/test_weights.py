@@ -32,7 +32,6 @@ from jatlas.model import (
     CONFIGS,
     PACKAGED_WEIGHTS,
     PUBLISHED_WEIGHTS,
-    SHIPPED_WEIGHTS,
     TEXTURES,
     WeightsSource,
     WeightsStatus,
@@ -333,12 +332,12 @@ def test_status_and_directory(
 ) -> None:
     assert [line.installed for line in weights_status()] == [False, False, True, True, False]
     save_weights(small, name=NAME, provenance=PROVENANCE)
-    first, second, third, _, fourth = weights_status()
+    first, second, third, own, fourth = weights_status()
     assert (first.name, first.installed, first.folder) == (NAME, True, home / NAME)
     assert (second.name, second.installed, second.licence) == ("inception5h", False, "Apache-2.0")
     assert (third.name, third.installed, third.url) == ("textures", True, "comes with jatlas")
     assert (fourth.name, fourth.installed) == ("efficientnet_lite0", False)
-    assert [*PUBLISHED_WEIGHTS, *SHIPPED_WEIGHTS] == list(CONFIGS)
+    assert (own.name, own.installed, own.url) == ("textures_vit", True, "comes with jatlas")
     monkeypatch.delenv("JATLAS_WEIGHTS_DIR")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert weights_directory().name == "weights"
@@ -365,7 +364,7 @@ def test_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_bytes(file_of(NAME, draw(CONFIGS[NAME])))
     assert [line.installed for line in weights_status()] == [False, False, True, True, False]
-    assert [line.folder is None for line in weights_status()] == [True, True, False, True]
+    assert [line.folder is None for line in weights_status()] == [True, True, False, False, True]
     assert load_network("textures")[0] is inception_v1(TEXTURES)
     for call in (
         weights_directory,

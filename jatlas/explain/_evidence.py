@@ -18,7 +18,8 @@ def evidence(
     order. One forward-mode pass gives it for all classes at once: the derivative of the logits
     with respect to a probe of the layer, along a tangent that is h at the position and zero
     elsewhere. Nothing before the layer is differentiated. Biases are left out, so it does not add
-    up to the logits.
+    up to the logits. Where all that follows sees the vector through a layer norm, which ignores its
+    length, the evidence is 0 but for rounding: late in a transformer, labels mean nothing.
 
     The gradient of the max-pools after the layer is the network's own: pass
     `jatlas.model.inception_v1(config, relaxed=True)` for the relaxed one of the article, with the
