@@ -33,7 +33,7 @@ def main(folder, picture):
     center = jnp.array([activations.shape[1] // 2, activations.shape[2] // 2])
     vectors = jax.vmap(lambda x: pick(x, center[None])[0])(activations)
     attribute = functools.partial(jatlas.evidence, network, params, position=center, layer=LAYER)
-    for evidence in jax.jit(jax.vmap(lambda x: attribute(activation=x)))(activations)[:4]:
+    for evidence in jax.jit(jax.vmap(lambda image: attribute(image=image)))(images[:4]):
         best = np.argsort(-evidence)[:3]
         print(", ".join(f"{network.classes[i]} {evidence[i]:.2f}" for i in best))
 

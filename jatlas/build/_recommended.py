@@ -18,6 +18,7 @@ _GROWING = ("efficientnet_lite0",)
 """Networks whose views grow until they hold three cells of a layer, as in class maps."""
 
 _TRANSFORMERS = ("textures_vit",)
+"""Networks with the settings of `for_vision_transformer`."""
 
 _RIDGE = 0.1  # at least, in maps of few samples
 
@@ -48,8 +49,9 @@ def recommended_layer(network: Network) -> str:
 def recommended(network: Network, params: Params, layers: Sequence[str]) -> BuildConfig:
     """Return the settings that suit a network and its layers.
 
-    They are `BuildConfig()` but for what was found to be better: EfficientNet-Lite0 has settings
-    of its own, and a network that takes images of one size alone is shown views of that size.
+    They are `BuildConfig()` but for what was found to be better: `efficientnet_lite0` and
+    `textures_vit` have settings of their own, and a network that takes images of one size alone is
+    shown views of that size. See `for_vision_transformer` for a transformer of your own.
 
     A host function: it runs outside `jit`.
 
@@ -112,6 +114,8 @@ def for_vision_transformer(*, size: int) -> BuildConfig:
 
 def _icons(network: Network, *, size: int) -> RenderConfig:
     """Return the settings of icons that suit a network, with views of `size` px."""
+    if network.name in _TRANSFORMERS:
+        return for_vision_transformer(size=network.input_size).icons
     if network.name != "efficientnet_lite0":
         return RenderConfig(views=RandomViews(size=size))
     # A steeper spectrum and larger rotations remove most of the grid that strides leave in an icon.
@@ -149,9 +153,5 @@ def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) ->
         whiten=made.get("whiten", CellConfig.whiten),
         ridge=max(checks.number("ridge", made.get("ridge", CellConfig.ridge), above=0), _RIDGE),
         exemplars=made.get("exemplars", CellConfig.exemplars),
-        icons=(
-            for_vision_transformer(size=network.input_size).icons
-            if network.name in _TRANSFORMERS
-            else _icons(network, size=view_size(network, params, layer))
-        ),
+        icons=_icons(network, size=view_size(network, params, layer)),
     )

@@ -30,8 +30,8 @@ class Build:
         and HEIC.
       out: folder to write.
       network: network to look into; `jatlas weights list` shows the known ones.
-      layer: layer to map; may be given several times. Without it, mixed4c, or block5c of
-        efficientnet_lite0.
+      layer: layer to map; may be given several times. Without it, mixed4c of an Inception, block5c
+        of efficientnet_lite0, block3 of textures_vit.
       grid: cells along each side; may be given several times. Without it, 20.
       seed: seeds everything random: the same seed gives the same atlas.
       overwrite: whether an atlas with other settings may be replaced; what the settings do not
