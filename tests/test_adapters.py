@@ -168,6 +168,7 @@ def test_what_comes_after_the_last_block_is_a_mean_and_a_product(adapted: Adapte
     )
 
 
+@pytest.mark.slow
 def test_the_gradient_reaches_the_image(adapted: Adapted) -> None:
     network, params = adapted.adapt([adapted.early, adapted.late])
 
@@ -194,6 +195,7 @@ def test_an_unknown_layer_is_refused_and_the_known_are_listed(adapted: Adapted) 
         adapted.adapt(["conv9"])
 
 
+@pytest.mark.slow
 def test_icons_of_an_adapted_network_follow_their_directions(adapted: Adapted) -> None:
     network, params = adapted.adapt([adapted.late])
     directions = np.eye(frameworks.CHANNELS, dtype=np.float32)[:3]
@@ -304,6 +306,7 @@ def test_a_subclassed_keras_model_is_refused() -> None:
         from_keras(Model(), inputs=INPUTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [0, 1, 5])
 def test_class_and_register_tokens_are_put_aside(extra: int) -> None:
     """A layer of attention, whose tokens all see each other."""

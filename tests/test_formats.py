@@ -129,6 +129,7 @@ def test_a_network_with_the_channels_first_has_the_same_atlas_as_with_them_last(
     np.testing.assert_allclose(icons[0].cosines, icons[1].cosines, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_vector_is_a_map_of_one_position(tmp_path: Path) -> None:
     def mean(params: Any, x: jax.Array) -> jax.Array:
         return x.mean((-3, -2))
@@ -147,6 +148,7 @@ def test_a_vector_is_a_map_of_one_position(tmp_path: Path) -> None:
     np.testing.assert_allclose(samples.evidence, right, rtol=2e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_an_encoder_has_an_atlas_without_classes(tmp_path: Path) -> None:
     def forward(params: Any, images: jax.Array, tap: Any) -> None:
         tap("features", jnp.tanh(images @ params))
@@ -190,6 +192,7 @@ def test_a_network_in_half_precision(dtype: Any) -> None:
     assert half.grids[0].icons.cosines.min() > 0  # of a direction in a space with three colours
 
 
+@pytest.mark.slow
 def test_icons_of_a_network_that_takes_one_size_have_any_size() -> None:
     def forward(params: Any, images: jax.Array, tap: Any) -> jax.Array:
         return tap("layer", jnp.tanh(images @ params["kernel"]) + params["places"]).mean((1, 2))

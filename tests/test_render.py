@@ -182,9 +182,9 @@ def test_equal_configs_are_traced_once() -> None:
             network, tiny_params(), DIRECTIONS[: 5 + seed],
             layer="conv2", key=jax.random.key(seed), config=config, run=chunks_of(2),
         )  # fmt: skip
-        # Once for the shapes, the step, the fixed views and the image as it is, for any number of
-        # calls, chunks and steps.
-        assert len(traces) == 4
+        # Once for the shapes of a view and of the canvas, the step, the fixed views and the image
+        # as it is, for any number of calls, chunks and steps.
+        assert len(traces) == 5
 
 
 @pytest.mark.slow

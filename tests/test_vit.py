@@ -280,6 +280,7 @@ def test_shipped_weights_know_the_classes_of_new_images(shipped: Any) -> None:
 # As a network
 
 
+@pytest.mark.slow
 def test_its_layers_are_maps_of_the_patches_alone(shipped: Any) -> None:
     network, params = load_network("textures_vit")
     assert network is vision_transformer(TEXTURES_VIT)
@@ -300,6 +301,7 @@ def test_its_layers_are_maps_of_the_patches_alone(shipped: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_where_only_the_direction_of_a_token_counts_it_has_no_linear_evidence() -> None:
     """Logits come from the class token, which sees the others through one layer norm at block3."""
     network, params = load_network("textures_vit")
