@@ -158,11 +158,14 @@ def make_optimizer(updates, rate):
     return optax.chain(optax.clip_by_global_norm(1.0), adam)
 
 
-def make_step(network, optimizer):
-    """Return a jitted pair of updates: (state, images, labels, distance) -> (state, losses)."""
+def make_step(logits_of, optimizer):
+    """Return a jitted pair of updates: (state, images, labels, distance) -> (state, losses).
+
+    `logits_of` computes logits from what is trained and images.
+    """
 
     def loss_of(trained, images, labels):
-        logits = network.run(plain(trained), images)
+        logits = logits_of(trained, images)
         target = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), SMOOTHING)
         return optax.softmax_cross_entropy(logits, target).mean()
 
@@ -197,7 +200,8 @@ def train(config, options):
         trained = resumed(read_params(options.start, expected=expected))
     copy = jax.tree.map(jnp.copy, trained)
     state = (trained, copy, optimizer.init(trained), jnp.zeros((), jnp.int32))
-    step = make_step(inception_v1(config), optimizer)
+    network = inception_v1(config)
+    step = make_step(lambda trained, images: network.run(plain(trained), images), optimizer)
     per_class = options.batch // config.classes
     losses = []
     progress = tqdm(range(options.batches), unit="batch", mininterval=5)
@@ -216,10 +220,9 @@ def train(config, options):
     return jax.jit(plain)(state[1])
 
 
-def accuracy(config, params, *, key, count):
+def accuracy(logits_of, config, params, *, key, count):
     """Return the accuracy on `count` new images, by class."""
-    network = inception_v1(config)
-    classify = jax.jit(lambda params, x: network.run(params, x).argmax(-1))
+    classify = jax.jit(lambda params, x: logits_of(params, x).argmax(-1))
     right = []
     for number in tqdm(range(-(-count // config.classes)), desc="test", unit="batch"):
         drawn = synthetic.batch(key=key, per_class=1, size=config.input_size, first=number)
@@ -241,7 +244,8 @@ def main(options):
     start = time.perf_counter()
     params = train(config, options)
     seconds = time.perf_counter() - start
-    by_class = accuracy(config, params, key=keys_of(options)[3], count=options.test)
+    logits_of = inception_v1(config).run
+    by_class = accuracy(logits_of, config, params, key=keys_of(options)[3], count=options.test)
     worst = [f"{synthetic.CLASSES[i]} {by_class[i]:.2f}" for i in np.argsort(by_class)[:8]]
     print(f"accuracy {by_class.mean():.4f} after {seconds:.0f} s; worst: {', '.join(worst)}")
     provenance = {

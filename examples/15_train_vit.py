@@ -38,10 +38,12 @@ from jatlas.model._vit import forward, init_vit_params
 from jatlas.model._vit_config import TEXTURES_VIT
 
 TEXTURES = runpy.run_path(str(Path(__file__).with_name("04_train_textures.py")))
-augmented, commit, keys_of = (TEXTURES[name] for name in ("augmented", "commit", "keys_of"))
+accuracy, augmented, commit, keys_of, make_step = (
+    TEXTURES[name] for name in ("accuracy", "augmented", "commit", "keys_of", "make_step")
+)
 
 SMALL = 64  # side in pixels of the first images
-DECAY, SMOOTHING, KEEP = 0.03, 0.05, 0.998  # of the weights, of the labels, of the average
+DECAY = 0.03  # of the weights
 MATRICES = 3.0  # learning rate of matrices, whose updates are orthogonal, by that of all else
 CONFIGS = {
     "full": TEXTURES_VIT,
@@ -107,35 +109,6 @@ def make_optimizer(updates, rate):
     return optax.multi_transform({"matrix": matrix, "other": other}, kinds)
 
 
-def make_step(config, optimizer):
-    """Return a jitted pair of updates: (state, images, labels, distance) -> (state, losses)."""
-
-    def loss_of(params, images, labels):
-        logits = forward(params, images, config=config)
-        target = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), SMOOTHING)
-        return optax.softmax_cross_entropy(logits, target).mean()
-
-    def update(state, gradient):
-        params, average, moments, count = state
-        change, moments = optimizer.update(gradient, moments, params)
-        params = optax.apply_updates(params, change)
-        keep = jnp.minimum(KEEP, (1 + count) / (10 + count))
-        average = jax.tree.map(lambda a, b: keep * a + (1 - keep) * b, average, params)
-        return params, average, moments, count + 1
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def step(state, images, labels, distance):
-        both = jax.value_and_grad(loss_of, argnums=(0, 1))
-        loss, (gradient, on_pixels) = both(state[0], images, labels)
-        state = update(state, gradient)
-        length = jnp.sqrt(jnp.square(on_pixels).sum((1, 2, 3), keepdims=True))
-        perturbed = jnp.clip(images + distance * on_pixels / (length + 1e-12), 0, 1)
-        hard, gradient = jax.value_and_grad(loss_of)(state[0], perturbed, labels)
-        return update(state, gradient), (loss, hard)
-
-    return step
-
-
 def save(options, state, number, seconds):
     """Write the state of the training after some batches, whole or not at all."""
     new = options.state.with_name(f"new-{options.state.name}")
@@ -167,7 +140,7 @@ def train(config, options):
     state = (params, copy, optimizer.init(params), jnp.zeros((), jnp.int32))
     state, done, before = resume(options, state)
     start = time.perf_counter() - before
-    step = make_step(config, optimizer)
+    step = make_step(functools.partial(forward, config=config), optimizer)
     per_class = options.batch // config.classes
     losses = []
     progress = tqdm(range(done, options.batches), unit="batch", mininterval=5)
@@ -189,20 +162,11 @@ def train(config, options):
     return jax.block_until_ready(state[1]), time.perf_counter() - start
 
 
-def accuracy(config, params, *, key, count):
-    """Return the accuracy on `count` new images, by class."""
-    classify = jax.jit(lambda params, x: forward(params, x, config=config).argmax(-1))
-    right = []
-    for number in tqdm(range(-(-count // config.classes)), desc="test", unit="batch"):
-        drawn = synthetic.batch(key=key, per_class=1, size=config.input_size, first=number)
-        right.append(np.asarray(classify(params, drawn.pixels) == drawn.labels))
-    return np.mean(right, axis=0)
-
-
 def main(options):
     config = CONFIGS[options.width]
     params, seconds = train(config, options)
-    by_class = accuracy(config, params, key=keys_of(options)[3], count=options.test)
+    logits_of = functools.partial(forward, config=config)
+    by_class = accuracy(logits_of, config, params, key=keys_of(options)[3], count=options.test)
     worst = [f"{synthetic.CLASSES[i]} {by_class[i]:.2f}" for i in np.argsort(by_class)[:8]]
     print(f"accuracy {by_class.mean():.4f} after {seconds:.0f} s; worst: {', '.join(worst)}")
     provenance = {

@@ -10,11 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from efficientnet_files import SMALL, draw, small_file
+from imagenet import accuracy
 from mutations import mutated
 from torch_files import file_of
 
-from jatlas import collect
-from jatlas.collect import batches
 from jatlas.model import (
     PACKAGED_WEIGHTS,
     Network,
@@ -117,20 +116,7 @@ def test_activations_and_gradients_equal_those_of_pytorch_here(
 @pytest.mark.slow
 @pytest.mark.usefixtures("optimized")
 def test_the_real_weights_classify_real_images(test_data: Path, lite0: tuple[Network, Any]) -> None:
-    network, params = lite0
-    rows = (test_data / "imagenet_sample" / "classes.tsv").read_text().splitlines()[1:]
-    truth = {file: int(index) for index, _, _, file in (row.split("\t") for row in rows)}
-    source = collect.folder(test_data / "imagenet_sample", size=224)
-    classify = jax.jit(lambda x: network.run(params, x / jnp.float32(255)))
-    ranks = []
-    for images, index, valid in batches(source.load(), 50, skipped=[]):
-        logits = np.asarray(classify(images))[:valid]
-        own = np.array([truth[source.name(i)] for i in index[:valid]])
-        ranks.append((logits > np.take_along_axis(logits, own[:, None], 1)).sum(1))
-    rank = np.concatenate(ranks)
-    assert len(rank) == 700
-    top1, top5 = (rank < 1).mean(), (rank < 5).mean()
-    print(f"top-1 {top1:.3f}, top-5 {top5:.3f}")
+    top1, top5 = accuracy(*lite0, test_data)
     assert top1 >= 0.86
     assert top5 >= 0.97
 

@@ -10,10 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from imagenet import accuracy
 from jax import lax
 
-from jatlas import collect
-from jatlas.collect import batches
 from jatlas.model import (
     CONFIGS,
     GOOGLENET_BVLC,
@@ -279,19 +278,6 @@ def test_local_response_norm(config: InceptionConfig) -> None:
 def test_the_real_weights_classify_real_images(
     test_data: Path, googlenet: tuple[Network, Any]
 ) -> None:
-    network, params = googlenet
-    rows = (test_data / "imagenet_sample" / "classes.tsv").read_text().splitlines()[1:]
-    truth = {file: int(index) for index, _, _, file in (row.split("\t") for row in rows)}
-    source = collect.folder(test_data / "imagenet_sample", size=224)
-    classify = jax.jit(lambda x: network.run(params, x / jnp.float32(255)))
-    ranks = []
-    for images, index, valid in batches(source.load(), 50, skipped=[]):
-        logits = np.asarray(classify(images))[:valid]
-        own = np.array([truth[source.name(i)] for i in index[:valid]])
-        ranks.append((logits > np.take_along_axis(logits, own[:, None], 1)).sum(1))
-    rank = np.concatenate(ranks)
-    assert len(rank) == 700
-    top1, top5 = (rank < 1).mean(), (rank < 5).mean()
-    print(f"top-1 {top1:.3f}, top-5 {top5:.3f}")
+    top1, top5 = accuracy(*googlenet, test_data)
     assert top1 >= 0.74
     assert top5 >= 0.92

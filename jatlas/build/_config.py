@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from jatlas.arrange import MAX_RIDGE, TSNE, UMAP
-from jatlas.model import Network
-from jatlas.types import Params, checks
-from jatlas.visualize import Alpha, RandomViews, RenderConfig
+from jatlas.types import checks
+from jatlas.visualize import Alpha, RenderConfig
 
 _MAX_EXEMPLARS = 1000  # a row of them, 48 px each, is one JPEG of at most 65,535 px
 _MAX_PER_IMAGE = 10_000  # of the 12,544 positions that the largest layer of GoogLeNet has
-_CELLS_IN_VIEW = 3  # of the layer, along each side
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,18 +76,3 @@ def check_opaque(cells: CellConfig) -> None:
     """Raise ValueError for icons with opacity, which an atlas has no place for."""
     if isinstance(cells.icons.parameterization, Alpha):
         raise ValueError("icons: expected a parameterization without opacity, got Alpha")
-
-
-def view_size(network: Network, params: Params, layer: str) -> int:
-    """Return the side of the smallest views that hold three cells of a layer along each side.
-
-    It is at least the default, and at most that of the images that the network was trained on,
-    which it is for a network that takes no other.
-
-    Raises:
-      ValueError: if there is no such layer, or it has no map.
-    """
-    side = network.input_size
-    cells, _, _ = network.activation_shape(params, (side, side), layer=layer)
-    size = max(RandomViews.size, min(side, _CELLS_IN_VIEW * side // cells))
-    return size if network.takes(params, size, layer=layer) else side

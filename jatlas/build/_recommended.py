@@ -1,26 +1,35 @@
 """Settings that suit a network and its layers, where they are known."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Literal
 
-from jatlas.build._config import BuildConfig, CellConfig, view_size
+from jatlas.build._config import BuildConfig, CellConfig
 from jatlas.model import Network
 from jatlas.records import Atlas
 from jatlas.types import Params, checks
 from jatlas.visualize import Adam, Direction, Fourier, RandomViews, RenderConfig
 
-_LAYERS = {"efficientnet_lite0": "block5c", "textures_vit": "block3"}
-"""The layer to map if none is named; mixed4c, that of the article, for the others."""
-
-_RIDGES = {"efficientnet_lite0": 1.0}
-"""Of whitening. EfficientNet's blocks end in few linear channels, of which none can be lost."""
-
-_GROWING = ("efficientnet_lite0",)
-"""Networks whose views grow until they hold three cells of a layer, as in class maps."""
-
-_TRANSFORMERS = ("textures_vit",)
-"""Networks with the settings of `for_vision_transformer`."""
-
+_CELLS_IN_VIEW = 3  # of the layer, along each side
 _RIDGE = 0.1  # at least, in maps of few samples
+
+ViewRule = Literal["default", "cells", "image"]
+"""Views have the default size, hold three cells of a layer, or are as large as the images."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Suited:
+    """What suits a network.
+
+    Attributes:
+      layer: to map if none is named.
+      views: how large the views are.
+      config: returns the settings, given the size of the views.
+    """
+
+    layer: str = "mixed4c"
+    views: ViewRule = "default"
+    config: Callable[[int], BuildConfig]
 
 
 def recommended_layer(network: Network) -> str:
@@ -39,7 +48,7 @@ def recommended_layer(network: Network) -> str:
       >>> recommended_layer(inception_v1(TEXTURES))
       'mixed4c'
     """
-    layer = _LAYERS.get(network.name, "mixed4c")
+    layer = _suited(network).layer
     if layer not in network.layers:
         known = ", ".join(network.layers)
         raise ValueError(f"layer: expected one of {network.name}, as none is recommended: {known}")
@@ -66,15 +75,8 @@ def recommended(network: Network, params: Params, layers: Sequence[str]) -> Buil
     Raises:
       ValueError: for an unknown layer.
     """
-    if network.name in _TRANSFORMERS:
-        return for_vision_transformer(size=network.input_size)
-    size = RandomViews.size
-    if network.name in _GROWING:
-        size = max((view_size(network, params, layer) for layer in layers), default=size)
-    elif not all(network.takes(params, size, layer=layer) for layer in layers):
-        size = network.input_size
-    ridge = _RIDGES.get(network.name, BuildConfig.ridge)
-    return BuildConfig(ridge=ridge, icons=_icons(network, size=size))
+    suited = _suited(network)
+    return suited.config(_view_size(network, params, layers, rule=suited.views))
 
 
 def for_vision_transformer(*, size: int) -> BuildConfig:
@@ -112,21 +114,55 @@ def for_vision_transformer(*, size: int) -> BuildConfig:
     return BuildConfig(ridge=1.0, icons=icons)
 
 
-def _icons(network: Network, *, size: int) -> RenderConfig:
-    """Return the settings of icons that suit a network, with views of `size` px."""
-    if network.name in _TRANSFORMERS:
-        return for_vision_transformer(size=network.input_size).icons
-    if network.name != "efficientnet_lite0":
-        return RenderConfig(views=RandomViews(size=size))
-    # A steeper spectrum and larger rotations remove most of the grid that strides leave in an icon.
+def _for_efficientnet(size: int) -> BuildConfig:
+    """Return settings for EfficientNet-Lite0.
+
+    Its blocks end in few linear channels, of which none can be lost: hence the ridge. A steeper
+    spectrum and larger rotations remove most of the grid that strides leave in an icon.
+    """
     window = (0.6, 0.95) if size > RandomViews.size else (0.45, 0.8)
-    return RenderConfig(
+    icons = RenderConfig(
         icon_size=max(RenderConfig.icon_size, size),
         optimizer=Adam(learning_rate=0.1),
         objective=Direction(power=1),
         parameterization=Fourier(decay=1.5),
         views=RandomViews(size=size, rotate=30, window=window),
     )
+    return BuildConfig(ridge=1.0, icons=icons)
+
+
+def _for_others(size: int) -> BuildConfig:
+    return BuildConfig(icons=RenderConfig(views=RandomViews(size=size)))
+
+
+_SUITED = {
+    "efficientnet_lite0": _Suited(layer="block5c", views="cells", config=_for_efficientnet),
+    "textures_vit": _Suited(
+        layer="block3", views="image", config=lambda size: for_vision_transformer(size=size)
+    ),
+}
+
+
+def _suited(network: Network) -> _Suited:
+    return _SUITED.get(network.name, _Suited(config=_for_others))
+
+
+def _view_size(network: Network, params: Params, layers: Sequence[str], *, rule: ViewRule) -> int:
+    """Return the side of the views that layers share.
+
+    It is that of the images that the network was trained on if the network takes no smaller ones.
+
+    Raises:
+      ValueError: if there is no such layer, or it has no map.
+    """
+    side, size = network.input_size, RandomViews.size
+    if rule == "image":
+        return side
+    if rule == "cells":
+        for layer in layers:
+            cells, _, _ = network.activation_shape(params, (side, side), layer=layer)
+            size = max(size, min(side, _CELLS_IN_VIEW * side // cells))
+    return size if all(network.takes(params, size, layer=layer) for layer in layers) else side
 
 
 def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) -> CellConfig:
@@ -148,10 +184,11 @@ def cells_like(network: Network, params: Params, atlas: Atlas, *, layer: str) ->
     Raises:
       ValueError: if there is no such layer, or it has no map.
     """
-    made = atlas.info.get("settings", {})
+    made, suited = atlas.info.get("settings", {}), _suited(network)
+    rule: ViewRule = "image" if suited.views == "image" else "cells"
     return CellConfig(
         whiten=made.get("whiten", CellConfig.whiten),
         ridge=max(checks.number("ridge", made.get("ridge", CellConfig.ridge), above=0), _RIDGE),
         exemplars=made.get("exemplars", CellConfig.exemplars),
-        icons=_icons(network, size=view_size(network, params, layer)),
+        icons=suited.config(_view_size(network, params, (layer,), rule=rule)).icons,
     )

@@ -17,6 +17,7 @@ from flax import nnx
 
 from jatlas.model._depthwise import depthwise_conv
 from jatlas.model._efficientnet_config import EFFICIENTNET_LITE0, BlockConfig, EfficientNetConfig
+from jatlas.model._formats import InputFormat
 from jatlas.model._labels import matching_classes
 from jatlas.model._network import Network, Stage
 from jatlas.model._ops import redirected_relu6
@@ -149,8 +150,10 @@ def _network(config: EfficientNetConfig, activation: _Activation) -> Network:
     def activated(part: nnx.Module, x: Array) -> Array:
         return activation(part(x))
 
+    mean, std = (config.mean,) * 3, (config.std,) * 3
+    inputs = InputFormat(size=config.input_size, scale=255.0, mean=mean, std=std)
     stages: dict[str, Stage] = {
-        "input": without_params(functools.partial(_normalized, config)),
+        "input": without_params(inputs),
         "stem": merged(model, "stem", activated),
         **{name: merged(model, name) for name in config.blocks},
         "head": merged(model, "head", activated),
@@ -165,7 +168,3 @@ def _network(config: EfficientNetConfig, activation: _Activation) -> Network:
         input_size=config.input_size,
         redirected=_network(config, redirected_relu6) if is_true else None,
     )
-
-
-def _normalized(config: EfficientNetConfig, image: Array) -> Array:
-    return (image * 255.0 - config.mean) / config.std

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jatlas.model._block import REDIRECTED, RELAXED, TRUE_GRADIENT, Block, GradientRule
+from jatlas.model._formats import InputFormat
 from jatlas.model._inception_config import BLOCK_WIDTHS, InceptionConfig
 from jatlas.model._labels import matching_classes
 from jatlas.model._network import Network, Stage
@@ -116,7 +117,7 @@ def _network(config: InceptionConfig, gradient: GradientRule) -> Network:
     pool = without_params(functools.partial(gradient.pool, stride=2, caffe=config.caffe_padding))
     norm = without_params(functools.partial(_norm, config))
     order: dict[str, Stage] = {
-        "input": without_params(functools.partial(_normalize, config)),
+        "input": without_params(_inputs(config)),
         "conv2d0": learned["conv2d0"],
         "maxpool0": pool,
         "localresponsenorm0": norm,
@@ -153,12 +154,11 @@ def _learned_stages(model: InceptionV1, *, gradient: GradientRule) -> dict[str, 
     return blocks | convs
 
 
-def _normalize(config: InceptionConfig, image: Array) -> Array:
-    x = image * 255.0
-    if config.bgr:
-        x = x[..., ::-1]
-    x = x - jnp.asarray(config.mean, x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
-    return x if config.std == 1 else x / config.std
+def _inputs(config: InceptionConfig) -> InputFormat:
+    std = (config.std,) * 3
+    return InputFormat(
+        size=config.input_size, scale=255.0, mean=config.mean, std=std, bgr=config.bgr
+    )
 
 
 def _norm(config: InceptionConfig, x: Array) -> Array:

@@ -73,7 +73,7 @@ class Network:
         such as data that a stage reads through a callback. Change it, and results kept for the
         old version are not reused.
       classes: the name of each logit; empty if unknown.
-      has_logits: False for an encoder, whose output are no scores of classes: nothing is
+      has_logits: False for an encoder, whose output is not a score for each class; nothing is
         attributed to classes then.
       input_size: side in pixels of the images the network was trained on.
       redirected: the same network, with ReLUs whose gradient is redirected where all units are
@@ -287,7 +287,9 @@ class Network:
           (16, 24, 3)
         """
         self.index(layer)
-        height, width, channels = shape_of(self, *abstract(params), image, layer) or (0, 0, 0)
+        shape = shape_of(self, *abstract(params), image, layer)
+        assert shape is not None  # as only logits can be
+        height, width, channels = shape
         return height, width, channels
 
     def takes(self, params: Params, side: int, *, layer: str) -> bool:
@@ -306,9 +308,10 @@ class Network:
         """
         self.index(layer)
         try:
-            return shape_of(self, *abstract(params), (side, side), layer) is not None
+            self.activation_shape(params, (side, side), layer=layer)
         except ValueError:
             return False
+        return True
 
     def layer_shapes(self, params: Params) -> dict[str, tuple[int, ...]]:
         """Return the shape of every layer for an image of `input_size`, to choose layers by.

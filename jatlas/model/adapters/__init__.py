@@ -2,7 +2,7 @@
 
 The network is named after the model's class, and its output is taken for logits. Change these, or
 its version, with `dataclasses.replace(network, name=..., has_logits=False)`. Make it once per
-model: under `jit`, each network is traced anew.
+model: under `jit`, each network is traced by itself.
 """
 
 from jatlas.model.adapters._equinox import from_equinox as from_equinox

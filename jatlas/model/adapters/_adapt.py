@@ -27,12 +27,12 @@ def adapt(
     activations: ActivationFormat,
     classes: Sequence[str],
     name: str,
-) -> Network:
-    """Return the network of a model.
+) -> tuple[Network, Params]:
+    """Return the network of a model, and its parameters.
 
     Args:
       model: the model; it calls the tap it is given with the name and output of every layer.
-      params: its parameters; only their shapes matter.
+      params: its parameters.
       layers: those that the network is to have; None means all that give one array, once.
       inputs: what images it takes.
       activations: what its activations look like, where `layers` does not say.
@@ -40,7 +40,7 @@ def adapt(
       name: what it is called in files and messages.
 
     Returns:
-      The network. Its layers are in order of computation.
+      The network, whose layers are in order of computation, and `params`.
 
     Raises:
       ValueError: for a layer that the model does not have; the message lists those it has.
@@ -55,13 +55,14 @@ def adapt(
     formats = dict.fromkeys(wanted, activations)
     if isinstance(layers, Mapping):
         formats |= layers
-    return Network(
+    network = Network(
         forward=functools.partial(_forward, model, tuple(formats.items()), inputs),
         taps=tuple(layer for layer in once if layer in formats),
         name=name,
         classes=tuple(classes),
         input_size=inputs.size,
     )
+    return network, params
 
 
 def _forward(

@@ -4,12 +4,11 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from jatlas.model._formats import ActivationFormat, InputFormat
 from jatlas.model._network import Network, Tap
-from jatlas.model.adapters._adapt import Layers, adapt
+from jatlas.model.adapters._adapt import Layers, adapt, tap_output
 from jatlas.types import Array, Params
 
 
@@ -45,7 +44,7 @@ def from_equinox(
     import equinox
 
     params, static = equinox.partition(equinox.nn.inference_mode(model), equinox.is_array)
-    network = adapt(
+    return adapt(
         functools.partial(_run, static, call),
         params,
         layers,
@@ -54,13 +53,15 @@ def from_equinox(
         classes=classes,
         name=type(model).__name__,
     )
-    return network, params
 
 
 def _run(
     static: Any, call: Callable[[Any, Array], Any] | None, params: Params, x: Array, tap: Tap
 ) -> Any:
     import equinox
+
+    def tap_one(name: str, x: Array) -> Array:
+        return tap(name, x[None])[0]  # the model takes one image, a tap a batch
 
     class Tapped(equinox.Module):
         """A module whose output is tapped."""
@@ -69,11 +70,7 @@ def _run(
         path: str = equinox.field(static=True)
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            output = self.module(*args, **kwargs)
-            first, *others = output if isinstance(output, tuple) else (output,)
-            if isinstance(first, jax.Array):
-                first = tap(self.path, first[None])[0]  # the model takes one image, a tap a batch
-            return (first, *others) if others else first
+            return tap_output(tap_one, self.path, self.module(*args, **kwargs))
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self.module, name)

@@ -35,7 +35,7 @@ def from_keras(
 
     Raises:
       ImportError: if Keras is not installed.
-      ValueError: if Keras has another backend than JAX, the model is no functional one, or has no
+      ValueError: if Keras has another backend than JAX, the model is not functional, or it has no
         such layer; the message lists those it has.
     """
     import keras
@@ -57,7 +57,7 @@ def from_keras(
         "trainable": [variable.value for variable in model.trainable_variables],
         "other": [variable.value for variable in model.non_trainable_variables],
     }
-    network = adapt(
+    return adapt(
         functools.partial(_run, tapped, taps),
         params,
         layers,
@@ -66,7 +66,6 @@ def from_keras(
         classes=classes,
         name=model.name,
     )
-    return network, params
 
 
 class _Taps:

@@ -51,7 +51,7 @@ def from_linen(
       >>> network.layers
       ('layers_0',)
     """
-    network = adapt(
+    return adapt(
         functools.partial(_run, module, dict(arguments or {})),
         variables,
         layers,
@@ -60,7 +60,6 @@ def from_linen(
         classes=classes,
         name=type(module).__name__,
     )
-    return network, variables
 
 
 def _run(

@@ -47,7 +47,7 @@ def from_nnx(
     parts: Any = nnx.split(model, nnx.RngState, ...)
     graph, random, state = parts
     params = nnx.to_pure_dict(state)
-    network = adapt(
+    return adapt(
         functools.partial(_run, graph, random),
         params,
         layers,
@@ -56,7 +56,6 @@ def from_nnx(
         classes=classes,
         name=type(model).__name__,
     )
-    return network, params
 
 
 def _run(graph: Any, random: Any, params: Params, x: Array, tap: Tap) -> Any:

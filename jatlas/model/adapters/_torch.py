@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from jatlas.model._formats import ActivationFormat, InputFormat
@@ -46,7 +45,7 @@ def from_torch(
     model.eval()
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     params = {name: jnp.array(value.detach().cpu().numpy()) for name, value in state.items()}
-    network = adapt(
+    return adapt(
         functools.partial(_run, model),
         params,
         layers,
@@ -55,7 +54,6 @@ def from_torch(
         classes=classes,
         name=type(model).__name__,
     )
-    return network, params
 
 
 def _import_torchax() -> Any:
@@ -86,4 +84,4 @@ def _run(model: Any, params: Params, x: Array, tap: Tap) -> Any:
     finally:
         for each in hooks:
             each.remove()
-    return jax.tree.map(jnp.asarray, torchax.interop.jax_view(output))
+    return torchax.interop.jax_view(output)
