@@ -177,7 +177,7 @@ def test_the_key_changes_the_icons(icons: Icons) -> None:
 def test_equal_configs_are_traced_once() -> None:
     network, traces = counting_network()
     for seed in (0, 1):
-        config = dataclasses.replace(CONFIG, steps=3, views=RandomViews(size=12))
+        config = dataclasses.replace(CONFIG, steps=3 + seed, views=RandomViews(size=12))
         render(
             network, tiny_params(), DIRECTIONS[: 5 + seed],
             layer="conv2", key=jax.random.key(seed), config=config, run=chunks_of(2),

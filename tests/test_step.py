@@ -55,7 +55,9 @@ def main() -> None:
     state = optimize.init(task, ids, 0 * ids, key=jax.random.key(0))
     assert len(state.params.sharding.device_set) == 8
     targets = np.zeros((len(ids), 12), np.float32)
-    lowered = optimize.step.lower(task, tiny_params(), state, targets, 0, key=jax.random.key(1))
+    lowered = optimize.step.lower(
+        task, tiny_params(), state, targets, 0, steps=CONFIG.steps, key=jax.random.key(1)
+    )
     text = lowered.compile().as_text()
     assert "num_partitions=8" in text
     assert not [name for name in COLLECTIVES if name in text]

@@ -85,6 +85,7 @@ def _render(devices: list[Any], precision: str) -> Any:
         placed(state, P(optimize.ICONS)),
         placed(targets, P(optimize.ICONS)),
         0,
+        steps=config.steps,
         key=placed(key, P()),
     ).compile()
 

@@ -3,9 +3,10 @@
 import dataclasses
 from typing import Literal, get_args
 
+import jax.numpy as jnp
 import optax
 
-from jatlas.types import checks
+from jatlas.types import Array, checks
 from jatlas.visualize._chain import ATLAS_NOTEBOOK
 from jatlas.visualize._compose import Objective
 from jatlas.visualize._maco import MACO
@@ -14,6 +15,9 @@ from jatlas.visualize._parameterize import Alpha, Fourier, Parameterization, Pix
 from jatlas.visualize._views import RandomViews, Views
 
 Precision = Literal["float32", "bfloat16"]
+
+_FINAL = 0.1
+"""The learning rate at the end of a cooldown, as a fraction of that before it."""
 
 _MAX_STEPS = 1_000_000
 _MAX_RESTARTS = 1000
@@ -52,26 +56,30 @@ class Adam:
         share = "a fraction in [0, 1]"
         checks.field(self, "cooldown", checks.number, minimum=0, maximum=1, expected=share)
 
-    def transformation(self, steps: int) -> optax.GradientTransformation:
+    def transformation(self, steps: int | Array) -> optax.GradientTransformation:
         """Return the optax transformation for that many steps.
+
+        Args:
+          steps: number of steps. It may be traced: one program then serves any number.
 
         Raises:
           ValueError: for a number of steps below 1.
 
         Example:
-          >>> import jax.numpy as jnp
           >>> adam = Adam(learning_rate=0.5).transformation(8)
           >>> update, _ = adam.update(jnp.array(2.0), adam.init(jnp.array(0.0)))
           >>> bool(update < 0)  # down the gradient
           True
         """
-        steps = checks.whole("steps", steps)
-        falling = round(self.cooldown * steps)
-        constant = optax.constant_schedule(self.learning_rate)
-        fall = optax.linear_schedule(self.learning_rate, self.learning_rate / 10, falling)
-        rate: optax.ScalarOrSchedule = self.learning_rate
-        if falling:
-            rate = optax.join_schedules([constant, fall], [steps - falling])
+        if not checks.is_traced(steps):
+            steps = checks.whole("steps", steps)
+        total = jnp.asarray(steps, jnp.float32)
+        falling = jnp.round(self.cooldown * total)
+
+        def rate(number: Array) -> Array:
+            share = (number.astype(jnp.float32) - (total - falling)) / jnp.maximum(falling, 1)
+            return self.learning_rate * (1 - (1 - _FINAL) * jnp.clip(share, 0, 1))
+
         return optax.adam(rate, b1=self.b1, b2=self.b2, nesterov=self.nesterov)
 
 

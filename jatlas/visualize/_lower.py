@@ -86,5 +86,5 @@ def lower_step(
     # The optimizer's counts are scalars, which have no axis of icons.
     state = jax.tree.map(lambda x: abstract(x, P(optimize.ICONS) if x.ndim else P()), state)
     repeated = abstract(repeated, P(optimize.ICONS))
-    program = optimize.step.lower(task, params, state, repeated, 0, key=key)
+    program = optimize.step.lower(task, params, state, repeated, 0, steps=config.steps, key=key)
     return LoweredStep(program, tuple(mesh.devices.flatten()), width)

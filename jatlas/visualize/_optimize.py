@@ -36,7 +36,8 @@ class Task:
     Attributes:
       network: the network.
       layer: the stage that the objective is given.
-      config: settings.
+      config: settings. Those that no program depends on, such as the number of steps, have their
+        defaults here, so that other values of them compile nothing.
       mesh: the devices, along `ICONS`.
     """
 
@@ -44,6 +45,17 @@ class Task:
     layer: str
     config: RenderConfig
     mesh: Mesh
+
+    def __post_init__(self) -> None:
+        """Forget the settings that no program depends on."""
+        default = RenderConfig()
+        config = dataclasses.replace(
+            self.config,
+            steps=default.steps,
+            restarts=default.restarts,
+            retry_below=default.retry_below,
+        )
+        object.__setattr__(self, "config", config)
 
 
 class State(NamedTuple):
@@ -85,7 +97,14 @@ def init(task: Task, ids: Array, restarts: Array, *, key: Key) -> State:
 
 @functools.partial(jax.jit, static_argnames="task", donate_argnames="state")
 def step(
-    task: Task, params: Params, state: State, targets: Array, number: int | Array, *, key: Key
+    task: Task,
+    params: Params,
+    state: State,
+    targets: Array,
+    number: int | Array,
+    *,
+    steps: int | Array,
+    key: Key,
 ) -> tuple[State, Array]:
     """Move icons one step up the gradient of the objective in a random view, the same for all.
 
@@ -95,6 +114,7 @@ def step(
       state: the icons, sharded; its buffers are donated.
       targets: (n, ...) target of each icon, sharded.
       number: of the step, from 0.
+      steps: number of all steps, which the learning rate depends on.
       key: of the random views of all steps.
 
     Returns:
@@ -102,7 +122,7 @@ def step(
       its view.
     """
     config = task.config
-    optimizer = config.optimizer.transformation(config.steps)
+    optimizer = config.optimizer.transformation(steps)
 
     def one(
         params: Params, number: Array, key: Key, icon: Any, target: Array
@@ -158,7 +178,10 @@ def evaluate(
       images (n, icon_size, icon_size, 3), or 4 channels with opacity; scores (n,), the mean
       objective over the fixed views; cosines (n,) with the directions, of the images as they are.
     """
-    views = fixed_views(task.config.views, canvas_size=task.config.icon_size)
+    # What moved the icons does not matter, so another optimizer compiles nothing.
+    config = dataclasses.replace(task.config, optimizer=RenderConfig().optimizer)
+    task = dataclasses.replace(task, config=config)
+    views = fixed_views(config.views, canvas_size=config.icon_size)
     # One after another: a program of all five needs five times the memory.
     scores = [
         _scores_in_view(task, params, icons, targets, View(*view), key=key)

@@ -152,7 +152,7 @@ def render_each(
     widest = max(len(table), shared) * config.restarts
     mesh, width = plan(widest, chunk, devices, group=config.group)
     placed, key = jax.device_put((params, as_key(key)), NamedSharding(mesh, P()))
-    program = _Program(Task(network, layer, config, mesh), placed, key, width)
+    program = _Program(Task(network, layer, config, mesh), config, placed, key, width)
     per_part = max(min(chunk, width) // config.restarts, 1)
     per_part = -(-per_part // config.group) * config.group
     return _parts(program, table, numbers, per_part=per_part, progress=run.progress)
@@ -162,6 +162,7 @@ class _Program(NamedTuple):
     """What all icons of a call share; `width` of them are optimized at once."""
 
     task: Task
+    config: RenderConfig
     params: Params
     key: Key
     width: int
@@ -228,7 +229,7 @@ def _parts(
     program: _Program, targets: HostArray, ids: HostArray, *, per_part: int, progress: bool
 ) -> Iterator[tuple[slice, Icons]]:
     """Render the targets part by part."""
-    count, config = len(targets), program.task.config
+    count, config = len(targets), program.config
     with progress_bar(
         None,
         shown=progress,
@@ -244,7 +245,7 @@ def _parts(
 
 def _render_part(program: _Program, targets: HostArray, ids: HostArray, *, bar: tqdm) -> Icons:
     """Render icons: all restarts, of which the best is kept; and retry those that failed."""
-    config = program.task.config
+    config = program.config
     rows = np.repeat(np.arange(len(targets)), config.restarts)
     restarts = np.tile(np.arange(config.restarts), len(targets))
     icons = _best(_optimize(program, targets[rows], ids[rows], restarts, bar=bar), config.restarts)
@@ -315,15 +316,17 @@ def _optimize_chunk(
     gradient of a convolution up to 28 times slower on a CPU (jax issue 12868), and a program of
     one step compiles sooner everywhere.
     """
-    task, params = program.task, program.params
+    task, params, steps = program.task, program.params, program.config.steps
     first = dataclasses.replace(task, network=task.network.redirected or task.network)
     for_init, for_views, for_evaluation = jax.random.split(program.key, 3)
     targets, ids, restarts = jax.device_put(icons, NamedSharding(task.mesh, P(ICONS)))
     state = optimize.init(task, ids, restarts, key=for_init)
     dispatched: collections.deque[Array] = collections.deque()
-    for number in range(task.config.steps):
+    for number in range(steps):
         current = first if number < redirected else task
-        state, cosines = optimize.step(current, params, state, targets, number, key=for_views)
+        state, cosines = optimize.step(
+            current, params, state, targets, number, steps=steps, key=for_views
+        )
         dispatched.append(cosines)
         if len(dispatched) > _AHEAD:
             dispatched.popleft().block_until_ready()
