@@ -36,16 +36,20 @@ def main(folder):
 def report(network, params, layer_map, grid, truth):
     """Print how labels and icons of a grid agree with the classes of its samples."""
     cell = np.asarray(cell_index(layer_map.points, size=grid.size))
-    top = grid.evidence[np.divmod(grid.cells, grid.size)].argmax(1)
-    labels = dict(zip(grid.cells.tolist(), top.tolist(), strict=True))
-    pure = purity(cell, truth, labels)
-    print(
-        f"  {grid.size} x {grid.size}, {len(top)} cells: label is the majority class "
-        f"{pure.majority:.1%}, samples of the label {pure.samples:.1%} "
-        f"({pure.chance:.1%} by chance)"
-    )
-    majority = np.array([np.bincount(truth[cell == number]).argmax() for number in grid.cells])
-    for name, classes in (("label", top), ("majority class", majority)):
+    counts = np.stack([np.bincount(truth[cell == i], minlength=len(CLASSES)) for i in grid.cells])
+    names = {"majority class": counts.argmax(1)}
+    print(f"  {grid.size} x {grid.size}, {len(grid.cells)} cells")
+    if grid.evidence.any():
+        top = grid.evidence[np.divmod(grid.cells, grid.size)].argmax(1)
+        names = {"label": top} | names
+        pure = purity(cell, truth, dict(zip(grid.cells.tolist(), top.tolist(), strict=True)))
+        print(
+            f"  label is the majority class {pure.majority:.1%}, samples of the label "
+            f"{pure.samples:.1%} ({pure.chance:.1%} by chance)"
+        )
+    else:
+        print("  no labels: what follows the layer gives no linear evidence for any class")
+    for name, classes in names.items():
         first, five = (
             recognized(network, params, grid.icons.images, classes, top=k).mean() for k in (1, 5)
         )

@@ -2,9 +2,9 @@
 
 Usage: python examples/07_evidence.py ATLAS LAYER [EVERY]
 
-ATLAS is an atlas of a folder of ImageNet photographs whose names begin with the WordNet id of their
-class, such as n03400231_frying_pan.jpg; the folder must still exist. With EVERY = 8, every eighth
-image is used. Prints a table in Markdown.
+ATLAS is an atlas of an InceptionV1, of a folder of ImageNet photographs whose names begin with the
+WordNet id of their class, such as n03400231_frying_pan.jpg; the folder must still exist. With
+EVERY = 8, every eighth image is used. Prints a table in Markdown.
 """
 
 import functools
@@ -52,6 +52,8 @@ def make_measurement(true, relaxed, params, layer):
 def main(folder, layer, every="1"):
     atlas = jatlas.load(folder)
     true, params = jatlas.load_network(atlas.info["network"])
+    if true.name not in CONFIGS:
+        raise ValueError(f"{folder}: expected an atlas of {', '.join(CONFIGS)}, got {true.name}")
     relaxed = inception_v1(CONFIGS[true.name], relaxed=True)
     index = {wnid: i for i, wnid in enumerate(wnids(true.name))}
     classes = np.array([index[name.split("/")[-1].split("_")[0]] for name in atlas.images])

@@ -1,6 +1,7 @@
 """The files of a page: what they hold, what they must not hold, and whole or not at all."""
 
 import base64
+import dataclasses
 import html
 import json
 import re
@@ -519,6 +520,19 @@ def test_evidence_that_is_not_finite_counts_as_zero(unsigned: Path) -> None:
     files.write_arrays(unsigned / "mixed4c" / "cells-4.npz", arrays)
     part = read(unsigned)["m0-g4-e0"]
     assert part["scale"] == [0.0] * len(CLASSES)
+
+
+def test_cells_without_evidence_have_no_classes(folder: Path, tmp_path: Path) -> None:
+    atlas = load(folder)
+    first = atlas.maps[0].grids[0]
+    silent = dataclasses.replace(first, evidence=np.zeros_like(first.evidence))
+    changed = dataclasses.replace(atlas.maps[0], grids=(silent, *atlas.maps[0].grids[1:]))
+    saved = save(dataclasses.replace(atlas, maps=(changed, *atlas.maps[1:])), tmp_path / "silent")
+    parts = read(saved)
+    columns = parts[f"m0-g{first.size}"]
+    assert columns["per"] == 0 and columns["labels"] == [] and "against" not in columns
+    known = ["evidence" in grid for grid in parts["atlas"]["maps"][0]["grids"]]
+    assert known == [False, *[True] * (len(known) - 1)]
 
 
 @pytest.mark.slow

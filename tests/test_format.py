@@ -141,6 +141,7 @@ def test_labels_are_the_classes_with_most_evidence() -> None:
         (0, "tench", 0.5),
         (3, "class 3", 0.25),
     ]
+    assert top_classes(np.zeros(5, np.float32), ("tench",), count=4) == []
 
 
 def test_an_empty_folder_is_filled_and_permissions_are_ordinary(tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ def test_no_cells_have_no_names() -> None:
     assert name_cells(np.zeros((0, 3)), NAMES) == []
 
 
+def test_a_cell_without_evidence_has_no_name() -> None:
+    assert name_cells(np.array([[0.0, 0, 0], [0, -1, 0]]), NAMES) == [(), ("cat",)]
+
+
 def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match=r"evidence: expected \(m, classes\), got shape \(3,\)"):
         name_cells(np.zeros(3), NAMES)

@@ -339,6 +339,20 @@ def test_without_classes_nothing_is_said_of_them(open_: Open, tmp_path: Path) ->
     assert seen("v.root.dataset.drawer") != "open"
 
 
+def test_a_cell_without_evidence_says_nothing_of_it(open_: Open, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    jatlas.build_from(
+        jatlas.as_samples(rng.random((60, 4)), evidence=np.zeros((60, 3))), classes=CLASSES[:3],
+        points=rng.random((60, 2)), grids=(4,), key=jax.random.key(0), out=tmp_path / "own",
+        run=jatlas.Run(progress=False),
+    )  # fmt: skip
+    seen = open_((tmp_path / "own" / "index.html").as_uri())
+    seen("v.pin({grid: v.stage.current.grid, i: 3})")
+    seen.wait()
+    text = seen.page.inner_text(".jatlas")
+    assert "Find a class" in text and "Unnamed cell" in text and "Evidence" not in text
+
+
 def test_the_minimap_shows_what_is_in_view(seen: Seen) -> None:
     seen("v.camera.set(.3, .6, 4)")
     seen.wait()

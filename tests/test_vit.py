@@ -312,7 +312,7 @@ def test_where_only_the_direction_of_a_token_counts_it_has_no_linear_evidence() 
         layer: np.abs(explain(network, params, image, position, layer=layer)).max()
         for layer in ("block2", "block3", "block4")
     }
-    assert found["block4"] == 0 and found["block3"] < 1e-5 and found["block2"] > 1e-3
+    assert found["block4"] == found["block3"] == 0 and found["block2"] > 1e-3
     probe = jnp.zeros((6, 6, 128)).at[2, 3, ::2].set(5.0)  # turned, it does count
     turned = network.apply(params, image, probes={"block3": probe}).logits
     assert np.abs(turned - network.run(params, image)).max() > 1e-3

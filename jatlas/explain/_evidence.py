@@ -19,7 +19,8 @@ def evidence(
     with respect to a probe of the layer, along a tangent that is h at the position and zero
     elsewhere. Nothing before the layer is differentiated. Biases are left out, so it does not add
     up to the logits. Where all that follows sees the vector through a layer norm, which ignores its
-    length, the evidence is 0 but for rounding: late in a transformer, labels mean nothing.
+    length, there is no evidence: late in a transformer, say. What rounding leaves there, less than
+    the logits' own rounding for every class, is 0.
 
     The gradient of the max-pools after the layer is the network's own: pass
     `jatlas.model.inception_v1(config, relaxed=True)` for the relaxed one of the article, with the
@@ -64,10 +65,12 @@ def evidence(
         return _scores(outputs), outputs.activations[layer]
 
     nothing = jnp.zeros(shape)
-    _, derivative, activation = jax.linearize(probed, nothing, has_aux=True)
+    logits, derivative, activation = jax.linearize(probed, nothing, has_aux=True)
     where = _row_and_column(position, shape)
     tangent = nothing.at[where].set(activation[where].astype(nothing.dtype))
-    return derivative(tangent).astype(jnp.float32)
+    change = derivative(tangent).astype(jnp.float32)
+    rounding = jnp.finfo(jnp.float32).eps * jnp.abs(logits).max(initial=0).astype(jnp.float32)
+    return jnp.where(jnp.abs(change).max(initial=0) > rounding, change, 0)
 
 
 def ablation(

@@ -21,7 +21,8 @@ def name_cells(
       count: names per cell, at most.
 
     Returns:
-      For each cell its names, most evidence first; of equal evidence the first class leads.
+      For each cell its names, most evidence first; of equal evidence the first class leads. None if
+      there is no evidence for any class.
 
     Raises:
       ValueError: if the evidence is not (m, classes), or count is below 1.
@@ -33,5 +34,9 @@ def name_cells(
     if np.ndim(evidence) != 2:
         raise ValueError(f"evidence: expected (m, classes), got shape {np.shape(evidence)}")
     count = checks.whole("count", count)
-    order = np.argsort(-np.asarray(evidence), axis=1, kind="stable")[:, :count]
-    return [tuple(class_name(index, classes) for index in cell) for cell in order.tolist()]
+    table = np.asarray(evidence)
+    order = np.argsort(-table, axis=1, kind="stable")[:, :count]
+    return [
+        tuple(class_name(index, classes) for index in best) if row.any() else ()
+        for row, best in zip(table, order.tolist(), strict=True)
+    ]

@@ -247,7 +247,7 @@ def _grid_parts(
 
 
 def _evidence(place: Path, grid: GridEntry, classes: int) -> HostArray | None:
-    """Read the evidence of a grid's cells: (m, classes) float32, None if it was not saved."""
+    """Read the evidence of a grid's cells: (m, classes) float32, None if there is none."""
     path = place / f"cells-{grid.size}.npz"
     evidence = files.map_arrays(path).get("evidence") if path.exists() else None
     if evidence is None:
@@ -262,9 +262,8 @@ def _evidence(place: Path, grid: GridEntry, classes: int) -> HostArray | None:
         raise ValueError(
             f"{path}: expected evidence for {classes} classes, got {evidence.shape[2]}"
         )
-    return evidence.reshape(grid.size**2, evidence.shape[2])[grid.cells].astype(
-        np.float32, copy=False
-    )
+    table = evidence.reshape(grid.size**2, evidence.shape[2])[grid.cells]
+    return table.astype(np.float32, copy=False) if table.any() else None
 
 
 def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dict[str, Any]:

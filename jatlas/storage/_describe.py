@@ -32,12 +32,14 @@ def top_classes(
       count: how many, at most.
 
     Returns:
-      (index, name, evidence to five digits), most first.
+      (index, name, evidence to five digits), most first; none if there is no evidence for any.
 
     Example:
       >>> top_classes(np.array([0.5, 2.0, 1.0]), ("cat", "dog", "fox"), count=2)
       [(1, 'dog', 2.0), (2, 'fox', 1.0)]
     """
+    if not np.any(evidence):
+        return []
     some = np.arange(len(evidence))
     if count < len(evidence) and np.isfinite(evidence).all():
         # Sorting all of a thousand classes takes longer than finding out which may be among them.

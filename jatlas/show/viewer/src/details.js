@@ -18,7 +18,8 @@ export class Details {
     this.element.hidden = !pinned;
     if (!pinned) return put(this.body);
     const { grid, i, map } = pinned;
-    const [top] = grid.labels(i);
+    const labels = grid.labels(i); // none without evidence
+    const [top] = labels;
     const name = top ? app.model.name(top[0]) : "Unnamed cell";
     const { hasClasses } = app.model;
     const match = reached(grid, i); // null if the icon was not rendered: an image of a sample, or a colour
@@ -32,12 +33,12 @@ export class Details {
       h("div", { class: "j-card-icon" }, bigIcon(app, grid, i, 296)),
       counted(grid, i), match,
       real && h("h3", {}, "Examples"), real,
-      hasClasses && h("h3", {}, "Evidence for"), hasClasses && bars(app, grid.labels(i), pick),
+      top && h("h3", {}, "Evidence for"), top && bars(app, labels, pick),
       against.length > 0 && h("h3", {}, "Evidence against"),
       against.length > 0 && bars(app, against, pick),
       ...this.#elsewhere(pinned),
-      (hasClasses || match) && h("p", { class: "j-note" },
-        hasClasses && "Evidence is a first-order estimate of how much this average activation adds to the logit of a class. ",
+      (top || match) && h("p", { class: "j-note" },
+        top && "Evidence is a first-order estimate of how much this average activation adds to the logit of a class. ",
         match && "The icon is one image that excites the layer in this direction; there are many others."));
     this.body.scrollTop = 0;
   }
