@@ -1,27 +1,32 @@
-"""How well an atlas recovers what is known: the classes of synthetic images.
+"""How well an atlas recovers what is known: the classes of its images.
 
 Usage: jatlas demo --out ATLAS && python examples/05_recovery.py ATLAS
+
+ATLAS is of synthetic images, or of a folder of ImageNet photographs whose names begin with the
+WordNet id of their class, such as n03400231_frying_pan.jpg.
 """
 
 import sys
 
+import jax
 import numpy as np
 
 import jatlas
+from jatlas import synthetic
 from jatlas.arrange import cell_index
-from jatlas.explain import agreement, purity, recognized
-from jatlas.synthetic import CLASSES
+from jatlas.explain import agreement, classify, purity, recognized
+from jatlas.model import wnids
+
+SHUFFLES = 100  # of the cells, for what is by chance
 
 
 def main(folder):
     atlas = jatlas.load(folder)
     network, params = jatlas.load_network(atlas.info["network"])
-    # Image i of `jatlas demo` is of class i modulo the number of classes.
-    if atlas.info["source"]["kind"] != "synthetic":
-        sys.exit(f"{folder}: expected an atlas of synthetic images")
+    classes, count = classes_of(atlas, network)
     for layer_map in atlas.maps:
         image = layer_map.samples.source[:, 0]
-        truth = image % len(CLASSES)
+        truth = classes[image]
         near = agreement(layer_map.points, layer_map.samples.vectors, truth, image)
         print(f"{layer_map.layer}: {len(truth)} samples of {len(np.unique(image))} images")
         print(
@@ -29,16 +34,30 @@ def main(folder):
             f"{near.vectors:.1%} among the vectors, {near.chance:.1%} by chance"
         )
         for grid in layer_map.grids:
-            report(network, params, layer_map, grid, truth)
-    print(f"  by chance: {1 / len(CLASSES):.1%} and {5 / len(CLASSES):.1%}")
+            cell = np.asarray(cell_index(layer_map.points, size=grid.size))
+            table = np.stack([np.bincount(truth[cell == i], minlength=count) for i in grid.cells])
+            cosine = grid.icons.cosines.mean()
+            print(f"  {grid.size} x {grid.size}, {len(table)} cells, mean cosine {cosine:.3f}")
+            report_classes(network, params, grid, table, truth, cell)
+            report_samples(network, params, grid.icons.images, table > 0)
+    print(f"  one class by chance: {1 / count:.1%} and {5 / count:.1%}")
 
 
-def report(network, params, layer_map, grid, truth):
-    """Print how labels and icons of a grid agree with the classes of its samples."""
-    cell = np.asarray(cell_index(layer_map.points, size=grid.size))
-    counts = np.stack([np.bincount(truth[cell == i], minlength=len(CLASSES)) for i in grid.cells])
-    names = {"majority class": counts.argmax(1)}
-    print(f"  {grid.size} x {grid.size}, {len(grid.cells)} cells")
+def classes_of(atlas, network):
+    """Return the class of each image, and how many classes there are."""
+    if atlas.info["source"].get("kind") == "synthetic":
+        count = len(synthetic.CLASSES)  # image i is of class i modulo that
+        return np.arange(len(atlas.images)) % count, count
+    index = {wnid: i for i, wnid in enumerate(wnids(network.name))}
+    ids = [name.split("/")[-1].split("_")[0] for name in atlas.images]
+    if not all(each in index for each in ids):
+        sys.exit("expected synthetic images, or photographs whose names begin with WordNet ids")
+    return np.array([index[each] for each in ids]), len(index)
+
+
+def report_classes(network, params, grid, table, truth, cell):
+    """Print how labels and icons agree with the class that most samples of their cell are of."""
+    names = {"majority class": table.argmax(1)}
     if grid.evidence.any():
         top = grid.evidence[np.divmod(grid.cells, grid.size)].argmax(1)
         names = {"label": top} | names
@@ -54,6 +73,26 @@ def report(network, params, layer_map, grid, truth):
             recognized(network, params, grid.icons.images, classes, top=k).mean() for k in (1, 5)
         )
         print(f"  icons classified as their {name}: top-1 {first:.1%}, top-5 {five:.1%}")
+
+
+def report_samples(network, params, icons, present):
+    """Print how often an icon is classified as one of the classes that its cell has samples of."""
+    shape = (len(icons), network.input_size, network.input_size, 3)
+    pixels = np.asarray(icons, np.float32) / (255 if icons.dtype == np.uint8 else 1)
+    images = jax.image.resize(pixels, shape, "bilinear").clip(0, 1)
+    guesses = np.argsort(-np.asarray(classify(network, params, images)), axis=1)[:, :5]
+
+    def rates(present):
+        found = np.take_along_axis(present, guesses, 1)
+        return np.array([found[:, 0].mean(), found.any(1).mean()])
+
+    rng = np.random.default_rng(0)
+    chance = np.mean([rates(rng.permutation(present)) for _ in range(SHUFFLES)], axis=0)
+    first, five = rates(present)
+    print(
+        f"  icons classified as a class of their samples: top-1 {first:.1%} ({chance[0]:.1%} for "
+        f"the samples of other cells), top-5 {five:.1%} ({chance[1]:.1%})"
+    )
 
 
 if __name__ == "__main__":
