@@ -21,8 +21,8 @@ def name_cells(
       count: names per cell, at most.
 
     Returns:
-      For each cell its names, most evidence first; of equal evidence the first class leads. None if
-      there is no evidence for any class.
+      For each cell its names, most evidence first; of equal evidence the first class leads. A cell
+      without evidence for any class has none: ().
 
     Raises:
       ValueError: if the evidence is not (m, classes), or count is below 1.

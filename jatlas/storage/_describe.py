@@ -32,7 +32,7 @@ def top_classes(
       count: how many, at most.
 
     Returns:
-      (index, name, evidence to five digits), most first; none if there is no evidence for any.
+      (index, name, evidence to five digits), most first; [] without evidence for any class.
 
     Example:
       >>> top_classes(np.array([0.5, 2.0, 1.0]), ("cat", "dog", "fox"), count=2)
