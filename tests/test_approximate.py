@@ -66,6 +66,7 @@ def test_tiles_find_what_is_asked_for(metric: Any) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiles_for_few")
 @pytest.mark.parametrize("count", [512, 641, 1023])
 def test_tiles_that_are_not_full(count: int) -> None:

@@ -96,6 +96,7 @@ print(full - kept, full - used())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_what_was_freed_in_pieces_is_returned() -> None:
     command = [sys.executable, "-c", FREED, str(_memory.__file__)]

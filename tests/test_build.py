@@ -486,6 +486,7 @@ def test_a_layer_may_be_called_anything(images: Path, tmp_path: Path, layer: str
     assert len(list(out.iterdir())) == 5 and os.listdir(tmp_path) == ["atlas"]
 
 
+@pytest.mark.slow
 def test_the_recall_of_the_neighbors_is_recorded(images: Path, tmp_path: Path) -> None:
     """And kept, when an atlas is extended and the points of a layer are reused."""
     config = dataclasses.replace(CONFIG, layout=UMAP(n_neighbors=5, epochs=20))

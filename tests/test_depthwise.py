@@ -88,6 +88,7 @@ def test_the_sum_of_a_window_by_hand() -> None:
     assert depthwise_conv(x[:2, :2], kernel, stride=2)[..., 0].tolist() == [[42]]
 
 
+@pytest.mark.slow
 def test_halves_are_added_up_in_float32() -> None:
     ones = jnp.ones((1, 5, 5, 1), jnp.bfloat16)
     kernel = jnp.full((5, 5, 1, 1), 1 + 2**-7, jnp.bfloat16)

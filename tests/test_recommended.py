@@ -39,6 +39,7 @@ def test_a_network_of_one_size_is_shown_views_of_that_size() -> None:
     )
 
 
+@pytest.mark.slow
 def test_views_of_efficientnet_hold_three_cells_of_its_latest_layer() -> None:
     network, params = efficientnet_lite0(), abstract_efficientnet(LITE0)
     assert recommended_layer(network) == "block5c"
@@ -59,6 +60,7 @@ def test_a_vision_transformer_is_shown_whole_images() -> None:
     assert config.icons.views.size == config.icons.icon_size == 96
 
 
+@pytest.mark.slow
 def test_what_is_not_given_on_the_command_line_is_as_recommended() -> None:
     network, params = efficientnet_lite0(), abstract_efficientnet(LITE0)
     suited = recommended(network, params, ("block6d",)).icons

@@ -176,7 +176,7 @@ def test_what_a_tap_returns_is_all_that_the_rest_sees(layer: str) -> None:
 def test_what_is_added_to_a_token_changes_the_logits(layer: str, token: int) -> None:
     before = run(IMAGES)
     change = np.zeros((1, TOKENS, TINY.dim), np.float32)
-    change[:, token] = RNG.standard_normal(TINY.dim)
+    change[:, token] = np.random.default_rng(1).standard_normal(TINY.dim)
     after = run(IMAGES, replacing(layer, lambda x: x + change))
     if layer == "block1" and token > 0:  # the last: logits are those of the class token
         np.testing.assert_array_equal(after, before)
@@ -185,8 +185,9 @@ def test_what_is_added_to_a_token_changes_the_logits(layer: str, token: int) -> 
 
 
 def test_the_gradient_at_a_tap_is_the_slope() -> None:
-    weights = RNG.standard_normal(TINY.classes).astype(np.float32)
-    direction = RNG.standard_normal((2, TOKENS, TINY.dim)).astype(np.float32)
+    rng = np.random.default_rng(1)
+    weights = rng.standard_normal(TINY.classes).astype(np.float32)
+    direction = rng.standard_normal((2, TOKENS, TINY.dim)).astype(np.float32)
 
     def value(change: Any) -> jax.Array:
         return (
@@ -200,6 +201,7 @@ def test_the_gradient_at_a_tap_is_the_slope() -> None:
     assert float(change) == pytest.approx(float(slope), rel=1e-2)
 
 
+@pytest.mark.slow
 def test_images_do_not_affect_each_other() -> None:
     one = jax.vmap(lambda image: forward(PARAMS, image[None], config=TINY)[0])
     np.testing.assert_allclose(one(IMAGES), run(IMAGES), rtol=1e-5, atol=1e-5)
