@@ -8,16 +8,13 @@ WordNet id of their class, such as n03400231_frying_pan.jpg.
 
 import sys
 
-import jax
 import numpy as np
 
 import jatlas
 from jatlas import synthetic
 from jatlas.arrange import cell_index
-from jatlas.explain import agreement, classify, purity, recognized
+from jatlas.explain import agreement, predictions, purity, recognized
 from jatlas.model import wnids
-
-SHUFFLES = 100  # of the cells, for what is by chance
 
 
 def main(folder):
@@ -46,7 +43,7 @@ def main(folder):
 def classes_of(atlas, network):
     """Return the class of each image, and how many classes there are."""
     if atlas.info["source"].get("kind") == "synthetic":
-        count = len(synthetic.CLASSES)  # image i is of class i modulo that
+        count = len(synthetic.CLASSES)  # image i is of class i modulo this
         return np.arange(len(atlas.images)) % count, count
     index = {wnid: i for i, wnid in enumerate(wnids(network.name))}
     ids = [name.split("/")[-1].split("_")[0] for name in atlas.images]
@@ -77,21 +74,13 @@ def report_classes(network, params, grid, table, truth, cell):
 
 def report_samples(network, params, icons, present):
     """Print how often an icon is classified as one of the classes that its cell has samples of."""
-    shape = (len(icons), network.input_size, network.input_size, 3)
-    pixels = np.asarray(icons, np.float32) / (255 if icons.dtype == np.uint8 else 1)
-    images = jax.image.resize(pixels, shape, "bilinear").clip(0, 1)
-    guesses = np.argsort(-np.asarray(classify(network, params, images)), axis=1)[:, :5]
-
-    def rates(present):
-        found = np.take_along_axis(present, guesses, 1)
-        return np.array([found[:, 0].mean(), found.any(1).mean()])
-
-    rng = np.random.default_rng(0)
-    chance = np.mean([rates(rng.permutation(present)) for _ in range(SHUFFLES)], axis=0)
-    first, five = rates(present)
+    guesses = predictions(network, params, icons, top=5)
+    right = present[:, guesses]  # (cells, icons, 5): each icon beside the samples of each cell
+    own = right[np.arange(len(icons)), np.arange(len(icons))]
     print(
-        f"  icons classified as a class of their samples: top-1 {first:.1%} ({chance[0]:.1%} for "
-        f"the samples of other cells), top-5 {five:.1%} ({chance[1]:.1%})"
+        f"  icons classified as a class of their samples: top-1 {own[:, 0].mean():.1%} "
+        f"({right[..., 0].mean():.1%} for the samples of any cell), "
+        f"top-5 {own.any(1).mean():.1%} ({right.any(2).mean():.1%})"
     )
 
 

@@ -8,7 +8,9 @@ EVERY = 8, every eighth image is used. Prints a table in Markdown.
 """
 
 import functools
+import runpy
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,9 @@ import jatlas
 from jatlas.arrange import average, cell_index
 from jatlas.build import images_of
 from jatlas.explain import ablation, evidence, purity
-from jatlas.model import CONFIGS, inception_v1, wnids
+from jatlas.model import CONFIGS, inception_v1
+
+classes_of = runpy.run_path(str(Path(__file__).with_name("05_recovery.py")))["classes_of"]
 
 ABLATED = 4  # positions of each image whose vector is removed, to see what the logits really lose
 SIZE, MIN_COUNT = 10, 4  # of the grid, and samples in a cell
@@ -55,8 +59,7 @@ def main(folder, layer, every="1"):
     if true.name not in CONFIGS:
         raise ValueError(f"{folder}: expected an atlas of {', '.join(CONFIGS)}, got {true.name}")
     relaxed = inception_v1(CONFIGS[true.name], relaxed=True)
-    index = {wnid: i for i, wnid in enumerate(wnids(true.name))}
-    classes = np.array([index[name.split("/")[-1].split("_")[0]] for name in atlas.images])
+    classes, _ = classes_of(atlas, true)
     layer_map = atlas.layer(layer)
     source = layer_map.samples.source
     used = np.unique(source[:, 0])[:: int(every)]

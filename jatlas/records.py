@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
+import numpy as np
 
 from jatlas.types import HostArray
 
@@ -226,3 +227,30 @@ def class_name(index: int, classes: Sequence[str]) -> str:
       ('dog', 'class 7')
     """
     return classes[index] if index < len(classes) else f"class {index}"
+
+
+def top_classes(
+    evidence: HostArray, classes: Sequence[str], *, count: int
+) -> list[tuple[int, str, float]]:
+    """Return the classes with the most evidence.
+
+    Args:
+      evidence: (classes,).
+      classes: their names.
+      count: how many, at most.
+
+    Returns:
+      (index, name, evidence to five digits), most first; [] without evidence for any class.
+
+    Example:
+      >>> top_classes(np.array([0.5, 2.0, 1.0]), ("cat", "dog", "fox"), count=2)
+      [(1, 'dog', 2.0), (2, 'fox', 1.0)]
+    """
+    if not np.any(evidence):
+        return []
+    some = np.arange(len(evidence))
+    if count < len(evidence) and np.isfinite(evidence).all():
+        # Sorting all of a thousand classes takes longer than finding out which may be among them.
+        some = np.flatnonzero(evidence >= np.partition(evidence, -count)[-count])
+    best = some[np.argsort(-evidence[some], kind="stable")][:count].tolist()
+    return [(i, class_name(i, classes), float(f"{evidence[i]:.5g}")) for i in best]

@@ -16,14 +16,13 @@ from faults import Killed, failing
 from PIL import Image
 
 from jatlas import Atlas
-from jatlas.records import Grid, Icons, Info, Map, Samples
+from jatlas.records import Grid, Icons, Info, Map, Samples, top_classes
 from jatlas.storage import (
     _format,
     check_output,
     files,
     load,
     save,
-    top_classes,
     update,
     working_folder,
 )

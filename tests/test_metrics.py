@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import CLASSES, tiny_network, tiny_params
 
-from jatlas.explain import agreement, purity, recognized
+from jatlas.explain import agreement, predictions, purity, recognized
 
 
 def test_purity_counts_the_samples_of_the_labelled_cells() -> None:
@@ -56,6 +56,9 @@ def test_icons_are_recognized_by_the_most_probable_classes() -> None:
     icons = np.random.default_rng(0).random((6, 16, 16, 3)).astype(np.float32)
     logits = np.asarray(network.run(params, icons))
     best = logits.argmax(1)
+    np.testing.assert_array_equal(
+        predictions(network, params, icons, top=CLASSES), np.argsort(-logits, axis=1)
+    )
     assert recognized(network, params, icons, best).all()
     assert not recognized(network, params, icons, (best + 1) % CLASSES).any()
     assert recognized(network, params, icons, (best + 1) % CLASSES, top=CLASSES).all()
@@ -65,3 +68,5 @@ def test_icons_are_recognized_by_the_most_probable_classes() -> None:
         recognized(network, params, icons, best[1:])
     with pytest.raises(ValueError, match="icons, labels: expected one label each, got 0 and 0"):
         recognized(network, params, icons[:0], best[:0])
+    with pytest.raises(ValueError, match="icons: expected at least one"):
+        predictions(network, params, icons[:0])

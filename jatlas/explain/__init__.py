@@ -21,6 +21,7 @@ from jatlas.explain._exemplars import nearest_by_cosine as nearest_by_cosine
 from jatlas.explain._metrics import Agreement as Agreement
 from jatlas.explain._metrics import Purity as Purity
 from jatlas.explain._metrics import agreement as agreement
+from jatlas.explain._metrics import predictions as predictions
 from jatlas.explain._metrics import purity as purity
 from jatlas.explain._metrics import recognized as recognized
 from jatlas.explain._names import name_cells as name_cells

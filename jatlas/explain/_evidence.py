@@ -19,8 +19,8 @@ def evidence(
     with respect to a probe of the layer, along a tangent that is h at the position and zero
     elsewhere. Nothing before the layer is differentiated. Biases are left out, so it does not add
     up to the logits. Where all that follows sees the vector through a layer norm, which ignores its
-    length, there is no evidence: late in a transformer, say. What rounding leaves there, less than
-    the logits' own rounding for every class, is 0.
+    length, there is no evidence: late in a transformer, say. A result below the rounding error of
+    the logits in every class is 0.
 
     The gradient of the max-pools after the layer is the network's own: pass
     `jatlas.model.inception_v1(config, relaxed=True)` for the relaxed one of the article, with the

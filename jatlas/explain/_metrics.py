@@ -124,6 +124,34 @@ def _chance(truth: HostArray, image_index: HostArray) -> float:
     return (float((counts**2).sum()) - within) / max(pairs - within, 1.0)
 
 
+def predictions(network: Network, params: Params, icons: HostArray, *, top: int = 1) -> HostArray:
+    """Return the classes that a network finds most probable for each icon.
+
+    Icons are resized to the network's input size.
+
+    A host function: it runs outside `jit`.
+
+    Args:
+      network: the network; it has logits.
+      params: its parameters.
+      icons: (n, px, px, 3), uint8 or float in [0, 1].
+      top: number of classes for each icon.
+
+    Returns:
+      (n, top) int32, most probable first.
+
+    Raises:
+      ValueError: if there are no icons, or not that many classes.
+    """
+    top = checks.whole("top", top, maximum=network.class_count(params))
+    if not len(icons):
+        raise ValueError("icons: expected at least one")
+    scale = 255.0 if icons.dtype == np.uint8 else 1.0
+    return np.stack(
+        [_top_classes(network, params, icon / np.float32(scale), top=top) for icon in icons]
+    )
+
+
 def recognized(
     network: Network, params: Params, icons: HostArray, labels: HostArray, *, top: int = 1
 ) -> HostArray:
@@ -144,14 +172,12 @@ def recognized(
     Raises:
       ValueError: if there are no icons, not one label for each, or not that many classes.
     """
-    top = checks.whole("top", top, maximum=network.class_count(params))
     if not len(icons) or len(icons) != len(labels):
         raise ValueError(
             f"icons, labels: expected one label each, got {len(icons)} and {len(labels)}"
         )
-    scale = 255.0 if icons.dtype == np.uint8 else 1.0
-    classes = [_top_classes(network, params, icon / np.float32(scale), top=top) for icon in icons]
-    return (np.stack(classes) == np.asarray(labels)[:, None]).any(1)
+    classes = predictions(network, params, icons, top=top)
+    return (classes == np.asarray(labels)[:, None]).any(1)
 
 
 @functools.partial(jax.jit, static_argnames=("network", "top"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jatlas.records import class_name
+from jatlas.records import top_classes
 from jatlas.types import Array, HostArray, checks
 
 
@@ -34,9 +34,5 @@ def name_cells(
     if np.ndim(evidence) != 2:
         raise ValueError(f"evidence: expected (m, classes), got shape {np.shape(evidence)}")
     count = checks.whole("count", count)
-    table = np.asarray(evidence)
-    order = np.argsort(-table, axis=1, kind="stable")[:, :count]
-    return [
-        tuple(class_name(index, classes) for index in best) if row.any() else ()
-        for row, best in zip(table, order.tolist(), strict=True)
-    ]
+    best = (top_classes(row, classes, count=count) for row in np.asarray(evidence))
+    return [tuple(name for _, name, _ in each) for each in best]

@@ -5,7 +5,6 @@ from jatlas.storage._cache import Arrays as Arrays
 from jatlas.storage._cache import CachedStage as CachedStage
 from jatlas.storage._describe import ATLAS_FILE as ATLAS_FILE
 from jatlas.storage._describe import map_folder as map_folder
-from jatlas.storage._describe import top_classes as top_classes
 from jatlas.storage._entries import GridEntry as GridEntry
 from jatlas.storage._entries import MapEntry as MapEntry
 from jatlas.storage._entries import read_about as read_about

@@ -1,14 +1,11 @@
 """What atlas.json says of an atlas: its maps, their grids, their cells."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from jatlas.records import Atlas, Grid, Map, class_name
+from jatlas.records import Atlas, Grid, Map, class_name, top_classes
 from jatlas.storage import files
-from jatlas.types import HostArray
 
 FORMAT = "jatlas/1"
 ATLAS_FILE = "atlas.json"
@@ -19,33 +16,6 @@ _TAKEN = ("viewer", "index.html", ATLAS_FILE, "images.txt")
 def map_folder(atlas_map: Map) -> str:
     """Return the name of a map's folder in its atlas."""
     return files.safe_name(atlas_map.path, taken=_TAKEN)
-
-
-def top_classes(
-    evidence: HostArray, classes: Sequence[str], *, count: int
-) -> list[tuple[int, str, float]]:
-    """Return the classes with the most evidence.
-
-    Args:
-      evidence: (classes,).
-      classes: their names.
-      count: how many, at most.
-
-    Returns:
-      (index, name, evidence to five digits), most first; [] without evidence for any class.
-
-    Example:
-      >>> top_classes(np.array([0.5, 2.0, 1.0]), ("cat", "dog", "fox"), count=2)
-      [(1, 'dog', 2.0), (2, 'fox', 1.0)]
-    """
-    if not np.any(evidence):
-        return []
-    some = np.arange(len(evidence))
-    if count < len(evidence) and np.isfinite(evidence).all():
-        # Sorting all of a thousand classes takes longer than finding out which may be among them.
-        some = np.flatnonzero(evidence >= np.partition(evidence, -count)[-count])
-    best = some[np.argsort(-evidence[some], kind="stable")][:count].tolist()
-    return [(i, class_name(i, classes), float(f"{evidence[i]:.5g}")) for i in best]
 
 
 def describe(atlas: Atlas, sums: Mapping[str, dict[str, str]]) -> dict[str, Any]:

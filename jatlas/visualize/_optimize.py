@@ -91,7 +91,7 @@ def init(task: Task, ids: Array, restarts: Array, *, key: Key) -> State:
         return config.parameterization.init(config.icon_size, key=own)
 
     params = _shard(_batch(one), task.mesh)((key,), (ids, restarts))
-    optimizer = config.optimizer.transformation(config.steps)
+    optimizer = config.optimizer.transformation(1)  # its state does not depend on the number
     return _placed(State(params, optimizer.init(params)), task.mesh)
 
 
