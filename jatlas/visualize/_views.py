@@ -188,15 +188,14 @@ def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Arr
     y, x = jnp.clip(y + 1, 0, height + 1), jnp.clip(x + 1, 0, width + 1)
     top, left = jnp.clip(jnp.floor(y), 0, height), jnp.clip(jnp.floor(x), 0, width)
     down, right = (y - top)[..., None], (x - left)[..., None]
-    pixels = framed.reshape(-1, channels)
     corner = top.astype(jnp.int32) * (width + 2) + left.astype(jnp.int32)
-
-    def at(offset: int) -> Array:
-        return pixels[corner + offset]
-
-    upper = (1 - right) * at(0) + right * at(1)
-    lower = (1 - right) * at(width + 2) + right * at(width + 3)
-    return (1 - down) * upper + down * lower
+    corners = jnp.stack([corner, corner + 1, corner + width + 2, corner + width + 3])
+    weights = jnp.stack(
+        [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
+    )
+    # One gather of all four: four take half as long again, gradient included.
+    pixels = framed.reshape(-1, channels)[corners.ravel()].reshape(*corners.shape, channels)
+    return (weights * pixels).sum(0)
 
 
 def _resample_by_product(image: Array, y: Array, x: Array, *, fill: float) -> Array:
