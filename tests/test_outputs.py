@@ -50,6 +50,7 @@ def test_a_folder_without_permission_is_named(
         ["patch", "--source", "0", "--target", "1", "--patches", "p.png", "--images", "i.jpg",
          "--plot", "FILE/x.png"],
         ["bench", "layout", "--points", "10", "--json", "FILE/x.json"],
+        ["bench", "suite", "--json", "FILE/x.json"],
     ],
 )  # fmt: skip
 def test_commands_try_their_outputs_first(

@@ -24,9 +24,10 @@ class LayoutSpeed:
     Attributes:
       points: number of vectors.
       channels: their length.
-      total_s: seconds for neighbours and map, median of the repetitions.
+      total_s: seconds for neighbours and map, median of the repetitions but the first; of the first
+        if there is no other.
       first_s: the same of the first repetition, in which programs are compiled.
-      neighbors_s: seconds of it for the nearest neighbours.
+      neighbors_s: seconds of `total_s` for the nearest neighbours.
       map_s: the rest: the graph, where points begin, and the optimization.
       neighbor_recall: share of the true neighbours that was found.
       trustworthiness: of the map, see `jatlas.arrange.map_quality`.
@@ -89,13 +90,14 @@ def bench_layout(
         mapped.append(seconds)
     peak = on.peak_bytes(jax.devices()[:1])
     quality = map_quality(table, places, key=key, metric=config.metric)
+    warm = slice(1, None) if repeat > 1 else slice(None)
     return LayoutSpeed(
         points=points,
         channels=table.shape[1],
-        total_s=statistics.median(map(sum, zip(searched, mapped, strict=True))),
+        total_s=statistics.median(map(sum, zip(searched[warm], mapped[warm], strict=True))),
         first_s=searched[0] + mapped[0],
-        neighbors_s=statistics.median(searched),
-        map_s=statistics.median(mapped),
+        neighbors_s=statistics.median(searched[warm]),
+        map_s=statistics.median(mapped[warm]),
         neighbor_recall=near.recall,
         trustworthiness=quality.trustworthiness,
         map_recall=quality.recall,

@@ -4,6 +4,7 @@ import datetime
 import functools
 import importlib
 import importlib.metadata
+import os
 import platform
 import statistics
 import sys
@@ -40,6 +41,10 @@ class Machine(NamedTuple):
       devices: how many were used.
       versions: of Python and of the packages that matter.
       date: when, in UTC.
+      processor: the host's, with the number of its cores.
+      system: operating system and architecture.
+      runtime: what JAX runs programs with, such as a version of CUDA.
+      settings: what else the speed depends on: XLA_FLAGS, and JAX's matmul precision.
     """
 
     platform: str
@@ -47,6 +52,10 @@ class Machine(NamedTuple):
     devices: int
     versions: dict[str, str]
     date: str
+    processor: str
+    system: str
+    runtime: str
+    settings: dict[str, str]
 
 
 def machine(devices: Sequence[jax.Device]) -> Machine:
@@ -60,8 +69,22 @@ def machine(devices: Sequence[jax.Device]) -> Machine:
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
     versions = {"python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
-    kind = _processor() if first.platform == "cpu" else first.device_kind
-    return Machine(first.platform, kind, len(devices), versions, now)
+    processor = _processor()
+    precision = getattr(jax.config, "jax_default_matmul_precision", None)
+    return Machine(
+        platform=first.platform,
+        device=processor if first.platform == "cpu" else first.device_kind,
+        devices=len(devices),
+        versions=versions,
+        date=now,
+        processor=f"{os.cpu_count() or 1} x {processor}",
+        system=f"{platform.system()} {platform.machine()}",
+        runtime=" ".join(first.client.platform_version.split()),
+        settings={
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+            "matmul_precision": str(precision or "default"),
+        },
+    )
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -148,6 +171,20 @@ def peak_bytes(devices: Sequence[jax.Device]) -> int | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return int(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def busy_elsewhere() -> float | None:
+    """Return the seconds that cores have spent on other processes; None where it is unknown.
+
+    Only differences mean something. In a virtual machine, what the host takes away counts too.
+    """
+    try:
+        with open("/proc/stat", encoding="utf-8") as lines:
+            ticks = [int(word) for word in lines.readline().split()[1:9]]
+        idle = ticks[3] + ticks[4]
+        return (sum(ticks) - idle) / os.sysconf("SC_CLK_TCK") - time.process_time()
+    except (AttributeError, IndexError, OSError, ValueError):  # it is Linux that counts them
+        return None
 
 
 def _processor() -> str:

@@ -1,6 +1,7 @@
 """The speed of rendering: what one optimization step costs for each icon."""
 
 import dataclasses
+import functools
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ class RenderSpeed:
 
     Attributes:
       ms_per_icon_step: milliseconds, median of the repetitions.
+      spread: difference between the slowest and the fastest repetition, as a share of the median.
       icon_steps_per_s: its inverse.
       flop_per_icon_step: floating-point operations, as XLA counts them in the program.
       flop_per_s: rate of these, over all devices.
@@ -39,11 +41,13 @@ class RenderSpeed:
         where it is unknown.
       compile_s: extra seconds of the first run.
       fixed_s: seconds of a run that do not depend on the number of steps.
+      mean_cosine: between the icons of a long run and their directions: that it did its work.
       icons_in_program: icons of the program, padding included.
       devices: number of devices that it runs on.
     """
 
     ms_per_icon_step: float
+    spread: float
     icon_steps_per_s: float
     flop_per_icon_step: float
     flop_per_s: float
@@ -53,6 +57,7 @@ class RenderSpeed:
     peak_bytes: int | None
     compile_s: float
     fixed_s: float
+    mean_cosine: float
     icons_in_program: int
     devices: int
 
@@ -152,12 +157,8 @@ def bench_render(
         "run": Run(chunk=chunk, progress=False),
         "devices": devices,
     }
-
-    def run(steps: int) -> Icons:
-        settings = dataclasses.replace(config, steps=steps)
-        return render(network, params, targets, config=settings, **common)
-
-    cost = step_cost(run, config.steps, repeat=repeat)
+    draw = functools.partial(render, network, params, targets, **common)
+    cost, made = render_cost(draw, config=config, repeat=repeat)
     # After the runs, the first of which is to count compiling.
     step = lower_step(network, params, targets, config=config, **common)
     flop = on.flops(step.program) * len(step.devices) / step.icons
@@ -165,6 +166,7 @@ def bench_render(
     per_second = icons / cost.step
     return RenderSpeed(
         ms_per_icon_step=1e3 / per_second,
+        spread=cost.spread,
         icon_steps_per_s=per_second,
         flop_per_icon_step=flop,
         flop_per_s=flop * per_second,
@@ -174,17 +176,51 @@ def bench_render(
         peak_bytes=on.peak_bytes(step.devices),
         compile_s=cost.compile,
         fixed_s=cost.fixed,
+        mean_cosine=float(made.cosines.mean()),
         icons_in_program=step.icons,
         devices=len(step.devices),
     )
 
 
 class StepCost(NamedTuple):
-    """Seconds of one step of all icons, of what a run does once, and of compiling."""
+    """What steps of all icons cost.
+
+    Attributes:
+      step: seconds of one, median of the repetitions.
+      fixed: seconds of what a run does once.
+      compile: seconds of compiling.
+      spread: of `step`: slowest less fastest repetition, as a share of the median.
+    """
 
     step: float
     fixed: float
     compile: float
+    spread: float
+
+
+def render_cost(
+    draw: Callable[..., Icons], *, config: RenderConfig, repeat: int
+) -> tuple[StepCost, Icons]:
+    """Measure a step of `jatlas.visualize.render`.
+
+    Args:
+      draw: renders the icons with the settings that it is given as `config`.
+      config: settings; `steps` is the length of the long run.
+      repeat: pairs of runs.
+
+    Returns:
+      The cost of a step of all icons, and the icons of the last long run.
+
+    Raises:
+      ValueError: as `step_cost` and `draw`.
+    """
+    made: dict[int, Icons] = {}
+
+    def run(steps: int) -> None:
+        made[steps] = draw(config=dataclasses.replace(config, steps=steps))
+
+    cost = step_cost(run, config.steps, repeat=repeat)
+    return cost, made[config.steps]
 
 
 def step_cost(
@@ -214,10 +250,12 @@ def step_cost(
     first = timed(lambda: run(steps))
     timed(lambda: run(short))
     pairs = [(timed(lambda: run(steps)), timed(lambda: run(short))) for _ in range(repeat)]
-    step = statistics.median((long - brief) / (steps - short) for long, brief in pairs)
+    each = [(long - brief) / (steps - short) for long, brief in pairs]
+    step = statistics.median(each)
     longer, shorter = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     if step <= 0:
         raise ValueError(
             f"steps: {steps} steps took no longer than {short}, {longer:.3g} s: take more"
         )
-    return StepCost(step, max(shorter - short * step, 0.0), max(first - longer, 0.0))
+    fixed, compiling = max(shorter - short * step, 0.0), max(first - longer, 0.0)
+    return StepCost(step, fixed, compiling, (max(each) - min(each)) / step)

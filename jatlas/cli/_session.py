@@ -8,12 +8,13 @@ import importlib.metadata
 import io
 import os
 import sys
+from pathlib import Path
 
 import jax
 
 from jatlas.model import Network, load_network, start_backend
 from jatlas.records import Atlas
-from jatlas.storage import user_cache
+from jatlas.storage import check_file, user_cache
 from jatlas.types import GENERATOR, Key, Params, checks
 from jatlas.visualize import check_jaxlib
 
@@ -120,6 +121,12 @@ def start_jax() -> None:
         advice = f"JAX_PLATFORMS is {chosen!r}: unset it" if chosen else "try JAX_PLATFORMS=cpu"
         raise ValueError(f"JAX cannot start: {reason}; {advice}") from error
     check_jaxlib(jax.devices()[0])
+
+
+def prepare_timing(json: Path | None) -> None:
+    """Have JAX compile whatever is timed, whatever an earlier run has kept; check the output."""
+    check_file(json)
+    jax.config.update("jax_enable_compilation_cache", False)
 
 
 def prepare_streams() -> None:

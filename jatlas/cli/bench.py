@@ -11,9 +11,10 @@ from tyro.conf import UseAppendAction, arg, subcommand
 
 from jatlas import bench
 from jatlas.arrange import UMAP
-from jatlas.cli._session import open_network, start_jax
+from jatlas.cli._session import open_network, prepare_timing, start_jax
+from jatlas.cli._suite import BenchSuite, BenchTable
 from jatlas.collect import as_source
-from jatlas.storage import check_file, files
+from jatlas.storage import files
 from jatlas.types import Run
 from jatlas.visualize import Precision, RenderConfig, paper
 
@@ -52,7 +53,7 @@ class BenchRender:
 
     def run(self) -> None:
         """Measure, print a table, and write JSON if asked to."""
-        _prepare(self.json)
+        prepare_timing(self.json)
         network, params = open_network(self.network)
         config = self.config()
         speed = bench.bench_render(
@@ -111,7 +112,7 @@ class BenchExtract:
 
     def run(self) -> None:
         """Measure, print a table, and write JSON if asked to."""
-        _prepare(self.json)
+        prepare_timing(self.json)
         network, params = open_network(self.network)
         size = self.size or network.input_size
         source = None if self.images is None else as_source(self.images, size=size)
@@ -144,7 +145,7 @@ class BenchLayout:
       vectors: a .npy file of (n, channels) float32 vectors, some of which are laid out; without it,
         random ones.
       layout: settings of UMAP.
-      repeat: repetitions; the table shows the median.
+      repeat: repetitions; the table shows the median, without the first if there are others.
       json: file to write the results to.
     """
 
@@ -158,7 +159,7 @@ class BenchLayout:
     def run(self) -> None:
         """Measure, print a table, and write JSON if asked to."""
         start_jax()
-        _prepare(self.json)
+        prepare_timing(self.json)
         vectors = None if self.vectors is None else files.map_array(self.vectors)
         speeds = [
             bench.bench_layout(
@@ -179,6 +180,8 @@ _Bench = (
     Annotated[BenchRender, subcommand("render")]
     | Annotated[BenchExtract, subcommand("extract")]
     | Annotated[BenchLayout, subcommand("layout")]
+    | Annotated[BenchSuite, subcommand("suite")]
+    | Annotated[BenchTable, subcommand("table")]
 )
 
 
@@ -191,12 +194,6 @@ class Bench:
     def run(self) -> None:
         """Run the action."""
         self.action.run()
-
-
-def _prepare(json: Path | None) -> None:
-    """Have JAX compile whatever is timed, whatever an earlier run has kept; check the output."""
-    check_file(json)
-    jax.config.update("jax_enable_compilation_cache", False)
 
 
 def _show(command: Any, title: str, *speeds: Any, devices: int = 1) -> None:
