@@ -1,10 +1,14 @@
 """The command line: what a user types, and what they are told."""
 
 import errno
+import importlib
+import inspect
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +51,38 @@ def test_build_writes_every_layer_and_grid(
     icons = len(atlas.maps[1].grids[1].cells)
     assert f"{out}/conv2/overview-3.png: {icons} icons of 75 samples" in said.out
     assert "skipped 05.png: " in said.err
+
+
+def test_the_list_of_commands_is_right_and_takes_no_jax() -> None:
+    for command in cli.COMMANDS.values():
+        described = importlib.import_module(f"jatlas.cli.{command.module}")
+        text = inspect.getdoc(getattr(described, command.name)) or ""
+        assert " ".join(text.split("\n\n")[0].split()) == command.summary
+    code = """
+import sys
+from jatlas.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    print("jax" in sys.modules)
+"""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+        ).stdout
+        for words in (["--help"], ["unknown"], ["weights", "--help"])
+    ]
+    assert [text.split()[-1] for text in found] == ["False", "False", "True"]
+    assert all(name in found[0] for name in cli.COMMANDS)
+
+
+def test_a_script_that_completes_words_has_all_commands_and_their_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.parse(["--tyro-print-completion", "bash"])
+    script = capsys.readouterr().out
+    assert all(word in script for word in (*cli.COMMANDS, "--per-image", "--workers"))
 
 
 @pytest.mark.parametrize(
@@ -317,16 +353,16 @@ def test_an_argument_that_is_empty_is_named(capfd: pytest.CaptureFixture[str]) -
 def test_what_the_machine_lacks_is_one_line(
     error: Exception, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with failing(cli, "keep_compiled", error):
+    with failing(session, "keep_compiled", error):
         assert run("weights", "list") == 2
     assert_said(capfd, message)
 
 
 def test_only_what_resumes_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with failing(cli, "keep_compiled", KeyboardInterrupt()):
+    with failing(session, "keep_compiled", KeyboardInterrupt()):
         assert run("export", tmp_path) == 130
     assert capfd.readouterr().err == "jatlas: interrupted\n"
-    with failing(cli, "keep_compiled", KeyboardInterrupt()):
+    with failing(session, "keep_compiled", KeyboardInterrupt()):
         assert run("demo", "--out", tmp_path / "a") == 130
     assert capfd.readouterr().err == "jatlas: interrupted; the same command resumes\n"
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tyro
 
 import jatlas
 from jatlas.arrange import cell_index
@@ -41,7 +40,7 @@ def test_there_are_commands_and_snippets() -> None:
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_a_command_is_understood(words: list[str]) -> None:
     """Parsed only: photographs and downloads are not at hand here."""
-    assert callable(tyro.cli(cli._Command, prog="jatlas", args=words).run)
+    assert callable(cli.parse(words).run)
 
 
 def test_the_two_commands_are_those_that_are_checked() -> None:

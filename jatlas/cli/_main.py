@@ -2,51 +2,113 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import functools
+import importlib
 import logging
+import operator
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
-import jax
 import tyro
 from tyro.conf import subcommand
 
-from jatlas.cli._session import discard_output, keep_compiled, prepare_streams
-from jatlas.cli.bench import Bench
-from jatlas.cli.build import Build
-from jatlas.cli.class_map import Class
-from jatlas.cli.compare import Compare
-from jatlas.cli.demo import Demo
-from jatlas.cli.export import Export
-from jatlas.cli.look import Look
-from jatlas.cli.patch import Patch
-from jatlas.cli.render import Render
-from jatlas.cli.view import View
-from jatlas.cli.walk import Walk
-from jatlas.cli.weights import Weights
-from jatlas.types import one_line
+from jatlas.cli._streams import discard_output, prepare_streams
 
-_EXPECTED = (ValueError, OSError, ImportError, MemoryError, jax.errors.JaxRuntimeError)
+_DESCRIPTION = "Build and read activation atlases."
+_EXPECTED = (ValueError, OSError, ImportError, MemoryError)
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141  # what the shell reports of a process that SIGPIPE ended
 
-_Command = (
-    Annotated[Demo, subcommand("demo")]
-    | Annotated[Build, subcommand("build")]
-    | Annotated[Class, subcommand("class")]
-    | Annotated[Compare, subcommand("compare")]
-    | Annotated[Patch, subcommand("patch")]
-    | Annotated[Look, subcommand("look")]
-    | Annotated[Walk, subcommand("walk")]
-    | Annotated[Render, subcommand("render")]
-    | Annotated[View, subcommand("view")]
-    | Annotated[Export, subcommand("export")]
-    | Annotated[Bench, subcommand("bench")]
-    | Annotated[Weights, subcommand("weights")]
-)
+
+class _Command(NamedTuple):
+    """Where a command is, and its summary: to list commands, none of them is imported."""
+
+    module: str
+    name: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": _Command(
+        "demo",
+        "Demo",
+        "Build an atlas from nothing: images and network are jatlas's own. Needs no internet.",
+    ),
+    "build": _Command("build", "Build", "Build an activation atlas of a folder of images."),
+    "class": _Command(
+        "class_map", "Class", "Add a map of the samples that matter for a class to an atlas."
+    ),
+    "compare": _Command(
+        "compare",
+        "Compare",
+        "Add a map of two classes to an atlas: samples that matter for either, from left to right.",
+    ),
+    "patch": _Command(
+        "patch", "Patch", "Test whether patches turn images of one class into another."
+    ),
+    "look": _Command(
+        "look", "Look", "Show one image as a layer sees it, and where that lies on an atlas."
+    ),
+    "walk": _Command(
+        "walk",
+        "Walk",
+        "Show what lies on a straight line through the map of a layer, as a row of icons.",
+    ),
+    "render": _Command(
+        "render",
+        "Render",
+        "Render the icons of an atlas again, with other settings, or one cell larger.",
+    ),
+    "view": _Command(
+        "view", "View", "Show an atlas in the browser, until Ctrl-C. Nothing leaves this machine."
+    ),
+    "export": _Command(
+        "export", "Export", "Write an atlas as a page: one file to send, or a folder to publish."
+    ),
+    "bench": _Command("bench", "Bench", "Measure how fast this machine makes an atlas."),
+    "weights": _Command("weights", "Weights", "Get the weights of the known networks."),
+}
+
+
+def parse(args: Sequence[str]) -> Any:
+    """Return the command that arguments ask for, with its settings.
+
+    Only its module is imported, and none to list the commands: JAX alone takes most of a second.
+
+    Args:
+      args: what follows `jatlas`.
+
+    Raises:
+      ValueError: for an empty argument.
+      SystemExit: after printing the help, or what is wrong with the arguments.
+    """
+    if "" in args:
+        raise ValueError("an argument is empty: is a shell variable unset?")
+    name = args[0] if args else ""
+    if name in COMMANDS:
+        return tyro.cli(_load(COMMANDS[name]), prog=f"jatlas {name}", args=args[1:])
+    whole = name.startswith("--tyro-")  # such as a script that completes the words of all commands
+    kinds = [_load(command) if whole else _Unloaded for command in COMMANDS.values()]
+    listed = [
+        Annotated[kind, subcommand(each, description=COMMANDS[each].summary)]
+        for each, kind in zip(COMMANDS, kinds, strict=True)
+    ]
+    every: Any = functools.reduce(operator.or_, listed)
+    return tyro.cli(every, prog="jatlas", description=_DESCRIPTION, args=args)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unloaded:
+    """Stands for a command where commands are only listed."""
+
+
+def _load(command: _Command) -> Any:
+    return getattr(importlib.import_module(f"jatlas.cli.{command.module}"), command.name)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -61,11 +123,9 @@ def main(args: Sequence[str] | None = None) -> int:
     resumes = False
     try:
         try:
-            if "" in (sys.argv[1:] if args is None else args):
-                raise ValueError("an argument is empty: is a shell variable unset?")
-            command = tyro.cli(_Command, prog="jatlas", description=__doc__, args=args)
+            command = parse(sys.argv[1:] if args is None else args)
             resumes = getattr(command, "resumes", False)
-            keep_compiled()
+            importlib.import_module("jatlas.cli._session").keep_compiled()
             command.run()
         finally:
             sys.stdout.flush()  # an error is one of the command, not of Python's exit
@@ -77,15 +137,23 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # such as that of `| head`: nobody is left to tell
         discard_output()
         return EXIT_PIPE
-    except _EXPECTED as error:
-        if os.environ.get("JATLAS_DEBUG"):
+    except Exception as error:
+        if os.environ.get("JATLAS_DEBUG") or not isinstance(error, (*_EXPECTED, *_of_jax())):
             raise
         print(f"jatlas: {_message(error, resumes=resumes)}", file=sys.stderr)
         return EXIT_USAGE
     return 0
 
 
+def _of_jax() -> tuple[type[Exception], ...]:
+    """Return the error of a device, if JAX has been imported."""
+    jax = sys.modules.get("jax")
+    return () if jax is None else (jax.errors.JaxRuntimeError,)
+
+
 def _message(error: Exception, *, resumes: bool) -> str:
+    from jatlas.types import one_line  # with it comes JAX
+
     text = str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
@@ -94,7 +162,7 @@ def _message(error: Exception, *, resumes: bool) -> str:
         )
     if isinstance(error, MemoryError):
         return f"out of memory ({one_line(error)}): use a smaller size or batch"
-    if isinstance(error, jax.errors.JaxRuntimeError):
+    if isinstance(error, _of_jax()):
         first = one_line(error)
         if "RESOURCE_EXHAUSTED" in text:
             return f"the device has no memory left ({first}): use a smaller --chunk or --batch-size"
