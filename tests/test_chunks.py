@@ -29,9 +29,14 @@ class Device:
     ("icons", "chunk", "devices", "group", "used", "width"),
     [
         (1, 64, 1, 1, 1, 1),
-        (100, 64, 1, 1, 1, 64),
+        (64, 64, 1, 1, 1, 64),
+        (65, 64, 1, 1, 1, 36),
+        (201, 64, 2, 1, 2, 52),
+        (10_000, 64, 1, 1, 1, 64),
+        (1500, 1024, 1, 1, 1, 768),
+        (5, 3, 1, 1, 1, 3),
         (3, 64, 8, 1, 3, 3),
-        (70, 64, 8, 1, 8, 64),
+        (70, 64, 8, 1, 8, 40),
         (9, 64, 8, 1, 8, 16),
         (20, 64, 1, 3, 1, 21),
         (6, 6, 4, 3, 2, 6),
@@ -45,6 +50,15 @@ def test_icons_fill_devices_evenly_in_whole_groups(
     mesh, found = plan(icons, chunk, available, group=group)  # type: ignore[arg-type]
     assert (mesh.devices.size, found) == (used, width)
     assert found % (used * group) == 0
+
+
+def test_icons_are_rendered_in_as_few_parts_as_the_chunk_allows_and_seldom_another_number() -> None:
+    device = [Device(0)]
+    widths = {icons: plan(icons, 64, device)[1] for icons in range(65, 5000)}  # type: ignore[arg-type]
+    assert all(-(-icons // width) == -(-icons // 64) for icons, width in widths.items())
+    assert set(widths.values()) == set(range(36, 65, 4))
+    lost = [-(-icons // width) * width / icons - 1 for icons, width in widths.items()]
+    assert np.mean(lost) < 0.02 and max(lost) < 0.11
 
 
 def chosen(devices: list[Device]) -> int:

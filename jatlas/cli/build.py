@@ -16,6 +16,9 @@ from jatlas.cli._session import report_skipped
 from jatlas.collect import folder
 from jatlas.storage import map_folder
 from jatlas.types import Run
+from jatlas.visualize import RenderConfig
+
+_SMALL = 4_000  # images: as many take two to three minutes on 2 cores
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,9 @@ class Build:
 
     def run(self) -> None:
         """Build the atlas and say what was made."""
+        images = folder(self.images, fit=self.fit, limit=self.limit)
+        if self._is_small(images.count):
+            session.compile_faster()
         network, params = session.open_network(self.network)
         layers = self.layer or (recommended_layer(network),)
         suited = recommended(network, params, layers)
@@ -97,7 +103,7 @@ class Build:
         atlas = build(
             network,
             params,
-            folder(self.images, fit=self.fit, limit=self.limit),
+            images,
             layers=layers,
             grids=self.grid or (20,),
             key=session.make_key(self.seed),
@@ -111,3 +117,13 @@ class Build:
             for grid in atlas_map.grids:
                 picture = self.out / map_folder(atlas_map) / f"overview-{grid.size}.png"
                 print(f"{picture}: {len(grid.cells)} icons of {grid.count.sum()} samples")
+
+    def _is_small(self, images: int) -> bool:
+        """Return whether compiling would take a large share of the time, with GoogLeNet on a CPU.
+
+        An icon takes as long as five images, the evidence of a position half as long as an image.
+        """
+        icons = sum(size * size for size in self.grid or (20,)) * len(self.layer or ("one",))
+        steps = (self.icons.steps or RenderConfig.steps) * self.icons.restarts
+        work = images * (1 + self.per_image) / 2 + 5 * icons * steps / RenderConfig.steps
+        return work < _SMALL

@@ -1,6 +1,5 @@
 """The identity of a network: its names, its weights and its code."""
 
-import contextlib
 import functools
 import hashlib
 import re
@@ -102,14 +101,14 @@ def _program(
 
     def pull_back(params: Params, x: Array) -> Any:
         value, gradient = jax.vjp(lambda x: function(params, x), x)
-        return gradient(jax.tree.map(jnp.ones_like, value))
+        return value, gradient(jax.tree.map(jnp.ones_like, value))
 
-    program, after = jax.make_jaxpr(function, return_shape=True)(params, x)
+    # In the program of the value, the rule of a custom gradient is only a name.
+    try:
+        program, (after, _) = jax.make_jaxpr(pull_back, return_shape=True)(params, x)
+    except Exception:  # it has no gradient: a while loop, integers
+        program, after = jax.make_jaxpr(function, return_shape=True)(params, x)
     yield from _content(program)
-    # In the program of the value, the rule of a custom gradient is only a name. A function that was
-    # traced once and has no gradient (a while loop, integers) is identified by its value alone.
-    with contextlib.suppress(Exception):
-        yield from _content(jax.make_jaxpr(pull_back)(params, x))
     return after
 
 

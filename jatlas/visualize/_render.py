@@ -32,6 +32,9 @@ _AHEAD = 2
 _SHOWN_EVERY = 16
 """Steps between updates of the cosine that the progress bar shows."""
 
+_WIDTHS = 16
+"""Widths to choose from, up to the chunk, for more icons than that."""
+
 # A CPU does not gain from larger batches. For a GPU or TPU, per device.
 _CHUNK_CPU = 64
 _CHUNK_PER_CPU_DEVICE = 8
@@ -173,6 +176,9 @@ def plan(
 ) -> tuple[Mesh, int]:
     """Choose devices for icons, and how many icons are optimized at once.
 
+    Icons of more than a chunk are shared out evenly, so that the last part is as full as the
+    others. The numbers that this gives are few: each is a program that has to be compiled.
+
     Args:
       icons: how many there are.
       chunk: how many may be optimized at once.
@@ -183,13 +189,17 @@ def plan(
       The mesh; icons at once, as many on each device, in whole groups.
 
     Example:
-      >>> mesh, width = plan(5, 64, jax.devices("cpu")[:1], group=3)
-      >>> width
-      6
+      >>> device = jax.devices("cpu")[:1]
+      >>> plan(5, 64, device, group=3)[1], plan(201, 64, device)[1]
+      (6, 52)
     """
-    icons = min(icons, chunk)
-    used = min(len(devices), -(-icons // group))
-    per_device = -(-icons // (used * group)) * group
+    at_once = icons
+    if icons > chunk:
+        step = max(chunk // _WIDTHS, 1)
+        parts = -(-icons // chunk)
+        at_once = min(-(-icons // (parts * step)) * step, chunk)
+    used = min(len(devices), -(-at_once // group))
+    per_device = -(-at_once // (used * group)) * group
     return Mesh(np.array(devices[:used]), (ICONS,)), used * per_device
 
 
