@@ -84,6 +84,18 @@ def test_rotating_the_window_rotates_the_picture_the_other_way(degrees: float, t
     np.testing.assert_allclose(found, np.rot90(image, turns), rtol=0, atol=1e-5)
 
 
+def test_a_view_has_a_derivative() -> None:
+    ramp = jnp.broadcast_to(jnp.arange(12.0)[:, None, None], (12, 12, 1)) / 12
+
+    def mean(down: jax.Array) -> jax.Array:
+        moved = View(
+            jnp.array([0.5, 0.5]) + jnp.stack([down, down]), jnp.asarray(0.4), jnp.zeros(())
+        )
+        return resample(ramp, moved, size=5, fill=0.0).mean()
+
+    assert jax.grad(mean)(jnp.asarray(0.013)) == pytest.approx(1, abs=1e-5)
+
+
 def test_a_shifted_window_shows_what_is_there_and_the_fill_beyond() -> None:
     image = picture(10, 10)
     found = look(image, view(y=0.5 + 3 / 10, x=0.5 - 2 / 10), size=10, fill=0.25)

@@ -186,16 +186,31 @@ def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Arr
     # A frame of one pixel of `fill`: points outside of the canvas are clipped onto it.
     framed = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=fill)
     y, x = jnp.clip(y + 1, 0, height + 1), jnp.clip(x + 1, 0, width + 1)
+    # XLA may compute them twice, for pixels and for weights, and round differently. At a whole
+    # number, where points of an upright view lie, weights would then be those of other pixels.
+    unit = 2.0 ** (math.ceil(math.log2(max(height, width))) - 21)  # four times the rounding error
+    y, x = _to_multiple(y, unit), _to_multiple(x, unit)
     top, left = jnp.clip(jnp.floor(y), 0, height), jnp.clip(jnp.floor(x), 0, width)
     down, right = (y - top)[..., None], (x - left)[..., None]
     corner = top.astype(jnp.int32) * (width + 2) + left.astype(jnp.int32)
     corners = jnp.stack([corner, corner + 1, corner + width + 2, corner + width + 3])
-    weights = jnp.stack(
-        [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
-    )
     # One gather of all four: four take half as long again, gradient included.
     pixels = framed.reshape(-1, channels)[corners.ravel()].reshape(*corners.shape, channels)
-    return (weights * pixels).sum(0)
+    upper = (1 - right) * pixels[0] + right * pixels[1]
+    lower = (1 - right) * pixels[2] + right * pixels[3]
+    return (1 - down) * upper + down * lower
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _to_multiple(x: Array, unit: float) -> Array:
+    return jnp.round(x / unit) * unit
+
+
+@_to_multiple.defjvp
+def _to_multiple_jvp(
+    unit: float, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    return _to_multiple(*primals, unit), tangents[0]  # a view has a derivative
 
 
 def _resample_by_product(image: Array, y: Array, x: Array, *, fill: float) -> Array:
