@@ -29,6 +29,7 @@ from jatlas import bench
 from jatlas.arrange import _layout, _numba, prepare_layout
 from jatlas.cli import _session as session
 from jatlas.cli import main
+from jatlas.cli._main import parse
 from jatlas.collect import Arrays
 from jatlas.model import _weights as weights
 from jatlas.types import progress_bar
@@ -71,6 +72,7 @@ def test_cores_are_counted_where_affinity_is_not_known(monkeypatch: pytest.Monke
 
 def test_flags_that_xla_was_given_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.10.2")
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=3 --xla_dump_to=x")
     for _ in range(2):
         session.compile_faster()
@@ -86,9 +88,39 @@ def test_no_flag_is_set_that_this_version_of_xla_does_not_know(
     monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     session.compile_faster()
     assert os.environ["XLA_FLAGS"] == "--xla_backend_optimization_level=1"
+
+
+def test_programs_of_an_accelerator_are_compiled_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [group])
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    session.compile_faster()
+    assert "XLA_FLAGS" not in os.environ
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    session.compile_faster()
+    assert "--xla_backend_optimization_level=1" in os.environ["XLA_FLAGS"]
+
+
+@pytest.mark.parametrize(
+    ("images", "words", "small"),
+    [
+        (700, [], True),
+        (700, ["--grid", "40"], False),
+        (700, ["--layer", "a", "--layer", "b"], False),
+        (700, ["--steps", "512"], False),
+        (700, ["--per-image", "20"], False),
+        (5000, ["--grid", "10"], False),
+    ],
+)
+def test_a_build_that_takes_longer_than_compiling_is_compiled_as_usual(
+    images: int, words: list[str], small: bool
+) -> None:
+    command = parse(["build", "photos", "--out", "atlas", *words])
+    assert command._is_small(images) == small
 
 
 # Folders
