@@ -41,6 +41,9 @@ OTHERS = {
     "ExtractSpeed": "a result",
     "LayoutSpeed": "a result",
     "RenderSpeed": "a result",
+    "SuiteRun": "results",
+    "Workload": "a function",
+    "WorkloadResult": "a result",
 }
 EXAMPLES = {
     "Scaled": Scaled(factor=2.0, part=Direction()),

@@ -188,8 +188,8 @@ def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Arr
     y, x = jnp.clip(y + 1, 0, height + 1), jnp.clip(x + 1, 0, width + 1)
     # XLA may compute them twice, for pixels and for weights, and round differently. At a whole
     # number, where points of an upright view lie, weights would then be those of other pixels.
-    unit = 2.0 ** (math.ceil(math.log2(max(height, width))) - 21)  # four times the rounding error
-    y, x = _to_multiple(y, unit), _to_multiple(x, unit)
+    error = 2.0 ** (math.ceil(math.log2(max(height, width))) - 23)
+    y, x = _at_whole(y, error), _at_whole(x, error)
     top, left = jnp.clip(jnp.floor(y), 0, height), jnp.clip(jnp.floor(x), 0, width)
     down, right = (y - top)[..., None], (x - left)[..., None]
     corner = top.astype(jnp.int32) * (width + 2) + left.astype(jnp.int32)
@@ -202,15 +202,17 @@ def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Arr
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _to_multiple(x: Array, unit: float) -> Array:
-    return jnp.round(x / unit) * unit
+def _at_whole(x: Array, error: float) -> Array:
+    """Move what is at a whole number, but for a rounding error, to that number."""
+    whole = jnp.round(x)
+    return jnp.where(jnp.abs(x - whole) < error, whole, x)
 
 
-@_to_multiple.defjvp
-def _to_multiple_jvp(
-    unit: float, primals: tuple[Array], tangents: tuple[Array]
+@_at_whole.defjvp
+def _at_whole_jvp(
+    error: float, primals: tuple[Array], tangents: tuple[Array]
 ) -> tuple[Array, Array]:
-    return _to_multiple(*primals, unit), tangents[0]  # a view has a derivative
+    return _at_whole(*primals, error), tangents[0]  # a view has a derivative
 
 
 def _resample_by_product(image: Array, y: Array, x: Array, *, fill: float) -> Array:
