@@ -125,7 +125,9 @@ def main(args: Sequence[str] | None = None) -> int:
         try:
             command = parse(sys.argv[1:] if args is None else args)
             resumes = getattr(command, "resumes", False)
-            importlib.import_module("jatlas.cli._session").keep_compiled()
+            from jatlas.cli._session import keep_compiled  # the command has imported it
+
+            keep_compiled()
             command.run()
         finally:
             sys.stdout.flush()  # an error is one of the command, not of Python's exit
