@@ -483,7 +483,7 @@ def test_a_layer_may_be_called_anything(images: Path, tmp_path: Path, layer: str
     build(images, out, network=other, layers=(layer,), grids=(2,))
     assert load(out).maps[0].layer == layer
     assert {path.name for path in out.iterdir()} >= {"atlas.json", "index.html", "viewer"}
-    assert len(list(out.iterdir())) == 5 and os.listdir(tmp_path) == ["atlas"]
+    assert len(list(out.iterdir())) == 6 and os.listdir(tmp_path) == ["atlas"]
 
 
 @pytest.mark.slow

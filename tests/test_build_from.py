@@ -35,15 +35,21 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 @pytest.mark.slow
+def unnamed(layer: jatlas.Map) -> jatlas.Map:
+    """Return a map without names: vectors alone do not say what their images show."""
+    grids = (dataclasses.replace(x, names=None, evidence_names=None) for x in layer.grids)
+    return dataclasses.replace(layer, grids=tuple(grids), regions=None)
+
+
 def test_samples_of_an_atlas_give_its_maps_again(tmp_path: Path) -> None:
     images = make_images(tmp_path / "images")
     whole = build(images, None)
     layer = whole.layer("conv2")
     again = make(layer.samples, points=None, images=images, classes=whole.classes, **WITH_NETWORK)
-    assert_equal(again.layer("conv2"), layer)
+    assert_equal(unnamed(again.layer("conv2")), unnamed(layer))
     assert (again.images, again.classes) == (whole.images, whole.classes)
     given = make(layer.samples, points=layer.points, images=images, **WITH_NETWORK)
-    assert_equal(given.layer("conv2"), layer)
+    assert_equal(unnamed(given.layer("conv2")), unnamed(layer))
 
 
 def test_vectors_alone_become_a_map_of_colours(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from helpers import tiny_network, tiny_params
 
 from jatlas import arrange, explain, synthetic, visualize
 from jatlas.build import BuildConfig, CellConfig
+from jatlas.records import Hierarchy
 from jatlas.types import Run, checks
 from jatlas.visualize import (
     ATLAS_NOTEBOOK,
@@ -73,7 +74,9 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
         POINTS, TABLE, np.zeros(12, int), np.arange(12), neighbors=x
     ),
     "top": lambda x: explain.recognized(*NETWORK, np.asarray(IMAGES), np.zeros(2, int), top=x),
-    "count of name_cells": lambda x: explain.name_cells(TABLE, (), count=x),
+    "size of name_cells": lambda x: explain.name_cells(
+        POINTS, np.zeros(12, int), np.arange(12), Hierarchy.flat(("a",)), size=x
+    ),
     "rank of shows_none_of": lambda x: explain.shows_none_of(TABLE, classes=(0,), rank=x),
     "classes": lambda x: explain.shows_none_of(TABLE, classes=(0, x)),
     "size": lambda x: candidates(size=x),

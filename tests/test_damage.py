@@ -147,7 +147,7 @@ def test_every_file_of_an_atlas_is_named_if_it_is_damaged(
     built: Path, other: Path, images: Path, tmp_path: Path, kind: str
 ) -> None:
     names = atlas_files(built)
-    assert len(names) == 2 + 5 + 2 * 4
+    assert len(names) == 3 + 5 + 2 * 4
     for name in names:
         same = (built / name).read_bytes() == (other / name).read_bytes()
         if kind == "swapped" and (same or name == "atlas.json"):

@@ -8,10 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jatlas.arrange import prepare_layout
 from jatlas.build import _identity as identity
-from jatlas.build._config import BuildConfig
+from jatlas.build._config import BuildConfig, NamesBy
 from jatlas.build._draw_map import draw_map
+from jatlas.build._labels import (
+    Parents,
+    given_labels,
+    listed_labels,
+    network_classes,
+    predicted_labels,
+)
+from jatlas.build._naming import with_names
 from jatlas.build._output import check_target, complete, timed
 from jatlas.build._plan import (
     Plan,
@@ -25,7 +35,7 @@ from jatlas.build._plan import (
 from jatlas.build._recommended import recommended
 from jatlas.collect import Collected, Folder, ImageSource, as_source, collect, names_of
 from jatlas.model import Network, digest
-from jatlas.records import Atlas, Info, Map, Samples
+from jatlas.records import Atlas, Info, Labels, Map, Samples
 from jatlas.types import HostArray, Key, Params, Run, checks
 
 log = logging.getLogger(__name__)
@@ -39,6 +49,8 @@ def build(
     layers: Sequence[str],
     grids: Sequence[int],
     key: Key,
+    labels: Sequence[str | None] | None = None,
+    parents: Parents | None = None,
     config: BuildConfig | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -60,6 +72,11 @@ def build(
       layers: names of the layers; each becomes a map.
       grids: cells along each side, one grid per number on each map.
       key: seeds everything that is random.
+      labels: what each image shows, None for those of which it is not known, to name cells by:
+        names of classes or their WordNet ids; `jatlas.collect` reads them from folders, tables and
+        data sets. Without them, it is what the network takes each image for.
+      parents: by the name of a class or group, the groups that it is a kind of, to name cells by
+        these too; None takes what is known of ImageNet's classes.
       config: settings; None means those that suit the network, see `recommended`.
       out: folder to save the atlas in, with its page; None keeps it in memory only.
       overwrite: whether an atlas in `out` with other settings may be replaced; what the settings
@@ -89,6 +106,8 @@ def build(
         keys=identity.parts_of(key),
         config=checks.instance("config", settings, kinds=(BuildConfig,)),
         run=checks.instance("run", run or Run(), kinds=(Run,)),
+        labels=None if labels is None else listed_labels(labels),
+        parents=parents,
     )
     check(request)
     target, holds_atlas = check_target(out, request.run)  # before every image is read
@@ -113,7 +132,7 @@ def build(
 def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas | None) -> Atlas:
     """Run the stages, or take what is known of them."""
     with timed("images"):
-        samples, images, skipped = _samples(request, plan, stored)
+        samples, images, skipped, predictions = _samples(request, plan, stored)
     if not plan.reusable:  # as the images cannot be told from others, their samples have to be
         known = {"samples_sha256": digest(samples)}
         info = info | {"source": info["source"] | known}
@@ -122,8 +141,21 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
     drawn = {layer: _map(request, plan, layer, samples[layer]) for layer in request.layers}
     return as_atlas(
-        drawn, plan, info, stored, images=images, classes=request.network.classes, skipped=skipped
-    )
+        drawn, plan, info, stored,
+        images=images, classes=request.network.classes, skipped=skipped,
+        predictions=predictions, labels=_labels(request, predictions), by=request.config.names,
+    )  # fmt: skip
+
+
+def _labels(request: Request, predictions: HostArray) -> Labels | None:
+    """Return what the images show: as they are labelled, or as the network takes them."""
+    count = request.network.class_count(request.params)
+    classes = network_classes(request.network.classes, count=count, parents=request.parents)
+    if request.labels is not None:
+        return given_labels(
+            request.labels, images=len(predictions), classes=classes, parents=request.parents
+        )
+    return predicted_labels(predictions, classes)
 
 
 def as_atlas(
@@ -134,6 +166,9 @@ def as_atlas(
     *,
     images: tuple[str, ...],
     classes: tuple[str, ...],
+    labels: Labels | None,
+    by: NamesBy,
+    predictions: HostArray | None = None,
     skipped: list[list[str]] | None = None,
 ) -> Atlas:
     """Return an atlas of maps that were drawn.
@@ -145,6 +180,9 @@ def as_atlas(
       stored: an earlier atlas, of which equal maps and the maps of classes are kept.
       images: names of the images.
       classes: names of the classes.
+      labels: what the images show.
+      by: what cells are named by.
+      predictions: (images,) what the network takes the images for.
       skipped: name and reason of each image that could not be used.
     """
     maps = [each for each, _ in drawn.values()]
@@ -154,8 +192,19 @@ def as_atlas(
         maps = [_unless_equal(each, stored, digests) for each in maps]
         class_maps, kept = _class_maps(stored, digests, names=classes)
         maps, digests = maps + class_maps, digests | kept
+    there = {} if stored is None else stored.info.get("stages", {})
+    same = there.get(identity.LABELS) == digests[identity.LABELS]
+    named = stored.maps if stored is not None and same else ()
+    maps = [each if each in named else with_names(each, labels, classes, by=by) for each in maps]
     about = {"skipped": skipped or [], "stages": digests, identity.RECALL: recall}
-    return Atlas(maps=tuple(maps), images=images, classes=classes, info=Info(info | about))
+    return Atlas(
+        maps=tuple(maps),
+        images=images,
+        classes=classes,
+        info=Info(info | about),
+        predictions=None if predictions is None or (predictions < 0).all() else predictions,
+        labels=labels,
+    )
 
 
 def _class_maps(
@@ -193,6 +242,7 @@ def _unless_equal(new: Map, stored: Atlas, digests: dict[str, str]) -> Map:
             names = [identity.samples_name(new.layer), identity.points_name(new.path)]
             names += [identity.icons_name(new.path, size) for size in sizes]
             names += [identity.exemplars_name(new.path, size) for size in sizes]
+            names.append(identity.LABELS)
             if all(before.get(name) == digests[name] for name in names):
                 return other
     return new
@@ -200,14 +250,16 @@ def _unless_equal(new: Map, stored: Atlas, digests: dict[str, str]) -> Map:
 
 def _samples(
     request: Request, plan: Plan, stored: Atlas | None
-) -> tuple[dict[str, Samples], tuple[str, ...], list[list[str]]]:
-    """Return samples by layer, the names of the images, and which were skipped and why."""
+) -> tuple[dict[str, Samples], tuple[str, ...], list[list[str]], HostArray]:
+    """Return samples by layer, the names of the images, which were skipped and why, predictions."""
     known = {layer: stage.get() for layer, stage in plan.samples.items()}
     samples = {layer: Samples(**arrays) for layer, arrays in known.items() if arrays is not None}
     missing = {layer: x for layer, x in plan.samples.items() if layer not in samples}
     if not missing:
         assert stored is not None
-        return samples, stored.images, stored.info.get("skipped", [])
+        unknown = np.full(len(stored.images), -1, np.int32)
+        predictions = unknown if stored.predictions is None else np.asarray(stored.predictions)
+        return samples, stored.images, stored.info.get("skipped", []), predictions
     images, per_image = request.source.count, request.config.per_image
     count = None if images is None else images * per_image
     prepare_layout(request.config.layout, count=count)
@@ -221,7 +273,12 @@ def _samples(
         run=request.run,
     )
     names = names_of(request.source, collected.images)
-    return samples | collected.samples, names, _skipped(request.source, collected)
+    return (
+        samples | collected.samples,
+        names,
+        _skipped(request.source, collected),
+        collected.predicted,
+    )
 
 
 def _skipped(source: ImageSource, collected: Collected) -> list[list[str]]:

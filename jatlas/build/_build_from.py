@@ -10,6 +10,7 @@ from jatlas.build import _identity as identity
 from jatlas.build._build import as_atlas
 from jatlas.build._config import BuildConfig
 from jatlas.build._draw_map import draw_map
+from jatlas.build._labels import Parents, given_labels, listed_labels, network_classes
 from jatlas.build._output import check_target, complete
 from jatlas.build._own_samples import as_samples, check_points
 from jatlas.build._plan import Plan, check_cells, check_each_once, grid_sizes
@@ -34,6 +35,8 @@ def build_from(
     classes: Sequence[str] = (),
     network: Network | None = None,
     params: Params = None,
+    labels: Sequence[str | None] | None = None,
+    parents: Parents | None = None,
     config: BuildConfig | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -59,6 +62,8 @@ def build_from(
       classes: name of each class that there is evidence for; none if unknown.
       network: what icons are rendered with; None renders none.
       params: its parameters.
+      labels: as of `build`; without them cells are named by evidence, if there is any.
+      parents: as of `build`.
       config: settings, of which `per_image` does not matter; None means those that suit the
         network, if there is one.
       out: as of `build`.
@@ -106,6 +111,14 @@ def build_from(
         _check_network(network, params, layer, samples)
     target, holds_atlas = check_target(out, run)
     keys = identity.parts_of(key)
+    chosen_by = identity.labels_digest(
+        None if labels is None else listed_labels(labels), parents, config.names
+    )
+    shown = None
+    if labels is not None:
+        count = samples.evidence.shape[1]
+        known = network_classes(known_classes, count=count) if count else None
+        shown = given_labels(labels, images=len(names), classes=known, parents=parents)
     info = _describe(samples, laid_out, source, network, params)
     info |= {
         "seed": identity.seed_of(key),
@@ -131,6 +144,7 @@ def build_from(
             sizes,
             config=config,
             key=keys[2],
+            labels=chosen_by,
             reusable=reusable,
         )
 
@@ -142,7 +156,10 @@ def build_from(
             keys=keys[1:], config=config, run=run, known=laid_out,
         )  # fmt: skip
         before = stored if reusable else None
-        return as_atlas({layer: drawn}, plan, info, before, images=names, classes=known_classes)
+        return as_atlas(
+            {layer: drawn}, plan, info, before,
+            images=names, classes=known_classes, labels=shown, by=config.names,
+        )  # fmt: skip
 
     if target is None:
         return assemble(plan(None, None), None)

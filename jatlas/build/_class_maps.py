@@ -10,6 +10,7 @@ from jatlas.build import _identity as identity
 from jatlas.build._cells import draw_grid, grid_stages, lacks_crops
 from jatlas.build._config import CellConfig, check_opaque
 from jatlas.build._crops import can_reread, own_images
+from jatlas.build._naming import with_names
 from jatlas.build._output import timed
 from jatlas.build._recommended import cells_like
 from jatlas.collect import ImageSource
@@ -171,7 +172,10 @@ def _with_map(
             images=source,
             stages=grid, run=run,
         )  # fmt: skip
-    return with_map(atlas, dataclasses.replace(new, grids=(drawn,)), stages=(points, *grid))
+    by = atlas.info.get("settings", {}).get("names", "images")
+    drawn_map = dataclasses.replace(new, grids=(drawn,))
+    named = with_names(drawn_map, atlas.labels, atlas.classes, by=by)
+    return with_map(atlas, named, stages=(points, *grid))
 
 
 def with_map(atlas: Atlas, new: Map, *, stages: tuple[CachedStage, ...]) -> Atlas:

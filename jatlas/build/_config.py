@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal, get_args
 
 from jatlas.arrange import MAX_RIDGE, TSNE, UMAP
 from jatlas.types import checks
 from jatlas.visualize import Alpha, RenderConfig
+
+NamesBy = Literal["images", "evidence"]
+"""What cells are named by."""
 
 _MAX_EXEMPLARS = 1000  # a row of them, 48 px each, is one JPEG of at most 65,535 px
 _MAX_PER_IMAGE = 10_000  # of the 12,544 positions that the largest layer of GoogLeNet has
@@ -53,6 +57,8 @@ class BuildConfig(CellConfig):
         million images.
       min_count: samples a cell must hold to get an icon.
       layout: settings of UMAP, or of t-SNE for few samples.
+      names: what cells and regions are named by: "images", what their images show, or "evidence",
+        the classes that their samples have most evidence for.
       whiten: as in `CellConfig`.
       ridge: as in `CellConfig`.
       exemplars: as in `CellConfig`.
@@ -62,6 +68,7 @@ class BuildConfig(CellConfig):
     per_image: int = 1
     min_count: int = 1
     layout: UMAP | TSNE = UMAP()
+    names: NamesBy = "images"
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -69,6 +76,7 @@ class BuildConfig(CellConfig):
         checks.field(self, "per_image", checks.whole, maximum=_MAX_PER_IMAGE)
         checks.field(self, "min_count", checks.whole)
         checks.field(self, "layout", checks.instance, kinds=(UMAP, TSNE))
+        checks.field(self, "names", checks.choice, options=get_args(NamesBy))
         check_opaque(self)
 
 

@@ -1,11 +1,12 @@
 """What decides a result, as JSON values: networks, settings, keys, versions."""
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import json
 import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,6 +25,8 @@ LAYOUT_PACKAGES = (
     "jax", "jaxlib", "numba", "numpy", "optax", "pynndescent", "scikit-learn", "scipy",
     "umap-learn",
 )  # fmt: skip
+LABELS = "labels"
+"""The name of what decides the names of cells, among the stages of an atlas."""
 RECALL = "neighbor_recall"
 """Where an atlas's info holds the recall of each layer's neighbours, see `jatlas.arrange`."""
 
@@ -141,6 +144,15 @@ def results_of(atlas: Atlas) -> dict[str, Callable[[], Arrays]]:
             near = {"exemplars": grid.exemplars, "crops": grid.crops}
             add(exemplars_name(each.path, grid.size), near)
     return results
+
+
+def labels_digest(
+    labels: Sequence[str | None] | None, parents: Mapping[str, Sequence[str]] | None, by: str
+) -> str:
+    """Return what decides the names of an atlas's cells, next to its samples."""
+    kinds = None if parents is None else {name: list(x) for name, x in sorted(parents.items())}
+    given = None if labels is None else list(labels)
+    return hashlib.sha256(json.dumps([given, kinds, by]).encode()).hexdigest()
 
 
 def samples_name(layer: str) -> str:

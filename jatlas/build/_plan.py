@@ -13,6 +13,7 @@ from jatlas.arrange import MIN_SAMPLES
 from jatlas.build import _identity as identity
 from jatlas.build._cells import grid_stages
 from jatlas.build._config import BuildConfig
+from jatlas.build._labels import Parents
 from jatlas.collect import SEGMENT, ImageSource, names_of
 from jatlas.model import Network
 from jatlas.records import Atlas
@@ -33,6 +34,13 @@ class Request:
     keys: tuple[Key, ...]
     config: BuildConfig
     run: Run
+    labels: tuple[str | None, ...] | None
+    parents: Parents | None
+
+    @property
+    def labels_digest(self) -> str:
+        """What decides the names of cells, next to the samples."""
+        return identity.labels_digest(self.labels, self.parents, self.config.names)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,12 +52,14 @@ class Plan:
       points: by layer.
       grids: by layer and size, the stages of icons and of exemplars.
       reusable: whether the images can be told from others; if not, no result may be reused.
+      labels: digest of what decides the names of cells.
     """
 
     samples: dict[str, CachedStage]
     points: dict[str, CachedStage]
     grids: dict[tuple[str, int], tuple[CachedStage, CachedStage]]
     reusable: bool
+    labels: str
 
     @classmethod
     def of(
@@ -76,6 +86,7 @@ class Plan:
             per_image=config.per_image,
             key=identity.key_data(for_samples),
             segment=SEGMENT,
+            keeps=["predicted"],
             versions=identity.deciding_versions("jax", "jaxlib"),
         )
         samples = {x: begin.then(identity.samples_name(x), layer=x) for x in request.layers}
@@ -86,8 +97,9 @@ class Plan:
         }
         points = {x: samples[x].then(identity.points_name(x), **layout) for x in request.layers}
         return cls.after(
-            samples, points, request.grids, config=config, key=for_icons, reusable=reusable
-        )
+            samples, points, request.grids,
+            config=config, key=for_icons, labels=request.labels_digest, reusable=reusable,
+        )  # fmt: skip
 
     @classmethod
     def after(
@@ -98,6 +110,7 @@ class Plan:
         *,
         config: BuildConfig,
         key: Key,
+        labels: str,
         reusable: bool = True,
     ) -> Plan:
         """Return a plan whose stages of samples and points are known, by layer."""
@@ -109,13 +122,13 @@ class Plan:
             for layer in samples
             for size in sizes
         }  # fmt: skip
-        return cls(samples, points, grids, reusable)
+        return cls(samples, points, grids, reusable, labels)
 
     def digests(self) -> dict[str, str]:
         """Return the digest of every stage by its name."""
         pairs = (stage for pair in self.grids.values() for stage in pair)
         stages = (*self.samples.values(), *self.points.values(), *pairs)
-        return {stage.name: stage.digest for stage in stages}
+        return {stage.name: stage.digest for stage in stages} | {identity.LABELS: self.labels}
 
 
 def is_incomplete(

@@ -17,6 +17,9 @@ from jatlas.collect._extract import extract as extract
 from jatlas.collect._folder import Folder as Folder
 from jatlas.collect._folder import folder as folder
 from jatlas.collect._inputs import as_source as as_source
+from jatlas.collect._labels import folder_labels as folder_labels
+from jatlas.collect._labels import read_labels as read_labels
+from jatlas.collect._labels import record_labels as record_labels
 from jatlas.collect._preprocess import Preprocess as Preprocess
 from jatlas.collect._sample import draw_places as draw_places
 from jatlas.collect._sample import grid_positions as grid_positions

@@ -155,6 +155,7 @@ def _extract_segment(
     skipped: list[tuple[int, str]] = []
     counted = _Counted(items)
     used: list[HostArray] = []
+    predicted: list[HostArray] = []
     parts: dict[str, list[Arrays]] = {layer: [] for layer in layers}
     running: collections.deque[tuple[dict[str, Extract], int]] = collections.deque()
 
@@ -163,6 +164,7 @@ def _extract_segment(
         for layer, extracted in results.items():
             arrays = {name: np.asarray(getattr(extracted, name)) for name in (*_ROWS, "moment")}
             parts[layer].append(arrays | {name: arrays[name][:valid] for name in _ROWS})
+        predicted.append(np.asarray(next(iter(results.values())).predicted)[:valid])
 
     for images, index, valid in batches(counted, batch_size, skipped=skipped):
         weight = (np.arange(batch_size) < valid).astype(np.float32)
@@ -179,7 +181,7 @@ def _extract_segment(
     }
     if not used:
         return dict.fromkeys(layers, about)
-    about["index"] = np.concatenate(used)
+    about |= {"index": np.concatenate(used), "predicted": np.concatenate(predicted)}
     return {layer: about | _concatenated(batches_) for layer, batches_ in parts.items()}
 
 

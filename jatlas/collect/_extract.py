@@ -29,12 +29,14 @@ class Extract:
       positions: (b, per_image, 2) int32 of (row, column).
       evidence: (b, per_image, classes) float16.
       moment: (channels, channels) float32 sum over the images of their second moments.
+      predicted: (b,) int32 class that the network takes each image for; -1 without classes.
     """
 
     vectors: Array
     positions: Array
     evidence: Array
     moment: Array
+    predicted: Array
 
 
 @functools.partial(jax.jit, static_argnames=("network", "layers", "per_image"))
@@ -77,6 +79,7 @@ def extract(
     run = functools.partial(network.apply, params, layers=layers)
     outputs = jax.vmap(run)(pixels)
     weights = jnp.ones(len(images)) if weight is None else weight
+    predicted = _predicted(outputs.logits, len(images))
 
     def at(layer: str, activation: Array) -> Extract:
         _, height, width, _ = activation.shape
@@ -95,6 +98,13 @@ def extract(
             positions=positions,
             evidence=jax.vmap(explain)(pixels, positions).astype(jnp.float16),
             moment=(weights[:, None, None] * moments).sum(0),
+            predicted=predicted,
         )
 
     return {layer: at(layer, outputs.activations[layer]) for layer in layers}
+
+
+def _predicted(logits: Array | None, count: int) -> Array:
+    if logits is None or not logits.shape[-1]:
+        return jnp.full(count, -1, jnp.int32)
+    return jnp.argmax(logits, axis=-1).astype(jnp.int32)

@@ -23,11 +23,14 @@ class Collected(NamedTuple):
       samples: by layer; row i is the same place of the same image at each.
       images: number of images that were offered.
       skipped: (index, reason) of each image that could not be used.
+      predicted: (images,) int32 class that the network takes each image for; -1 for those that
+        could not be used, and without classes.
     """
 
     samples: dict[str, Samples]
     images: int
     skipped: list[tuple[int, str]]
+    predicted: HostArray
 
 
 class Segments:
@@ -76,6 +79,7 @@ class Joined:
         self._rows: dict[str, Rows] = {}
         self._moment: HostArray = np.zeros(())
         self._used = 0
+        self._predicted: list[tuple[HostArray, HostArray]] = []
         self.images = 0
         self.skipped: list[tuple[int, str]] = []
 
@@ -86,6 +90,7 @@ class Joined:
             self.skipped.append((int(index), str(reason)))
         if "index" not in segment:  # none of its images could be used
             return
+        self._predicted.append((segment["index"], segment["predicted"]))
         images, per_image, channels = segment["vectors"].shape
         image = np.repeat(segment["index"], per_image)[:, None]
         positions = segment["positions"].reshape(-1, 2)
@@ -106,6 +111,13 @@ class Joined:
         """Return the samples of all segments."""
         moment = (self._moment / self._used).astype(np.float32)
         return Samples(**{name: rows.array() for name, rows in self._rows.items()}, moment=moment)
+
+    def predicted(self) -> HostArray:
+        """Return the class that each image is taken for, -1 if it could not be used."""
+        every = np.full(self.images, -1, np.int32)
+        for index, predicted in self._predicted:
+            every[index] = predicted
+        return every
 
     def is_empty(self) -> bool:
         """Return whether no image could be used."""
@@ -129,4 +141,4 @@ def join_layers(kept: Mapping[str, Segments]) -> Collected | None:
         first = "; ".join(f"image {index}: {reason}" for index, reason in about.skipped[:3])
         raise ValueError(f"no image could be used ({first or 'there are none'})")
     samples = {layer: each.samples() for layer, each in whole.items()}
-    return Collected(samples, about.images, about.skipped)
+    return Collected(samples, about.images, about.skipped, about.predicted())

@@ -24,6 +24,7 @@ from jatlas.explain._metrics import agreement as agreement
 from jatlas.explain._metrics import predictions as predictions
 from jatlas.explain._metrics import purity as purity
 from jatlas.explain._metrics import recognized as recognized
+from jatlas.explain._names import NameConfig as NameConfig
 from jatlas.explain._names import name_cells as name_cells
 from jatlas.explain._patch_candidates import PatchCandidates as PatchCandidates
 from jatlas.explain._patch_candidates import patch_candidates as patch_candidates
@@ -46,6 +47,8 @@ from jatlas.explain._receptive import crop as crop
 from jatlas.explain._receptive import receptive_box as receptive_box
 from jatlas.explain._receptive import receptive_field as receptive_field
 from jatlas.explain._receptive import receptive_share as receptive_share
+from jatlas.explain._regions import RegionConfig as RegionConfig
+from jatlas.explain._regions import name_regions as name_regions
 from jatlas.explain._selection import Selection as Selection
 from jatlas.explain._selection import balance as balance
 from jatlas.explain._selection import largest as largest

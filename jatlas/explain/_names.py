@@ -1,38 +1,211 @@
-"""Names of cells: the classes they have the most evidence for."""
+"""Names of cells: what their images have in common more than all images do."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
+from scipy import sparse
 
-from jatlas.records import top_classes
-from jatlas.types import Array, HostArray, checks
+from jatlas.explain._counts import Counts, Sightings, around, count, regroup, sightings
+from jatlas.records import UNCLEAR, Hierarchy, Names
+from jatlas.types import HostArray, checks
+
+_BLOCK = 2048  # cells whose names are compared at once
+_WHOLE = 1 - 1e-6  # an image whose parts were added
+_REACH = 2  # cells: the surroundings of a cell
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NameConfig:
+    """How names are chosen, and when there is none.
+
+    Attributes:
+      told: nats that a name must tell of a cell's images, at least, see `told`: 3 is a chance of at
+        most 1 in 20 that as many show it without any reason.
+      surroundings: number of images up to which those of the cells around a cell count with its
+        own.
+      share: share of a cell's images that show its name, at least, those of the surroundings
+        included.
+      evidence: number of images that show the name, at least, those of the surroundings included.
+      widest: largest share of all images that a group may hold; a class may hold any.
+      spread: variance of shares that is there without any meaning: the larger, the wider the
+        groups that are chosen.
+    """
+
+    told: float = 3.0
+    share: float = 0.15
+    surroundings: float = 20.0
+    evidence: float = 2.0
+    widest: float = 0.25
+    spread: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        checks.field(self, "told", checks.number, minimum=0)
+        checks.field(self, "share", checks.number, minimum=0, maximum=1)
+        checks.field(self, "surroundings", checks.number, minimum=0)
+        checks.field(self, "evidence", checks.number, minimum=0)
+        checks.field(self, "widest", checks.number, above=0, maximum=1)
+        checks.field(self, "spread", checks.number, minimum=0)
 
 
 def name_cells(
-    evidence: Array | HostArray, classes: Sequence[str], *, count: int = 1
-) -> list[tuple[str, ...]]:
-    """Name cells by the classes with the most evidence.
+    points: HostArray,
+    labels: HostArray,
+    image: HostArray,
+    hierarchy: Hierarchy,
+    *,
+    size: int,
+    cells: HostArray | None = None,
+    config: NameConfig | None = None,
+) -> Names:
+    """Name the cells of a grid by what their images show, where that is clear.
+
+    A name is a class or a group of classes. It is chosen on half of the images and checked on the
+    other half, whose share that shows it is given. Of all names the one is chosen whose share s
+    among the n images of a cell lies furthest above its share q among all images,
+    z = (s - q) / sqrt(q (1 - q) / n + spread). Cells of few images borrow some of those around
+    them. A cell has no name unless one of its own images that it is chosen on shows it, and what
+    it has in common is too much for chance, see `told`.
 
     A host function: it runs outside `jit`.
 
     Args:
-      evidence: (m, classes) mean class evidence of each cell.
-      classes: names of the classes; class 7 is called "class 7" if there are only 7 names.
-      count: names per cell, at most.
+      points: (n, 2) of the samples, in the unit square.
+      labels: (n,) int class that each shows, negative if unknown: what the image is labelled with,
+        or what the network takes it for, or the class that the sample has most evidence for.
+      image: (n,) int number of the image that each is from.
+      hierarchy: of the classes; `Hierarchy.flat` has no groups.
+      size: cells along each side.
+      cells: (m,) row-major numbers of the cells to name; None names all.
+      config: settings; None means `NameConfig()`.
 
     Returns:
-      For each cell its names, most evidence first; of equal evidence the first class leads. A cell
-      without evidence for any class has none: ().
+      Names, m of them.
 
     Raises:
-      ValueError: if the evidence is not (m, classes), or count is below 1.
+      ValueError: if the lengths differ, or a label is none of the classes.
 
     Example:
-      >>> name_cells(np.array([[0.1, 0.7, 0.2], [0.9, 0.0, 0.1]]), ("cat", "dog"), count=2)
-      [('dog', 'class 2'), ('cat', 'class 2')]
+      >>> points, image = np.repeat([[0.2, 0.2], [0.7, 0.7]], 20, axis=0), np.arange(40)
+      >>> labels = np.repeat([0, 1], 20)
+      >>> names = name_cells(points, labels, image, Hierarchy.flat(("cat", "dog")), size=2)
+      >>> [names[i] for i in range(4)]
+      ['cat', None, None, 'dog']
     """
-    if np.ndim(evidence) != 2:
-        raise ValueError(f"evidence: expected (m, classes), got shape {np.shape(evidence)}")
-    count = checks.whole("count", count)
-    best = (top_classes(row, classes, count=count) for row in np.asarray(evidence))
-    return [tuple(name for _, name, _ in each) for each in best]
+    config = config or NameConfig()
+    found = sightings(points, labels, image, hierarchy, size=size)
+    cells = np.arange(size * size) if cells is None else np.asarray(cells)
+    chosen_on, checked_on = (count(x, hierarchy, rows=size * size) for x in found)
+    share = layer_share(found[0], hierarchy)
+    near = count(around(found[0], size=size, reach=_REACH), hierarchy, rows=size * size)
+    missing = np.maximum(config.surroundings - chosen_on.images, 0.0)
+    factor = np.minimum(missing / np.maximum(near.images, 1e-9), 1.0)
+    blocks = [cells[i : i + _BLOCK] for i in range(0, len(cells), _BLOCK)]
+    name = [
+        best_names(
+            chosen_on.take(block), near.take(block), share, hierarchy, config, factor=factor[block]
+        )
+        for block in blocks
+    ]
+    return checked(
+        np.concatenate([*name, np.zeros(0, np.int32)]),
+        chosen_on.take(cells),
+        checked_on.take(cells),
+        hierarchy,
+    )
+
+
+def layer_share(seen: Sightings, hierarchy: Hierarchy) -> HostArray:
+    """Return (names,) share of all images that show each name."""
+    cells = int(seen.cell.max(initial=0)) + 1
+    total = count(regroup(seen, np.zeros(cells, np.int64)), hierarchy, rows=1)
+    return total.shown.toarray()[0] / max(float(total.images[0]), 1.0)
+
+
+def best_names(
+    own: Counts,
+    near: Counts,
+    share: HostArray,
+    hierarchy: Hierarchy,
+    config: NameConfig,
+    *,
+    factor: HostArray,
+) -> HostArray:
+    """Choose the names of some cells.
+
+    Args:
+      own: of the cells.
+      near: of their surroundings.
+      share: (names,) of all images.
+      hierarchy: of the names.
+      config: settings.
+      factor: (cells,) of the surroundings.
+
+    Returns:
+      (cells,) int32 numbers of names, `UNCLEAR` where none is significant.
+    """
+    shown = own.shown.toarray()
+    held = shown + near.shown.toarray() * factor[:, None]
+    images = np.maximum(own.images + near.images * factor, 1e-9)[:, None]
+    narrow = (np.arange(len(share)) < hierarchy.classes) | (share <= config.widest)
+    held_share = held / images
+    allowed = narrow & (shown >= _WHOLE) & (held >= config.evidence - 1e-6)
+    allowed &= (held_share >= config.share) & (told(held_share, images, share) >= config.told)
+    score = (held_share - share) / np.sqrt(share * (1 - share) / images + config.spread)
+    best = np.where(allowed, score, -np.inf).argmax(axis=1).astype(np.int32)
+    return np.where(allowed[np.arange(len(best)), best], best, UNCLEAR).astype(np.int32)
+
+
+def told(held: HostArray, images: HostArray | float, share: HostArray) -> HostArray:
+    """Return how much names tell of images, in nats.
+
+    n (s log s/q + (1 - s) log (1-s)/(1-q)) for n images, a share s of which show a name that a
+    share q of all images shows; 0 unless s > q. The chance that as many show it without any reason
+    is at most exp of minus that.
+
+    Args:
+      held: (..., names) s.
+      images: (...) n.
+      share: (names,) q.
+
+    Reference:
+      Chernoff, "A Measure of Asymptotic Efficiency", 1952.
+    """
+    s, q = (np.clip(x, 1e-12, 1 - 1e-12) for x in (held, share))
+    nats = images * (s * np.log(s / q) + (1 - s) * np.log((1 - s) / (1 - q)))
+    return np.where(s > q, nats, 0.0)
+
+
+def checked(name: HostArray, chosen_on: Counts, checked_on: Counts, hierarchy: Hierarchy) -> Names:
+    """Say how well names hold, on the images they were chosen on and on the others.
+
+    Args:
+      name: (m,) int numbers of names.
+      chosen_on: m rows.
+      checked_on: m rows.
+      hierarchy: of the names.
+
+    Returns:
+      Names, with a vocabulary of those that are used.
+    """
+    clear = np.flatnonzero(name != UNCLEAR)
+    own = sparse.coo_array((np.ones(len(clear)), (clear, name[clear])), shape=chosen_on.shown.shape)
+    first, second = (
+        np.asarray(half.shown.multiply(own).sum(axis=1)).ravel() for half in (chosen_on, checked_on)
+    )
+    held_out = np.full(len(name), np.nan, np.float32)
+    some = clear[checked_on.images[clear] > 0]
+    held_out[some] = np.round(second[some] / checked_on.images[some], 4)
+    used, number = np.unique([hierarchy.names[x] for x in name[clear]], return_inverse=True)
+    short = np.full(len(name), UNCLEAR, np.int32)
+    short[clear] = number
+    return Names(
+        vocabulary=tuple(used.tolist()),
+        name=short,
+        shown=np.round(first + second).astype(np.int32),
+        images=np.round(chosen_on.images + checked_on.images).astype(np.int32),
+        held_out=held_out,
+        held_out_images=np.round(checked_on.images).astype(np.int32),
+    )

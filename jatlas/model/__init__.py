@@ -17,6 +17,9 @@ from jatlas.model._formats import ZERO_TO_255 as ZERO_TO_255
 from jatlas.model._formats import ZERO_TO_ONE as ZERO_TO_ONE
 from jatlas.model._formats import ActivationFormat as ActivationFormat
 from jatlas.model._formats import InputFormat as InputFormat
+from jatlas.model._hierarchy import class_hierarchy as class_hierarchy
+from jatlas.model._hierarchy import read_parents as read_parents
+from jatlas.model._hierarchy import wordnet_hierarchy as wordnet_hierarchy
 from jatlas.model._inception import abstract_params as abstract_params
 from jatlas.model._inception import inception_v1 as inception_v1
 from jatlas.model._inception import init_params as init_params

@@ -5,7 +5,7 @@ that the package timm ships (`timm/data/_info`, Apache-2.0); the order of incept
 ILSVRC2012 development kit, taken from the Lucent repository's
 `lucent/modelzoo/misc/old_imagenet_labels.txt` (Apache-2.0; its package does not ship the file).
 `labels.tsv` joins the two, one class per line. `labels_textures.tsv` lists the classes of
-`jatlas.synthetic`, which this package may not import.
+`jatlas.synthetic`, which this package may not import, and what they are kinds of.
 """
 
 import csv
@@ -97,16 +97,16 @@ def _outputs(network_name: str) -> tuple[tuple[str, str], ...]:
             f"are known; got {network_name!r}"
         )
     if network_name in ("textures", "textures_vit"):
-        return tuple((NO_WNID, row["name"]) for row in _rows("labels_textures.tsv"))
+        return tuple((NO_WNID, row["name"]) for row in table_rows("labels_textures.tsv"))
     outputs = [(NO_WNID, f"unused {index}") for index in range(_OUTPUTS[network_name])]
     if network_name == "inception5h":
         outputs[0] = (NO_WNID, "dummy")
-    for row in _rows("labels.tsv"):
+    for row in table_rows("labels.tsv"):
         outputs[int(row[_COLUMNS[network_name]])] = (row["wnid"], row["name"])
     return tuple(outputs)
 
 
-def _rows(file: str) -> list[dict[str, str]]:
-    """Return the rows of a table of this package."""
+def table_rows(file: str) -> list[dict[str, str]]:
+    """Return the rows of a table of this package, by column."""
     table = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
     return list(csv.DictReader(table.splitlines(), delimiter="\t"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jatlas.records import Atlas, Grid, Map
+from jatlas.records import Atlas, Grid, Map, Names, Regions
 from jatlas.storage._describe import map_folder
 from jatlas.types import HostArray
 
@@ -22,6 +22,7 @@ def check_atlas(atlas: Atlas) -> None:
         raise ValueError("maps: expected at least one")
     for each in atlas.maps:
         check_map(each, atlas)
+    _check_labels(atlas)
     first, *others = [each for each in atlas.maps if each.kind == "layer"] or [atlas.maps[0]]
     for each in others:
         if not np.array_equal(each.samples.source[:, 0], first.samples.source[:, 0]):
@@ -29,6 +30,16 @@ def check_atlas(atlas: Atlas) -> None:
                 f"{map_folder(each)}/source.npy: expected samples of the same images as those of "
                 f"{map_folder(first)}"
             )
+
+
+def _check_labels(atlas: Atlas) -> None:
+    """Check the classes of the images; raises as `check_atlas`."""
+    images, labels = len(atlas.images), atlas.labels
+    if atlas.predictions is not None:
+        _expect("predictions.npy", atlas.predictions, "iu", (images,))
+    if labels is not None:
+        _expect("labels.npy", labels.index, "iu", (images,))
+        _between("labels.npy", labels.index, -1, labels.hierarchy.classes - 1)
 
 
 def check_map(each: Map, atlas: Atlas) -> None:
@@ -62,6 +73,11 @@ def check_map(each: Map, atlas: Atlas) -> None:
         raise ValueError(f"{place}: expected at least one grid")
     for grid in each.grids:
         _check_grid(f"{place}/cells-{grid.size}.npz", grid, count, channels, classes)
+        for names in (grid.names, grid.evidence_names):
+            _check_names(
+                f"{place}: names of the {grid.size} x {grid.size} grid", names, len(grid.cells)
+            )
+    _check_regions(f"{place}: regions", each.regions)
 
 
 def _last_row(layer: str, atlas: Atlas) -> int | None:
@@ -99,6 +115,30 @@ def _check_grid(file: str, grid: Grid, count: int, channels: int, classes: int) 
     if grid.crops is not None:
         each = None if grid.exemplars is None else grid.exemplars.shape[1]
         _expect(f"{file}: crops", grid.crops, "u", (cells, each, *_square(grid.crops), 3))
+
+
+def _check_names(where: str, names: Names | None, count: int) -> None:
+    if names is None:
+        return
+    for name in ("name", "shown", "images", "held_out_images"):
+        _expect(f"{where}: {name}", getattr(names, name), "iu", (count,))
+    _expect(f"{where}: held_out", names.held_out, "f", (count,))
+    _between(f"{where}: name", names.name, -1, len(names.vocabulary) - 1)
+
+
+def _check_regions(where: str, regions: Regions | None) -> None:
+    if regions is None:
+        return
+    count = len(regions.level)
+    _check_names(where, regions.names, count)
+    for name in ("level", "parent"):
+        _expect(f"{where}: {name}", getattr(regions, name), "iu", (count,))
+    for name in ("center", "typical"):
+        _expect(f"{where}: {name}", getattr(regions, name), "f", (count, 2))
+        _between(f"{where}: {name}", getattr(regions, name), 0, 1)
+    _expect(f"{where}: cover", regions.cover, "iu", (None, None, None))
+    _between(f"{where}: parent", regions.parent, -1, count - 1)
+    _between(f"{where}: cover", regions.cover, -1, count - 1)
 
 
 def check_cells(file: str, cells: HostArray, count: HostArray, *, size: int) -> None:

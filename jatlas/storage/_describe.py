@@ -6,11 +6,12 @@ from typing import Any
 
 from jatlas.records import Atlas, Grid, Map, class_name, top_classes
 from jatlas.storage import files
+from jatlas.storage._names import describe_labels, describe_name, describe_regions
 
 FORMAT = "jatlas/1"
 ATLAS_FILE = "atlas.json"
 LABELS = 5
-_TAKEN = ("viewer", "index.html", ATLAS_FILE, "images.txt")
+_TAKEN = ("viewer", "index.html", ATLAS_FILE, "images.txt", "labels.npy", "predictions.npy")
 
 
 def map_folder(atlas_map: Map) -> str:
@@ -27,6 +28,8 @@ def describe(atlas: Atlas, sums: Mapping[str, dict[str, str]]) -> dict[str, Any]
     """
     maps = [describe_map(x, atlas.classes, sums.get(map_folder(x), {})) for x in atlas.maps]
     about = {"format": FORMAT, **atlas.info, "classes": list(atlas.classes)}
+    if atlas.labels is not None:
+        about["labels"] = describe_labels(atlas.labels)
     return about | {"crc32": sums.get("", {}), "maps": maps}
 
 
@@ -56,6 +59,8 @@ def describe_map(
     for name in ("axes", "settings"):
         if getattr(atlas_map, name) is not None:
             entry[name] = getattr(atlas_map, name)
+    if atlas_map.regions is not None:
+        entry |= describe_regions(atlas_map.regions)
     return entry | {"grids": [_describe_grid(grid, atlas_map, classes) for grid in atlas_map.grids]}
 
 
@@ -80,6 +85,9 @@ def _describe_cell(i: int, grid: Grid, atlas_map: Map, classes: tuple[str, ...])
         "cosine": round(cosine, 4) if math.isfinite(cosine) else None,
         "labels": top_classes(grid.evidence[row, column], classes, count=LABELS),
     }
+    for name, names in (("name", grid.names), ("evidence_name", grid.evidence_names)):
+        if names is not None:
+            entry[name] = describe_name(names, i)
     if grid.exemplars is not None:
         rows = grid.exemplars[i]
         entry["exemplars"] = atlas_map.samples.source[rows[rows >= 0], 0].tolist()

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from jatlas.records import Names, Regions
+from jatlas.storage import _values as values
+from jatlas.storage._names import read_names, read_regions
 from jatlas.types import HostArray, checks
 
 MAX_CLASSES = 100_000
 """Indices of classes without a name are below this; the largest public label sets have 21,841."""
 
-_PARTS = ("maps", "classes", "crc32")
+_PARTS = ("maps", "classes", "crc32", "labels")
 
 Label = tuple[int, str, float]
 """Index of a class, its name, the evidence for it."""
@@ -46,6 +49,8 @@ class GridEntry:
       cosines: m cosines of icon and direction, None if unknown; None if no cell has one.
       images: indices of the images of each cell's exemplars; None if no cell has any.
       crops: the pictures of the exemplars, if there are any.
+      names: of the m cells, if they have any.
+      evidence_names: those chosen by evidence, if they have any.
       settings: how the icons were made, where it differs from the map's settings.
     """
 
@@ -57,6 +62,8 @@ class GridEntry:
     cosines: list[float | None] | None
     images: list[list[int]] | None
     crops: CropsEntry | None
+    names: Names | None
+    evidence_names: Names | None
     settings: dict[str, Any] | None
 
 
@@ -73,6 +80,7 @@ class MapEntry:
       title: its heading.
       samples: number of samples, if known.
       axes: by "x" and "y" what a direction means, if it means something.
+      regions: its named regions, if it has any.
       settings: how it was made, where it differs from the atlas.
       sums: checksums of its files by name; none from versions that did not write them.
       grids: at least one, each of another size.
@@ -86,6 +94,7 @@ class MapEntry:
     title: str
     samples: int | None
     axes: dict[str, Any] | None
+    regions: Regions | None
     settings: dict[str, Any] | None
     sums: dict[str, str]
     grids: tuple[GridEntry, ...]
@@ -101,7 +110,7 @@ def read_maps(info: dict[str, Any]) -> tuple[MapEntry, ...]:
       ValueError: if something is missing, of another type, or out of range; the message names it.
     """
     bound = max(len(read_classes(info)), MAX_CLASSES)
-    entries = _list(info, "maps", "atlas.json")
+    entries = values.items(info, "maps", "atlas.json")
     if not entries:
         raise ValueError("atlas.json: maps: expected at least one")
     maps = tuple(_map(entry, f"maps[{i}]", bound) for i, entry in enumerate(entries))
@@ -113,7 +122,7 @@ def read_maps(info: dict[str, Any]) -> tuple[MapEntry, ...]:
 
 def read_classes(info: dict[str, Any]) -> list[str]:
     """Read the names of the classes; raises as `read_maps`."""
-    names = _list(info, "classes", "atlas.json")
+    names = values.items(info, "classes", "atlas.json")
     if not all(isinstance(name, str) for name in names):
         raise ValueError("atlas.json: classes: expected strings")
     return names
@@ -123,23 +132,23 @@ def read_about(info: dict[str, Any]) -> dict[str, Any]:
     """Return what atlas.json says of how the atlas was made; raises as `read_maps`."""
     about = {name: value for name, value in info.items() if name not in ("format", *_PARTS)}
     for name in ("network", "weights_sha256", "code_sha256"):
-        if name in about and len(_text(about, name, "atlas.json").splitlines()) > 1:
+        if name in about and len(values.text(about, name, "atlas.json").splitlines()) > 1:
             raise ValueError(f"atlas.json: {name}: expected one line, got {about[name]!r}")
     for name in ("settings", "source", "versions", "neighbor_recall"):
         if name in about:
-            _object(about, name, "atlas.json")
-    if not all(_is_number(share) for share in about.get("neighbor_recall", {}).values()):
+            values.mapping(about, name, "atlas.json")
+    if not all(values.is_number(share) for share in about.get("neighbor_recall", {}).values()):
         raise ValueError("atlas.json: neighbor_recall: expected numbers")
     if "stages" in about:
-        _texts(about, "stages", "atlas.json")
+        values.texts(about, "stages", "atlas.json")
     source = about.get("source", {})
     for name in ("root", "listing_sha256", "content_sha256"):
         if source.get(name) is not None:
-            _text(source, name, "atlas.json: source")
+            values.text(source, name, "atlas.json: source")
     if source.get("images") is not None:
-        _integer(source, "images", "atlas.json: source", maximum=checks.LARGEST_WHOLE)
-    _object(source, "preprocess", "atlas.json: source", default=None)
-    for pair in _list(about, "skipped", "atlas.json", ()):
+        values.integer(source, "images", "atlas.json: source", maximum=checks.LARGEST_WHOLE)
+    values.mapping(source, "preprocess", "atlas.json: source", default=None)
+    for pair in values.items(about, "skipped", "atlas.json", ()):
         match pair:
             case [str(), str()]:
                 continue
@@ -153,22 +162,22 @@ def read_sums(info: dict[str, Any]) -> dict[str, str]:
 
 
 def _sums(entry: Any, where: str) -> dict[str, str]:
-    sums = _texts(entry, "crc32", where, {})
+    sums = values.texts(entry, "crc32", where, {})
     for name in sums:
         _check_name(name, f"{where}.crc32")
     return sums
 
 
 def _map(entry: Any, where: str, bound: int) -> MapEntry:
-    path = _text(entry, "path", where)
-    layer = _text(entry, "layer", where, default=None)
-    name = _text(entry, "name", where, default=path)
+    path = values.text(entry, "path", where)
+    layer = values.text(entry, "layer", where, default=None)
+    name = values.text(entry, "name", where, default=path)
     samples = None
     if entry.get("samples") is not None:
-        samples = _integer(entry, "samples", where, maximum=checks.LARGEST_WHOLE)
+        samples = values.integer(entry, "samples", where, maximum=checks.LARGEST_WHOLE)
     grids = [
         _grid(grid, f"{where}.grids[{i}]", bound)
-        for i, grid in enumerate(_list(entry, "grids", where))
+        for i, grid in enumerate(values.items(entry, "grids", where))
     ]
     if not grids:
         raise ValueError(f"{where}.grids: expected at least one")
@@ -177,55 +186,72 @@ def _map(entry: Any, where: str, bound: int) -> MapEntry:
     return MapEntry(
         path=path,
         name=name,
-        kind=_text(entry, "kind", where),
+        kind=values.text(entry, "kind", where),
         layer=layer,
-        classes=tuple(_indices(_list(entry, "classes", where, ()), f"{where}.classes")),
-        title=_text(entry, "title", where, default=None) or layer or name,
+        classes=tuple(_indices(values.items(entry, "classes", where, ()), f"{where}.classes")),
+        title=values.text(entry, "title", where, default=None) or layer or name,
         samples=samples,
-        axes=_object(entry, "axes", where, default=None),
-        settings=_object(entry, "settings", where, default=None),
+        axes=values.mapping(entry, "axes", where, default=None),
+        settings=values.mapping(entry, "settings", where, default=None),
+        regions=_regions(entry, where),
         sums=_sums(entry, where),
         grids=tuple(grids),
     )
 
 
 def _grid(entry: Any, where: str, bound: int) -> GridEntry:
-    size = _integer(entry, "size", where, minimum=1, maximum=checks.MAX_SIDE)
-    cells = _list(entry, "cells", where)
+    size = values.integer(entry, "size", where, minimum=1, maximum=checks.MAX_SIDE)
+    cells = values.items(entry, "cells", where)
     rows, columns, counts, labels = [], [], [], []
     for i, cell in enumerate(cells):
         here = f"{where}.cells[{i}]"
-        rows.append(_integer(cell, "row", here, maximum=size - 1))
-        columns.append(_integer(cell, "col", here, maximum=size - 1))
-        counts.append(_integer(cell, "count", here, maximum=checks.LARGEST_WHOLE))
-        labels.append([_label(label, here, bound) for label in _list(cell, "labels", here, ())])
+        rows.append(values.integer(cell, "row", here, maximum=size - 1))
+        columns.append(values.integer(cell, "col", here, maximum=size - 1))
+        counts.append(values.integer(cell, "count", here, maximum=checks.LARGEST_WHOLE))
+        labels.append(
+            [_label(label, here, bound) for label in values.items(cell, "labels", here, ())]
+        )
     cosines = images = crops = None
     if any("cosine" in cell for cell in cells):
         cosines = [_cosine(cell, f"{where}.cells[{i}]") for i, cell in enumerate(cells)]
     if any("exemplars" in cell for cell in cells):
         images = [
-            _indices(_list(cell, "exemplars", where, ()), f"{where}.cells[{i}].exemplars")
+            _indices(values.items(cell, "exemplars", where, ()), f"{where}.cells[{i}].exemplars")
             for i, cell in enumerate(cells)
         ]
     if entry.get("exemplars") is not None:
         crops = _crops(entry["exemplars"], f"{where}.exemplars")
     return GridEntry(
         size=size,
-        icon_px=_integer(entry, "icon_px", where, minimum=1, maximum=checks.MAX_SIDE),
+        icon_px=values.integer(entry, "icon_px", where, minimum=1, maximum=checks.MAX_SIDE),
         cells=np.array(rows, np.int64) * size + np.array(columns, np.int64),
         counts=counts,
         labels=labels,
         cosines=cosines,
         images=images,
         crops=crops,
-        settings=_object(entry, "settings", where, default=None),
+        names=_names(cells, "name", where),
+        evidence_names=_names(cells, "evidence_name", where),
+        settings=values.mapping(entry, "settings", where, default=None),
     )
+
+
+def _names(cells: list[Any], name: str, where: str) -> Names | None:
+    """Read the names of cells; None if they have none."""
+    if not any(name in cell for cell in cells):
+        return None
+    entries = [values.get(cell, name, f"{where}.cells[{i}]") for i, cell in enumerate(cells)]
+    return read_names(entries, f"{where}: {name}")
+
+
+def _regions(entry: Any, where: str) -> Regions | None:
+    return read_regions(entry, where) if entry.get("regions") is not None else None
 
 
 def _crops(entry: Any, where: str) -> CropsEntry:
     names = ("per_cell", "px")
     return CropsEntry(
-        **{x: _integer(entry, x, where, minimum=1, maximum=checks.MAX_SIDE) for x in names}
+        **{x: values.integer(entry, x, where, minimum=1, maximum=checks.MAX_SIDE) for x in names}
     )
 
 
@@ -237,8 +263,9 @@ def _check_name(name: str, where: str) -> None:
 
 def _label(value: Any, where: str, bound: int) -> Label:
     match value:
-        case [index, str(name), evidence] if _is_index(index, bound) and _is_number(evidence):
-            return index, name, float(evidence)
+        case [index, str(name), evidence]:
+            if values.is_index(index, bound) and values.is_number(evidence):
+                return index, name, float(evidence)
     raise ValueError(
         f"{where}.labels: expected [index below {bound}, name, evidence], got {checks.shown(value)}"
     )
@@ -248,69 +275,12 @@ def _cosine(cell: dict[str, Any], where: str) -> float | None:
     value = cell.get("cosine")
     if value is None:
         return None
-    if not _is_number(value):
+    if not values.is_number(value):
         raise ValueError(f"{where}.cosine: expected a number, got {checks.shown(value)}")
     return float(value) if math.isfinite(value) else None
 
 
-def _is_index(value: Any, bound: int) -> bool:
-    return type(value) is int and 0 <= value < bound
-
-
-def _is_number(value: Any) -> bool:
-    # JSON integers may be too large for a float.
-    return type(value) is float or (type(value) is int and abs(value) <= checks.LARGEST_WHOLE)
-
-
-def _indices(values: list[Any], where: str) -> list[int]:
-    if not all(_is_index(value, checks.LARGEST_WHOLE) for value in values):
-        raise ValueError(f"{where}: expected indices, got {checks.shown(values)}")
-    return values
-
-
-_MISSING = object()
-
-
-def _get(entry: Any, name: str, where: str, default: Any = _MISSING) -> Any:
-    if not isinstance(entry, dict):
-        raise ValueError(f"{where}: expected an object, got {checks.shown(entry)}")
-    value = entry.get(name, default)
-    if value is _MISSING:
-        raise ValueError(f"{where}: {name} is missing")
-    return value
-
-
-def _list(entry: Any, name: str, where: str, default: Any = _MISSING) -> list[Any]:
-    value = _get(entry, name, where, default)
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{where}.{name}: expected a list, got {checks.shown(value)}")
-    return list(value)
-
-
-def _object(entry: Any, name: str, where: str, default: Any = _MISSING) -> Any:
-    value = _get(entry, name, where, default)
-    if not isinstance(value, dict) and value is not default:
-        raise ValueError(f"{where}.{name}: expected an object, got {checks.shown(value)}")
-    return value
-
-
-def _texts(entry: Any, name: str, where: str, default: Any = _MISSING) -> dict[str, str]:
-    values: dict[str, str] = _object(entry, name, where, default)
-    if not all(isinstance(value, str) for value in values.values()):
-        raise ValueError(f"{where}.{name}: expected strings, got {checks.shown(values)}")
-    return values
-
-
-def _text(entry: Any, name: str, where: str, default: Any = _MISSING) -> Any:
-    value = _get(entry, name, where, default)
-    if not isinstance(value, str) and value is not default:
-        raise ValueError(f"{where}.{name}: expected a string, got {checks.shown(value)}")
-    return value
-
-
-def _integer(entry: Any, name: str, where: str, *, maximum: int, minimum: int = 0) -> int:
-    value = _get(entry, name, where)
-    if type(value) is not int or not minimum <= value <= maximum:
-        expected = f"expected an integer from {minimum} to {maximum}"
-        raise ValueError(f"{where}.{name}: {expected}, got {checks.shown(value)}")
-    return value
+def _indices(numbers: list[Any], where: str) -> list[int]:
+    if not all(values.is_index(number, checks.LARGEST_WHOLE) for number in numbers):
+        raise ValueError(f"{where}: expected indices, got {checks.shown(numbers)}")
+    return numbers

@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jatlas.records import Atlas, Info, Map
 from jatlas.storage import files
 from jatlas.storage._checks import check_atlas, check_map
 from jatlas.storage._describe import ATLAS_FILE, FORMAT, describe, describe_map, map_folder
 from jatlas.storage._entries import read_about, read_classes, read_maps, read_sums
 from jatlas.storage._maps import read_map, write_map
+from jatlas.storage._names import read_labels
 from jatlas.storage._working import FOLDER
+from jatlas.types import HostArray
 
 PAGE_DATA = b"(self.jatlasParts="
 """How a script with data of an exported page begins."""
 
 _PAGE_SCRIPT = "viewer/data/atlas.js"
-_IMAGES = "images.txt"
+_IMAGES, _PREDICTIONS, _LABELS = "images.txt", "predictions.npy", "labels.npy"
 
 
 def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -102,6 +106,14 @@ def _write_index(folder: Path, atlas: Atlas, sums: Mapping[str, dict[str, str]])
             raise ValueError(f"image {number}: expected one line of text as its name, got {name!r}")
     files.write_text(folder / _IMAGES, "".join(f"{name}\n" for name in atlas.images))
     own = {_IMAGES: files.checksum(folder / _IMAGES)}
+    labels = atlas.labels
+    given = labels.index if labels is not None and labels.given else None
+    for name, array in ((_PREDICTIONS, atlas.predictions), (_LABELS, given)):
+        if array is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            files.write_array(folder / name, np.asarray(array, np.int32))
+            own[name] = files.checksum(folder / name)
     files.write_json(folder / ATLAS_FILE, describe(atlas, {**sums, "": own}))
 
 
@@ -129,11 +141,15 @@ def load(path: str | Path) -> Atlas:
     try:
         sums = read_sums(info)
         files.verify(folder, sums)
+        predictions = _classes_of_images(folder, _PREDICTIONS, sums)
+        given = _classes_of_images(folder, _LABELS, sums)
         atlas = Atlas(
             maps=tuple(read_map(folder, entry) for entry in read_maps(info)),
             images=read_names(folder),
             classes=tuple(read_classes(info)),
             info=Info(read_about(info)),
+            predictions=predictions,
+            labels=read_labels(info.get("labels"), predictions if given is None else given),
         )
         if not sums:  # written before there were any
             _check_count(folder, atlas)
@@ -141,6 +157,12 @@ def load(path: str | Path) -> Atlas:
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} is a damaged atlas: {error}") from error
     return atlas
+
+
+def _classes_of_images(folder: Path, name: str, sums: Mapping[str, str]) -> HostArray | None:
+    """Read a class for each image; None if there is no such file."""
+    # What is missing is said with the checksums.
+    return files.map_array(folder / name) if name in sums or (folder / name).exists() else None
 
 
 def _check_count(folder: Path, atlas: Atlas) -> None:

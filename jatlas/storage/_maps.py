@@ -84,6 +84,7 @@ def read_map(folder: Path, entry: MapEntry) -> Map:
         classes=entry.classes,
         rows=None if entry.kind == "layer" else files.map_array(place / "rows.npy"),
         axes=_info(entry.axes),
+        regions=entry.regions,
         settings=_info(entry.settings),
     )
     found = read.samples.vectors.shape
@@ -117,6 +118,8 @@ def _read_grid(folder: Path, entry: GridEntry) -> Grid:
         ),
         exemplars=arrays.get("exemplars"),
         crops=None if entry.crops is None else map_crops(folder, entry),
+        names=entry.names,
+        evidence_names=entry.evidence_names,
         settings=_info(entry.settings),
     )
 

@@ -1,8 +1,4 @@
-"""What an atlas is made of: samples, icons, grids, maps. Nothing here draws or reads files.
-
-All records are frozen dataclasses and PyTrees: `jax.tree.map(jnp.asarray, atlas)` moves an atlas to
-the device. They are compared by identity, as arrays have no single truth value.
-"""
+"""Samples, icons, grids, maps and the atlas."""
 
 from __future__ import annotations
 
@@ -14,6 +10,8 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from jatlas.records._labels import Labels
+from jatlas.records._names import Names, Regions
 from jatlas.types import HostArray
 
 Kind = Literal["layer", "class", "comparison"]
@@ -106,6 +104,10 @@ class Grid:
         first, each of another image; -1 where there are no more. None if they were not looked for.
       crops: (m, k, px, px, 3) uint8 of the receptive fields of those samples; None if the images
         could not be read again.
+      names: what the images of each cell have in common more than those of the whole map; None if
+        it is not known what the images show.
+      evidence_names: the same of the classes that each sample of the cell has the most evidence
+        for; None without evidence.
       settings: how the icons were made, where it differs from the map's settings.
     """
 
@@ -117,6 +119,8 @@ class Grid:
     icons: Icons
     exemplars: HostArray | None = None
     crops: HostArray | None = None
+    names: Names | None = None
+    evidence_names: Names | None = None
     settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)
 
 
@@ -135,6 +139,7 @@ class Map:
       classes: indices of those classes.
       rows: (n,) int64 rows of the samples in the layer's own map; None for all of them.
       axes: by "x" and "y" what a direction means: its name, or a pair of names for its two ends.
+      regions: named parts of the map; None if it is not known what the images show.
       settings: how the map was made, where it differs from the atlas's `info`.
     """
 
@@ -146,6 +151,7 @@ class Map:
     classes: tuple[int, ...] = dataclasses.field(default=(), metadata=_STATIC)
     rows: HostArray | None = None
     axes: Info | None = dataclasses.field(default=None, metadata=_STATIC)
+    regions: Regions | None = None
     settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)
 
     @property
@@ -177,6 +183,9 @@ class Atlas:
         of the same image; the other maps hold some of them, see `Map.rows`.
       images: name of every image that was offered, by index.
       classes: name of each class; empty if unknown.
+      predictions: (images,) int32 class that the network takes each image for, -1 if unknown; None
+        if it is not known of any.
+      labels: what the images show, which names are chosen by; None if it is not known.
       info: JSON values: network, weights_sha256, seed, settings, versions, source, skipped,
         neighbor_recall by layer.
     """
@@ -185,6 +194,8 @@ class Atlas:
     images: tuple[str, ...] = dataclasses.field(metadata=_STATIC)
     classes: tuple[str, ...] = dataclasses.field(metadata=_STATIC)
     info: Info = dataclasses.field(metadata=_STATIC)
+    predictions: HostArray | None = None
+    labels: Labels | None = None
 
     def find(self, path: str) -> Map:
         """Return the map of a name, `Map.path`.
