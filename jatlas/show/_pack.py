@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jatlas.records import Names, Regions
 from jatlas.show import _tiles as tiles
 from jatlas.show._encode import embeddable, encoded, packed, quantized, rounded
 from jatlas.storage import (
@@ -169,6 +170,8 @@ def _map_parts(
         "axes": entry.axes,
         "grids": [],
     }
+    if entry.regions is not None:
+        manifest["regions"] = _regions(entry.regions)
     # The thumbnail needs a grid that is fine, but not much finer than its pixels.
     sizes = [grid.size for grid in grids]
     best = max((size for size in sizes if size <= 80), default=sizes[0])
@@ -289,9 +292,41 @@ def _columns(grid: GridEntry, evidence: HostArray | None, *, paths: bool) -> dic
         columns["against_values"] = packed([rounded(value) for value in lowest.ravel().tolist()])
     if grid.cosines is not None:
         columns["cosine"] = packed([None if x is None else rounded(x) for x in grid.cosines])
+    if grid.names is not None:
+        columns["names"] = _names(grid.names)
+    if grid.evidence_names is not None:
+        columns["evidence_names"] = _names(grid.evidence_names)
     if paths and grid.images is not None:
         columns["exemplars"] = grid.images
     return columns
+
+
+def _names(names: Names) -> dict[str, Any]:
+    """Return names, and how well they hold, as the viewer keeps them."""
+    known = np.isfinite(names.held_out).tolist()
+    held_out = [x if ok else None for x, ok in zip(names.held_out.tolist(), known, strict=True)]
+    return {
+        "vocabulary": list(names.vocabulary),
+        "name": packed(names.name),
+        "shown": packed(names.shown),
+        "images": packed(names.images),
+        "held_out": packed(held_out),
+    }
+
+
+def _regions(regions: Regions) -> list[dict[str, Any]]:
+    """Return the regions of a map, as the viewer keeps them."""
+    names = regions.names
+    return [
+        {
+            "name": names[i],
+            "level": int(regions.level[i]),
+            "shown": int(names.shown[i]),
+            "images": int(names.images[i]),
+            "at": [rounded(float(x)) for x in regions.center[i]],
+        }
+        for i in range(len(regions))
+    ]
 
 
 def _lowest(evidence: HostArray) -> HostArray:

@@ -17,11 +17,40 @@ export function bigIcon(app, grid, i, side) {
 
 /** Describe a cell in one sentence. */
 export function describe(app, grid, i) {
-  const [top] = grid.labels(i);
-  const name = top ? shortName(app.model.name(top[0]), 60) : "unnamed cell";
+  const known = app.model.cellName(grid, i);
+  const name = known === undefined ? "no clear name" : shortName(known, 60);
   const count = number(grid.count[i]);
   const noun = grid.count[i] === 1 ? "activation" : "activations";
   return `${name}: average of ${count} ${noun}, row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`;
+}
+
+/** The name of a cell and how well it holds; [] where there are no names. */
+export function named(app, grid, i) {
+  const name = app.model.cellName(grid, i);
+  if (name === undefined && !grid.names) return [];
+  const claim = grid.claim(i);
+  const title = h("h2", { class: "j-cell-title", "data-unclear": String(name === undefined) },
+    name === undefined ? "No clear name" : text(shortName(name, 60), { title: name.slice(0, 300) }));
+  return claim ? [title, h("p", { class: "j-holds" }, ...holds(claim))] : [title];
+}
+
+function holds({ shown, images, heldOut }) {
+  const count = `${number(shown)} of ${number(images)} images`;
+  if (Number.isNaN(heldOut)) return [count];
+  return [count, h("span", { title: "Share of the images that the name was not chosen on" }, ` · holds for ${Math.round(heldOut * 100)} %`)];
+}
+
+/** Whether the evidence of a cell's samples agrees: null if that is not known, else the claim or undefined. */
+export function decisive(grid, i) {
+  return grid.evidenceNames ? grid.evidenceClaim(i) : null;
+}
+
+/** What the evidence of a cell's samples agrees on; null if that is not known. */
+export function agreed(grid, i) {
+  const claim = decisive(grid, i);
+  if (claim === null) return null;
+  const words = claim ? `Most samples agree on ${shortName(claim.name, 60)}: ${holds(claim)[0]}` : "Its samples do not agree";
+  return h("p", { class: "j-holds" }, words);
 }
 
 /** How many activations a cell averages. */

@@ -1,7 +1,7 @@
 // The panel of the pinned cell.
 
-import { bars, bigIcon, counted, exemplars, reached } from "./cellview.js";
-import { ICONS, h, iconButton, put, shortName, text } from "./dom.js";
+import { agreed, bars, bigIcon, counted, exemplars, named, reached } from "./cellview.js";
+import { ICONS, h, iconButton, put, text } from "./dom.js";
 import { drawThumb } from "./thumbs.js";
 
 export class Details {
@@ -20,8 +20,6 @@ export class Details {
     const { grid, i, map } = pinned;
     const labels = grid.labels(i); // none without evidence
     const [top] = labels;
-    const name = top ? app.model.name(top[0]) : "Unnamed cell";
-    const { hasClasses } = app.model;
     const match = reached(grid, i); // null if the icon was not rendered: an image of a sample, or a colour
     const against = grid.against(i).filter(([, value]) => value < 0);
     const pick = (index) => app.light(index);
@@ -29,11 +27,11 @@ export class Details {
     put(this.body,
       h("p", { class: "j-eyebrow" }, text(app.model.maps[map].title.slice(0, 80)),
         ` · row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`),
-      hasClasses && h("h2", { class: "j-cell-title" }, text(shortName(name, 60))),
+      ...named(app, grid, i),
       h("div", { class: "j-card-icon" }, bigIcon(app, grid, i, 296)),
       counted(grid, i), match,
       real && h("h3", {}, "Examples"), real,
-      top && h("h3", {}, "Evidence for"), top && bars(app, labels, pick),
+      top && h("h3", {}, "Evidence for"), top && agreed(grid, i), top && bars(app, labels, pick),
       against.length > 0 && h("h3", {}, "Evidence against"),
       against.length > 0 && bars(app, against, pick),
       ...this.#elsewhere(pinned),

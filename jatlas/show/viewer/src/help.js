@@ -26,7 +26,7 @@ export class Help {
       iconButton("Close", ICONS.close, () => this.element.close(), { class: "j-button j-close" }),
       h("h2", {}, "Reading the atlas"),
       h("p", {}, "Activations of one layer, taken at random positions of many images, were laid out so that similar activations lie close together. Each cell averages the activations that fall into it. Its icon is an image optimized to excite the layer in the direction of that average."),
-      h("p", {}, "Zoom in to split cells into finer ones. The more activations a cell averages, the larger its icon. Names are the classes with the most evidence; in early layers they mean little. Distances and directions have no meaning, only neighbourhoods do."),
+      h("p", {}, "Zoom in to split cells into finer ones. The more activations a cell averages, the larger its icon. A cell is named by what its images show more often than all images do: a class, or a group of classes. It has no name where nothing holds. Distances and directions have no meaning, only neighbourhoods do."),
       h("h2", {}, "Keys"), h("dl", { class: "j-keys" }, ...keys),
       h("h2", {}, "How this atlas was made"), this.#made(app.model.manifest.about));
     // A click outside the dialog hits its backdrop, which is the dialog itself.

@@ -1,5 +1,6 @@
-// Names on the map. Which cells get one depends on the zoom only, not on the position, so that names
-// stay in place while the map moves; more appear as cells grow.
+// Names on the map: of regions while it is seen from far, of cells once they are large. Which cells get
+// one depends on the zoom only, not on the position, so that names stay in place while the map moves;
+// more appear as cells grow.
 
 import { clamp, shortName } from "./dom.js";
 
@@ -7,12 +8,16 @@ const FONT = "500 11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 const LENGTH = 24; // letters
 const WIDEST = 280; // px
 const HEIGHT = 15;
+const CELL = { font: FONT, height: HEIGHT };
 const ALL = 92; // px: from this size on all cells are named
 const SMALLEST = 15; // px: cells smaller than this are too small to label
 const MARGIN = [14, 15]; // px around each name: the icons come first
 const SPACING = 250; // px between two cells with the same name
 const BLOCK = 320; // px: more than SPACING and than a name with its margins
 const MAX_SPRITES = 1000;
+const REGION = { font: "600 15px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", height: 21 };
+const REGION_PX = 240; // px: regions of a level are shown once they are about as wide ...
+const CELLS_PX = 60; // px: ... until cells are, from which on these are named
 const BUDGET = 3; // ms of a frame for placing names, and for drawing new ones
 
 export class Labels {
@@ -33,24 +38,25 @@ export class Labels {
     const bucket = Math.floor(Math.log2(cellPx) * 4);
     const key = `${grid.prefix}:${bucket}`;
     const known = [this.placed, this.next].find((names) => names?.key === key);
-    return known ?? new Names(key, grid, 2 ** (bucket / 4), (id) => this.#width(id));
+    const named = (i) => this.model.cellName(grid, i);
+    return known ?? new Names(key, grid, 2 ** (bucket / 4), named, (name) => this.#width(name));
   }
 
-  #width(id) {
-    if (!this.widths.has(id)) {
-      const width = this.ruler.measureText(shortName(this.model.name(id), LENGTH)).width;
-      this.widths.set(id, Math.min(width, WIDEST) + 8);
+  #width(name) {
+    if (!this.widths.has(name)) {
+      const width = this.ruler.measureText(shortName(name, LENGTH)).width;
+      this.widths.set(name, Math.min(width, WIDEST) + 8);
     }
-    return this.widths.get(id);
+    return this.widths.get(name);
   }
 
-  /** The name of a class as a picture at most `limit` px wide, drawn once. */
-  sprite(id, limit = Infinity, until = Infinity) {
+  /** A name as a picture at most `limit` px wide, drawn once. */
+  sprite(name, limit = Infinity, until = Infinity, look = CELL) {
     const dpr = Math.min(devicePixelRatio || 1, 2);
-    const key = `${id}:${limit < 130 ? Math.floor(limit / 8) : "whole"}:${dpr}`;
+    const key = `${look.height}:${limit < 130 ? Math.floor(limit / 8) : "whole"}:${dpr}:${name}`;
     let sprite = this.sprites.get(key);
     if (!sprite && performance.now() < until) {
-      sprite = drawName(this.model.name(id), limit < 130 ? Math.floor(limit / 8) * 8 : WIDEST, dpr);
+      sprite = drawName(name, limit < 130 ? Math.floor(limit / 8) * 8 : WIDEST, dpr, look);
       if (this.sprites.size >= MAX_SPRITES) this.sprites.delete(this.sprites.keys().next().value);
       this.sprites.set(key, sprite);
     }
@@ -61,18 +67,20 @@ export class Labels {
   draw(context, grid, camera, range, alpha) {
     this.behind = false;
     const cellPx = camera.scale / grid.size;
-    if (cellPx < SMALLEST) return 0;
     const until = performance.now() + BUDGET;
+    const regions = cellPx < CELLS_PX ? this.regions(grid.map, camera.scale) : [];
+    if (regions.length) return this.#drawRegions(context, regions, camera, alpha);
+    if (cellPx < SMALLEST) return 0;
     const cells = cellPx >= ALL ? all(grid, range) : this.#inView(grid, cellPx, range, until);
     const limit = cellPx >= ALL ? cellPx - 10 : Infinity;
     let drawn = 0;
     context.globalAlpha = alpha;
     for (const i of cells) {
-      const id = grid.first(i);
-      if (id === undefined) continue;
+      const name = this.model.cellName(grid, i);
+      if (name === undefined) continue;
       const [x, y] = camera.toScreen((grid.column(i) + 0.5) / grid.size, (grid.row(i) + 1) / grid.size);
       if (x < -BLOCK / 2 || y < -BLOCK / 2 || x > camera.width + BLOCK / 2 || y > camera.height + BLOCK / 2) continue;
-      const sprite = this.sprite(id, limit, until);
+      const sprite = this.sprite(name, limit, until);
       if (!sprite) {
         this.behind = true;
         continue;
@@ -83,6 +91,35 @@ export class Labels {
     }
     context.globalAlpha = 1;
     return drawn;
+  }
+
+  /** The regions to name at a scale, largest first: those of the finest level that is not too fine. */
+  regions(map, scale) {
+    const all = this.model.maps[map].regions ?? [];
+    let shown = [];
+    for (let level = 0, some = all; some.length; level++) {
+      some = all.filter((region) => region.level === level);
+      if (some.length && (!shown.length || scale / Math.sqrt(some.length) >= REGION_PX)) shown = some;
+    }
+    return [...shown].sort((a, b) => b.images - a.images);
+  }
+
+  #drawRegions(context, regions, camera, alpha) {
+    const taken = [];
+    context.globalAlpha = alpha;
+    for (const { name, at } of regions) {
+      const [x, y] = camera.toScreen(...at);
+      if (x < -BLOCK / 2 || y < -BLOCK / 2 || x > camera.width + BLOCK / 2 || y > camera.height + BLOCK / 2) continue;
+      const sprite = this.sprite(name, Infinity, Infinity, REGION);
+      const box = { x, y, half: sprite.width / 2 };
+      const free = (other) => Math.abs(x - other.x) > box.half + other.half || Math.abs(y - other.y) > REGION.height;
+      if (!taken.every(free)) continue;
+      taken.push(box);
+      const [left, top] = [Math.round(x - sprite.width / 2), Math.round(y - sprite.height / 2)];
+      context.drawImage(sprite.canvas, left, top, sprite.width, sprite.height);
+    }
+    context.globalAlpha = 1;
+    return taken.length;
   }
 
   /** The named cells in view: those of an earlier zoom until those of this one are placed. */
@@ -107,11 +144,11 @@ function all(grid, { left, top, right, bottom }) {
  * turn, so that the names depend neither on the order nor on the rest of the map.
  */
 export class Names {
-  constructor(key, grid, cellPx, widthOf) {
-    Object.assign(this, { key, grid, cellPx, widthOf });
+  constructor(key, grid, cellPx, nameOf, widthOf) {
+    Object.assign(this, { key, grid, cellPx, nameOf, widthOf });
     this.side = Math.ceil(BLOCK / cellPx); // cells
     this.across = Math.ceil(grid.size / this.side);
-    this.blocks = new Map(); // number of the block -> [{i, id, x, y, half}]
+    this.blocks = new Map(); // number of the block -> [{i, text, x, y, half}]
   }
 
   has(i) {
@@ -170,22 +207,24 @@ export class Names {
     const { grid, side, cellPx } = this;
     const names = [];
     for (const i of this.#strongest(grid.within(x * side, y * side, (x + 1) * side, (y + 1) * side))) {
-      const id = grid.first(i);
-      const half = this.widthOf(id) / 2 + MARGIN[0];
-      const name = { i, id, x: (grid.column(i) + 0.5) * cellPx, y: (grid.row(i) + 1) * cellPx, half };
+      const text = this.nameOf(i);
+      const half = this.widthOf(text) / 2 + MARGIN[0];
+      const name = { i, text, x: (grid.column(i) + 0.5) * cellPx, y: (grid.row(i) + 1) * cellPx, half };
       const free = (other) => !collide(name, other);
       if (names.every(free) && before.every(free)) names.push(name);
     }
     return names;
   }
 
-  /** Those of some cells that have a class, by descending evidence and number of samples. */
+  /** Those of some cells that have a name, by how well it holds and for how many. */
   #strongest(cells) {
     const { grid } = this;
-    const values = grid.read("values");
     const strength = new Map();
     for (const i of cells) {
-      if (grid.first(i) !== undefined) strength.set(i, values[i * grid.per] * Math.sqrt(grid.count[i]));
+      if (this.nameOf(i) === undefined) continue;
+      const { shown, images } = grid.claim(i) ?? {};
+      const holds = images ? shown / images : grid.read("values")[i * grid.per];
+      strength.set(i, holds * Math.sqrt(grid.count[i]));
     }
     return [...strength.keys()].sort((a, b) => strength.get(b) - strength.get(a) || a - b);
   }
@@ -195,29 +234,29 @@ export class Names {
 function collide(a, b) {
   const [dx, dy] = [Math.abs(a.x - b.x), Math.abs(a.y - b.y)];
   if (dx < a.half + b.half && dy < HEIGHT + 2 * MARGIN[1]) return true;
-  return a.id === b.id && Math.hypot(dx, dy) < SPACING;
+  return a.text === b.text && Math.hypot(dx, dy) < SPACING;
 }
 
-function drawName(name, limit, dpr) {
+function drawName(name, limit, dpr, { font, height }) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d");
-  context.font = FONT;
+  context.font = font;
   let shown = shortName(name, LENGTH);
   while (shown.length > 2 && context.measureText(shown).width > limit) {
     shown = `${shown.replace(/…$/, "").slice(0, -1).trimEnd()}…`;
   }
   const width = Math.ceil(clamp(context.measureText(shown).width, 1, 400)) + 8;
   canvas.width = width * dpr;
-  canvas.height = (HEIGHT + 3) * dpr;
+  canvas.height = (height + 3) * dpr;
   context.scale(dpr, dpr);
-  context.font = FONT;
+  context.font = font;
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.lineJoin = "round";
   context.lineWidth = 3.5;
   context.strokeStyle = "rgba(12, 14, 18, 0.72)";
   context.fillStyle = "#fff";
-  context.strokeText(shown, width / 2, (HEIGHT + 3) / 2);
-  context.fillText(shown, width / 2, (HEIGHT + 3) / 2);
-  return { canvas, width, height: HEIGHT + 3 };
+  context.strokeText(shown, width / 2, (height + 3) / 2);
+  context.fillText(shown, width / 2, (height + 3) / 2);
+  return { canvas, width, height: height + 3 };
 }

@@ -8,6 +8,8 @@ export class Grid {
     Object.assign(this, { map, prefix, size: shape.size, px: shape.px, tile: shape.tile, shape });
     this.per = data.per;
     this.images = data.exemplars;
+    this.names = names(data.names);
+    this.evidenceNames = names(data.evidence_names);
     this.encoded = data;
     this.decoded = {};
     this.cell = this.read("cell");
@@ -79,6 +81,16 @@ export class Grid {
     return id >= 0 ? id : undefined;
   }
 
+  /** What the images of a cell have in common: {name, shown, images, heldOut}; undefined if unclear. */
+  claim(i) {
+    return this.names?.(i);
+  }
+
+  /** The same of the classes that its samples have most evidence for. */
+  evidenceClaim(i) {
+    return this.evidenceNames?.(i);
+  }
+
   /** How well the icon matches the direction of its cell: a cosine, NaN if unknown. */
   cosine(i) {
     return this.read("cosine")?.[i] ?? NaN;
@@ -112,6 +124,15 @@ export class Grid {
   side(i, density) {
     return density === Infinity ? 1 : Math.min(1, Math.sqrt((density * this.count[i]) / this.average));
   }
+}
+
+/** Names and how well they hold, by cell; undefined if there are none. */
+function names(data) {
+  if (!data) return undefined;
+  const { vocabulary } = data;
+  const [name, shown, images, heldOut] = ["name", "shown", "images", "held_out"].map((column) => numbers(data[column]));
+  return (i) => (name[i] < 0 ? undefined
+    : { name: vocabulary[name[i]], shown: shown[i], images: images[i], heldOut: heldOut[i] });
 }
 
 function pairs(ids, values, per, i) {
@@ -152,6 +173,18 @@ export class Model {
 
   name(index) {
     return this.classes[index] ?? `class ${index}`;
+  }
+
+  /** The name of a cell; undefined if it has none that holds. Without names, its class with the most evidence. */
+  cellName(grid, i) {
+    if (grid.names) return grid.claim(i)?.name;
+    const id = grid.first(i);
+    return id === undefined ? undefined : this.name(id);
+  }
+
+  /** Whether the cells of a map have names. */
+  get hasNames() {
+    return this.hasClasses || this.maps.some((map) => map.regions?.length);
   }
 
   /** The grid of this size if it has been read, else undefined; then `changed` is called later. */

@@ -141,7 +141,7 @@ export class Rail {
     return h("div", { class: "j-drawing" },
       row("Detail", this.detail.element),
       row("Icons", h("span", { class: "j-slider" }, h("small", {}, "by count"), this.density, h("small", {}, "full"))),
-      app.model.hasClasses &&
+      app.model.hasNames &&
         h("label", { class: "j-row" }, h("span", {}, "Names"), h("span", { class: "j-switch" }, this.labels, h("i"))));
   }
 

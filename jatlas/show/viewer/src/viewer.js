@@ -237,7 +237,8 @@ export class Viewer {
   cell({ map, grid, i }) {
     const { id, layer } = this.model.maps[map];
     const labels = grid.labels(i).map(([index, value]) => [index, this.model.name(index), value]);
-    return { map: id, layer, grid: grid.size, row: grid.row(i), col: grid.column(i), count: grid.count[i], labels };
+    const name = this.model.cellName(grid, i) ?? null;
+    return { map: id, layer, grid: grid.size, row: grid.row(i), col: grid.column(i), count: grid.count[i], name, labels };
   }
 
   /** Highlight cells by their evidence for a class; null clears the highlight. */
