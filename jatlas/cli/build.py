@@ -9,11 +9,12 @@ from typing import ClassVar, Literal
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 
 from jatlas.arrange import UMAP
-from jatlas.build import BuildConfig, build, recommended, recommended_layer
+from jatlas.build import BuildConfig, NamesBy, build, recommended, recommended_layer
 from jatlas.cli import _session as session
 from jatlas.cli._options import IconOptions
 from jatlas.cli._session import report_skipped
-from jatlas.collect import folder
+from jatlas.collect import folder, folder_labels, names_of, read_labels
+from jatlas.model import read_parents
 from jatlas.storage import map_folder
 from jatlas.types import Run
 from jatlas.visualize import RenderConfig
@@ -47,6 +48,12 @@ class Build:
       whiten: whether icons follow whitened directions, as the article's do.
       ridge: steadies the whitening: share of the mean activation energy added to each channel.
         Without it, what suits the network.
+      names: what cells and regions are named by: "images", what their images show more often than
+        all do, or "evidence", the classes that their samples have most evidence for.
+      labels: what the images show: "folders" for the names of the folders they are in, or a CSV
+        file with the columns image and label. Without it, what the network takes them for.
+      hierarchy: CSV file with the columns name and parent: what classes are kinds of, so that cells
+        may be named by groups of classes. ImageNet's are known.
       exemplars: real places kept with each cell, to check its icon against; 0 for none.
       layout: settings of the layout, UMAP.
       icons: settings of the icons.
@@ -72,6 +79,9 @@ class Build:
     fit: Literal["crop", "squash"] = "crop"
     whiten: bool = BuildConfig.whiten
     ridge: float | None = None
+    names: NamesBy = BuildConfig.names
+    labels: str | None = None
+    hierarchy: Path | None = None
     exemplars: int = BuildConfig.exemplars
     layout: UMAP = UMAP()
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
@@ -83,6 +93,8 @@ class Build:
     def run(self) -> None:
         """Build the atlas and say what was made."""
         images = folder(self.images, fit=self.fit, limit=self.limit)
+        labels = self._labels(names_of(images, images.count))
+        parents = None if self.hierarchy is None else read_parents(self.hierarchy)
         if self._is_small(images.count):
             session.compile_faster()
         network, params = session.open_network(self.network)
@@ -95,6 +107,7 @@ class Build:
             ridge=suited.ridge if self.ridge is None else self.ridge,
             exemplars=self.exemplars,
             layout=self.layout,
+            names=self.names,
             icons=self.icons.config(suited.icons),
         )
         run = Run(
@@ -107,6 +120,8 @@ class Build:
             layers=layers,
             grids=self.grid or (20,),
             key=session.make_key(self.seed),
+            labels=labels,
+            parents=parents,
             config=config,
             out=self.out,
             overwrite=self.overwrite,
@@ -117,6 +132,12 @@ class Build:
             for grid in atlas_map.grids:
                 picture = self.out / map_folder(atlas_map) / f"overview-{grid.size}.png"
                 print(f"{picture}: {len(grid.cells)} icons of {grid.count.sum()} samples")
+
+    def _labels(self, names: tuple[str, ...]) -> tuple[str | None, ...] | None:
+        """Return what the images are labelled with."""
+        if self.labels is None:
+            return None
+        return folder_labels(names) if self.labels == "folders" else read_labels(self.labels, names)
 
     def _is_small(self, images: int) -> bool:
         """Return whether compiling would take a large share of the time, with GoogLeNet on a CPU.

@@ -5,14 +5,13 @@ from typing import Any, get_args
 
 import numpy as np
 
-from jatlas import pixels
-from jatlas.records import Grid, Icons, Info, Kind, Map, Samples
+from jatlas.records import Grid, Icons, Info, Kind, Map, Regions, Samples
 from jatlas.storage import files
 from jatlas.storage._checks import check_cells
 from jatlas.storage._entries import GridEntry, MapEntry
+from jatlas.storage._overview import overview
 from jatlas.types import HostArray
 
-_OVERVIEW_PX = 2400
 _SAMPLES = ("vectors", "source", "evidence", "moment")
 
 
@@ -28,20 +27,19 @@ def write_map(folder: Path, atlas_map: Map) -> dict[str, str]:
     if atlas_map.rows is not None:
         files.write_array(folder / "rows.npy", atlas_map.rows)
     for grid in atlas_map.grids:
-        _write_grid(folder, grid)
+        _write_grid(folder, grid, atlas_map.regions)
     return files.checksums(folder)
 
 
-def _write_grid(folder: Path, grid: Grid) -> None:
+def _write_grid(folder: Path, grid: Grid, regions: Regions | None) -> None:
     names = ("mean", "count", "evidence", "cells", "exemplars")
     arrays = {name: getattr(grid, name) for name in names if getattr(grid, name) is not None}
     arrays |= {"scores": grid.icons.scores, "cosines": grid.icons.cosines}
     files.write_arrays(folder / f"cells-{grid.size}.npz", arrays)
     icons = np.asarray(grid.icons.images)
     files.write_array(folder / f"icons-{grid.size}.npy", icons)
-    px = min(icons.shape[1], max(_OVERVIEW_PX // grid.size, 1))
-    overview = pixels.mosaic(icons, np.asarray(grid.cells), size=grid.size, px=px)
-    files.write_image(folder / f"overview-{grid.size}.png", overview)
+    picture = overview(icons, np.asarray(grid.cells), size=grid.size, regions=regions)
+    files.write_image(folder / f"overview-{grid.size}.png", picture)
     if grid.crops is not None:
         files.write_array(folder / f"exemplars-{grid.size}.npy", np.asarray(grid.crops))
 
