@@ -13,7 +13,7 @@ import numpy as np
 import jatlas
 from jatlas import synthetic
 from jatlas.arrange import cell_index
-from jatlas.explain import agreement, predictions, purity, recognized
+from jatlas.explain import agreement, name_accuracy, predictions, purity, recognized
 from jatlas.model import wnids
 
 
@@ -35,6 +35,7 @@ def main(folder):
             table = np.stack([np.bincount(truth[cell == i], minlength=count) for i in grid.cells])
             cosine = grid.icons.cosines.mean()
             print(f"  {grid.size} x {grid.size}, {len(table)} cells, mean cosine {cosine:.3f}")
+            report_names(atlas, layer_map, grid, truth, table)
             report_classes(network, params, grid, table, truth, cell)
             report_samples(network, params, grid.icons.images, table > 0)
     print(f"  one class by chance: {1 / count:.1%} and {5 / count:.1%}")
@@ -50,6 +51,29 @@ def classes_of(atlas, network):
     if not all(each in index for each in ids):
         sys.exit("expected synthetic images, or photographs whose names begin with WordNet ids")
     return np.array([index[each] for each in ids]), len(index)
+
+
+def report_names(atlas, layer_map, grid, truth, table):
+    """Print how the names of cells agree with the true classes of their images."""
+    if grid.names is None or atlas.labels is None:
+        return
+    hierarchy = atlas.labels.hierarchy
+    image = layer_map.samples.source[:, 0]
+    found = name_accuracy(
+        grid.names, layer_map.points, truth, image, hierarchy, size=grid.size, cells=grid.cells
+    )
+    print(
+        f"  {found.named:.1%} of the cells have a name: {found.held_out:.1%} of the images it was "
+        f"not chosen on are of it ({found.chance:.1%} by chance), in {found.absent:.1%} no image is"
+    )
+    majority = np.flatnonzero(table.max(1) > table.sum(1) / 2)
+    if len(majority):
+        best = [hierarchy.names[i] for i in table[majority].argmax(1)]
+        right = [grid.names[i] == name for i, name in zip(majority.tolist(), best, strict=True)]
+        print(
+            f"  a class that more than half of its samples are of: {len(majority)} cells, of which "
+            f"{np.mean(right):.1%} are named by it"
+        )
 
 
 def report_classes(network, params, grid, table, truth, cell):

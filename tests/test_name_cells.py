@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jatlas.explain import NameConfig, name_cells
+from jatlas.explain import NameConfig, name_accuracy, name_cells
 from jatlas.explain._counts import around, checked_on, count, sightings
 from jatlas.explain._names import told
 from jatlas.records import Hierarchy, Names
@@ -212,3 +212,23 @@ def test_wrong_arguments_are_refused() -> None:
         names_of(samples | {"labels": np.array([1, 6, 0])})
     with pytest.raises(ValueError, match="widest"):
         NameConfig(widest=1.5)
+
+
+def test_accuracy_counts_images_that_a_name_was_not_chosen_on() -> None:
+    """Predictions that are wrong for all images of one cell, and right for the other."""
+    samples = made((LEFT, 1, 200), (RIGHT, 3, 200))
+    names = names_of(samples)
+    place, _, image = samples.values()
+    truth = np.where(samples["labels"] == 1, 0, 3)  # the dogs are cats
+    found = name_accuracy(names, place, truth, image, ANIMALS, size=2)
+    checked = checked_on(image)
+    right = (truth == 3)[checked].mean()
+    assert found.named == 0.5 and found.absent == 0.5
+    assert found.held_out == pytest.approx(right)
+    assert found.chance == pytest.approx((truth == 3)[checked].mean() * right, abs=1e-6)
+    own = name_accuracy(names, place, samples["labels"], image, ANIMALS, size=2)
+    assert (own.held_out, own.absent) == (1.0, 0.0)
+    nothing = name_accuracy(
+        names_of(made((LEFT, -1, 5))), *made((LEFT, -1, 5)).values(), ANIMALS, size=2
+    )
+    assert nothing.named == 0 and math.isnan(nothing.held_out)

@@ -350,7 +350,7 @@ def test_a_cell_without_evidence_says_nothing_of_it(open_: Open, tmp_path: Path)
     seen("v.pin({grid: v.stage.current.grid, i: 3})")
     seen.wait()
     text = seen.page.inner_text(".jatlas")
-    assert "Find a class" in text and "Unnamed cell" in text and "Evidence" not in text
+    assert "Find a class" in text and "No clear name" in text and "Evidence" not in text
 
 
 def test_the_minimap_shows_what_is_in_view(seen: Seen) -> None:
@@ -539,7 +539,7 @@ def test_names_do_not_overlap_and_increase_with_the_zoom(open_: Open, tmp_path: 
           const px = camera.scale / grid.size;
           const chosen = labels.choose(grid, px);
           return [...grid.cell.keys()].filter((i) => !chosen || chosen.has(i)).map((i) => {
-            const name = labels.sprite(grid.first(i), chosen ? Infinity : px - 10);
+            const name = labels.sprite(v.model.cellName(grid, i), chosen ? Infinity : px - 10);
             const [column, row] = [grid.column(i), grid.row(i)];
             const [x, y] = camera.toScreen((column + .5) / grid.size, (row + 1) / grid.size);
             return [x - name.width / 2, y - 19, x + name.width / 2, y - 1];
@@ -551,6 +551,73 @@ def test_names_do_not_overlap_and_increase_with_the_zoom(open_: Open, tmp_path: 
                 assert not (a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]), zoom
     assert counts == sorted(counts) and counts[0] > 5
     assert counts[-1] == seen("v.stage.current.grid.cell.length")
+
+
+NAMED = {"name": "mammal", "shown": 9, "images": 12, "held_out": 0.75, "held_out_images": 6}
+UNCLEAR = {"name": None, "shown": 0, "images": 4, "held_out": None, "held_out_images": 2}
+
+
+def _claims(info: dict[str, Any]) -> None:
+    """Name every cell but the third, by images and by evidence, and two regions on two levels."""
+    entry = info["maps"][0]
+    for grid in entry["grids"]:
+        for i, cell in enumerate(grid["cells"]):
+            cell["name"] = UNCLEAR if i == 2 else NAMED
+            cell["evidence_name"] = NAMED | {"name": HOSTILE[0]} if i < 2 else UNCLEAR
+    side = {"parent": -1, "typical": [0.3, 0.3]}
+    entry["regions"] = [
+        NAMED | side | {"name": "animals", "level": 0, "center": [0.3, 0.5]},
+        NAMED | side | {"name": HOSTILE[1], "level": 0, "center": [0.7, 0.5]},
+        *(
+            NAMED | side | {"name": f"kind {i}", "level": 1, "center": [0.2 + 0.12 * i, 0.3]}
+            for i in range(6)
+        ),
+    ]
+    entry["cover"] = [[[0, 1], [0, 1]], [[2, 3], [4, 5]]]
+
+
+def test_names_say_how_far_they_hold(open_: Open, tmp_path: Path) -> None:
+    path = viewer_atlas.make(tmp_path / "atlas", sizes=(8,), layers=1)
+    viewer_atlas.edit(path, _claims)
+    export_folder(path)
+    seen = open_((path / "index.html").as_uri())
+    card, panel = (seen.page.locator(x) for x in (".j-card", ".j-details"))
+    for i, expected in ((0, "mammal\n9 of 12 images · holds for 75 %"), (2, "No clear name")):
+        row, column = seen(f"[v.stage.current.grid.row({i}), v.stage.current.grid.column({i})]")
+        seen.page.mouse.move(*seen.cell(8, row, column))
+        card.wait_for(state="visible")
+        assert expected in re.sub("\n+", "\n", card.inner_text())
+        # Its classes are only shown where its samples agree.
+        assert card.locator(".j-bars").count() == (i == 0)
+        seen(f"v.pin({{grid: v.stage.current.grid, i: {i}}})")
+        text = re.sub("\n+", "\n", panel.inner_text())
+        assert expected in text
+        agree = "Most samples agree on <img" if i == 0 else "Its samples do not agree"
+        assert agree in text
+        seen("v.pin(null)")
+    assert seen("v.cell({map: 0, grid: v.stage.current.grid, i: 0}).name") == "mammal"
+    assert seen("document.title") != "pwned"
+
+
+def test_regions_are_named_from_afar_and_cells_up_close(open_: Open, tmp_path: Path) -> None:
+    path = viewer_atlas.make(tmp_path / "atlas", sizes=(40,), layers=1)
+    viewer_atlas.edit(path, _claims)
+    export_folder(path)
+    seen = open_((path / "index.html").as_uri())
+    levels = {}
+    for zoom in (0.4, 0.8, 4, 12):
+        seen(f"v.camera.set(.5, .5, {zoom})")
+        seen.wait()
+        script = "v.stage.labels.regions(0, v.camera.scale).map((region) => region.level)"
+        levels[zoom] = (set(seen(script)), seen("v.stage.stats.labels"))
+    assert levels[0.4][0] == {0} and levels[0.4][1] and levels[0.8][0] == {1}
+    assert levels[12][1] > 0
+    shown = seen("v.camera.scale / v.stage.current.grid.size")
+    assert shown > 60  # px: cells are named, and no region is
+    seen("v.set({labels: false})")
+    seen.wait()
+    assert seen("v.stage.stats.labels") == 0
+    assert seen("document.title") != "pwned"
 
 
 def _many_names(info: dict[str, Any]) -> None:
@@ -882,7 +949,7 @@ def test_the_widget_reads_from_the_kernel_and_reports_the_pinned_cell(
     selection = page.evaluate("traits.selection")
     assert (selection["layer"], set(selection)) == (
         "mixed4c",
-        {"map", "layer", "grid", "row", "col", "count", "labels"},
+        {"map", "layer", "grid", "row", "col", "count", "name", "labels"},
     )
     shown.selection = selection
     assert page.evaluate("location.hash") == ""

@@ -86,7 +86,7 @@ def test_names_are_placed_block_by_block_in_any_order() -> None:
     body = """
         const shape = {size: data.size, px: [8], tile: 8};
         const grid = new Grid(0, "m0-g60", shape, data.columns);
-        const make = () => new Names("", grid, data.px, (id) => 60 + 4 * id);
+        const make = () => new Names("", grid, data.px, (i) => grid.first(i), (id) => 60 + 4 * id);
         const list = (names, cells) => cells.filter((i) => names.has(i));
         const cells = [...grid.cell.keys()];
         const orders = [cells, [...cells].reverse(), [...cells].sort((a, b) => a % 97 - b % 97)];

@@ -24,6 +24,8 @@ from jatlas.explain._metrics import agreement as agreement
 from jatlas.explain._metrics import predictions as predictions
 from jatlas.explain._metrics import purity as purity
 from jatlas.explain._metrics import recognized as recognized
+from jatlas.explain._name_accuracy import NameAccuracy as NameAccuracy
+from jatlas.explain._name_accuracy import name_accuracy as name_accuracy
 from jatlas.explain._names import NameConfig as NameConfig
 from jatlas.explain._names import name_cells as name_cells
 from jatlas.explain._patch_candidates import PatchCandidates as PatchCandidates

@@ -27,7 +27,7 @@ export function describe(app, grid, i) {
 /** The name of a cell and how well it holds; [] where there are no names. */
 export function named(app, grid, i) {
   const name = app.model.cellName(grid, i);
-  if (name === undefined && !grid.names) return [];
+  if (name === undefined && !grid.names && !app.model.hasClasses) return [];
   const claim = grid.claim(i);
   const title = h("h2", { class: "j-cell-title", "data-unclear": String(name === undefined) },
     name === undefined ? "No clear name" : text(shortName(name, 60), { title: name.slice(0, 300) }));
