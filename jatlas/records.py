@@ -92,6 +92,54 @@ class Icons:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Trust:
+    """How far each cell of a grid can be trusted: (m,) float32 in [0, 1], larger is better.
+
+    A measure is None if it was not measured, and NaN in cells where it cannot be.
+
+    Attributes:
+      on_target: cosine of the icon with its direction.
+      faithful: whether earlier layers treat the icon as they treat the cell's real places.
+      natural: whether the layer sees in real images what it sees in the icon.
+      stable: whether an icon with another key excites the layer in the same way.
+      pure: how much of the spread of the cell's samples its mean explains.
+      distinct: how many of the samples nearest to the cell's mean are its own.
+      placed: how many neighbours on the map are neighbours in another layout too.
+      kept: how many true neighbours are neighbours on the map.
+      settings: how they were measured.
+    """
+
+    on_target: HostArray | None = None
+    faithful: HostArray | None = None
+    natural: HostArray | None = None
+    stable: HostArray | None = None
+    pure: HostArray | None = None
+    distinct: HostArray | None = None
+    placed: HostArray | None = None
+    kept: HostArray | None = None
+    settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)
+
+    @property
+    def measures(self) -> dict[str, HostArray]:
+        """What was measured, by the name of the field."""
+        found = {name: getattr(self, name) for name in MEASURES}
+        return {name: values for name, values in found.items() if values is not None}
+
+    def without_icons(self) -> Trust | None:
+        """Return what holds for other icons of the same cells too; None if nothing does."""
+        blank = dataclasses.replace(self, **dict.fromkeys(OF_ICONS))
+        return blank if blank.measures else None
+
+
+MEASURES = tuple(x.name for x in dataclasses.fields(Trust) if x.name != "settings")
+"""The measures of `Trust`, in order."""
+
+OF_ICONS = ("on_target", "faithful", "natural", "stable")
+"""The measures of `Trust` that are of icons; the others are of samples."""
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Grid:
     """One grid of cells over a map.
 
@@ -107,6 +155,7 @@ class Grid:
       crops: (m, k, px, px, 3) uint8 of the receptive fields of those samples; None if the images
         could not be read again.
       settings: how the icons were made, where it differs from the map's settings.
+      trust: how far each of the m cells can be trusted; None if it was not measured.
     """
 
     size: int = dataclasses.field(metadata=_STATIC)
@@ -118,6 +167,7 @@ class Grid:
     exemplars: HostArray | None = None
     crops: HostArray | None = None
     settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)
+    trust: Trust | None = None
 
 
 @jax.tree_util.register_dataclass

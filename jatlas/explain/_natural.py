@@ -36,7 +36,7 @@ def natural(
         `neighbors_of_other_images`.
 
     Returns:
-      (m,) float32.
+      (m,) float32; NaN if all samples are of one image, and so at no finite distance.
 
     Raises:
       ValueError: if shapes do not belong together.
@@ -69,6 +69,7 @@ def natural(
         nearest, scale = np.where(better, distance, nearest), np.where(better, near[rows], scale)
     inside = nearest <= scale  # also where both are 0
     share = np.where(inside, 1, scale / np.where(inside, 1, nearest))
+    share = np.where(np.isfinite(scale), share, np.nan)
     return share.reshape(seen.shape[:2]).mean(axis=1).astype(np.float32)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from jatlas.records import Atlas, Grid, Map
 from jatlas.storage._describe import map_folder
+from jatlas.storage._trust import check_measure, trust_file
 from jatlas.types import HostArray
 
 _KINDS = {"f": "floats", "iu": "integers", "u": "bytes"}
@@ -62,6 +63,8 @@ def check_map(each: Map, atlas: Atlas) -> None:
         raise ValueError(f"{place}: expected at least one grid")
     for grid in each.grids:
         _check_grid(f"{place}/cells-{grid.size}.npz", grid, count, channels, classes)
+        for name, values in ({} if grid.trust is None else grid.trust.measures).items():
+            check_measure(f"{place}/{trust_file(grid.size)}: {name}", values, cells=len(grid.cells))
 
 
 def _last_row(layer: str, atlas: Atlas) -> int | None:

@@ -47,6 +47,7 @@ class GridEntry:
       images: indices of the images of each cell's exemplars; None if no cell has any.
       crops: the pictures of the exemplars, if there are any.
       settings: how the icons were made, where it differs from the map's settings.
+      trust: how it was measured how far cells can be trusted; None if it was not.
     """
 
     size: int
@@ -58,6 +59,7 @@ class GridEntry:
     images: list[list[int]] | None
     crops: CropsEntry | None
     settings: dict[str, Any] | None
+    trust: dict[str, Any] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -219,6 +221,7 @@ def _grid(entry: Any, where: str, bound: int) -> GridEntry:
         images=images,
         crops=crops,
         settings=_object(entry, "settings", where, default=None),
+        trust=_object(entry, "trust", where, default=None),
     )
 
 

@@ -10,6 +10,7 @@ from jatlas.records import Grid, Icons, Info, Kind, Map, Samples
 from jatlas.storage import files
 from jatlas.storage._checks import check_cells
 from jatlas.storage._entries import GridEntry, MapEntry
+from jatlas.storage._trust import read_trust, write_trust
 from jatlas.types import HostArray
 
 _OVERVIEW_PX = 2400
@@ -44,6 +45,8 @@ def _write_grid(folder: Path, grid: Grid) -> None:
     files.write_image(folder / f"overview-{grid.size}.png", overview)
     if grid.crops is not None:
         files.write_array(folder / f"exemplars-{grid.size}.npy", np.asarray(grid.crops))
+    if grid.trust is not None:
+        write_trust(folder, grid.trust, size=grid.size)
 
 
 def map_place(folder: Path, entry: MapEntry) -> Path:
@@ -118,6 +121,7 @@ def _read_grid(folder: Path, entry: GridEntry) -> Grid:
         exemplars=arrays.get("exemplars"),
         crops=None if entry.crops is None else map_crops(folder, entry),
         settings=_info(entry.settings),
+        trust=None if entry.trust is None else read_trust(folder, entry),
     )
 
 
