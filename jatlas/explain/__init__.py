@@ -66,3 +66,5 @@ from jatlas.explain._selection_config import ComparisonSelection as ComparisonSe
 from jatlas.explain._selection_config import Rule as Rule
 from jatlas.explain._selection_config import SelectionConfig as SelectionConfig
 from jatlas.explain._stable import stable as stable
+from jatlas.explain._standing import rank_correlations as rank_correlations
+from jatlas.explain._standing import standing as standing
