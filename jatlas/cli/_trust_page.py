@@ -33,8 +33,9 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 figure { margin: 0; width: 230px; } figcaption { font-size: 13px; color: #555; }
 figcaption b { color: #222; } svg { display: block; }
 table { border-collapse: collapse; font-size: 14px; margin: 0.5rem 0 1rem; }
-th, td { padding: 0.25rem 0.7rem; text-align: right; } th { font-weight: 600; }
-th:first-child, td.why { text-align: left; } tr + tr { border-top: 1px solid #ddd; }
+th, td { padding: 0.25rem 0.7rem; text-align: right; font-variant-numeric: tabular-nums; }
+th { font-weight: 600; }
+th:first-child, th.left, td.why { text-align: left; } tr + tr { border-top: 1px solid #ddd; }
 td img { height: 80px; width: 80px; vertical-align: middle; margin-right: 2px; }
 td.pictures { text-align: left; white-space: nowrap; }
 """
@@ -64,7 +65,8 @@ def _section(report: Report, grid: Grid) -> str:
         return f"<h2>{html.escape(heading)}</h2><p>Nothing was measured.</p>"
     figures = "".join(_figure(each, report.threshold) for each in report.summaries)
     rows = "".join(_worst_row(each, grid) for each in report.worst)
-    head = "<th>row</th><th>column</th><th>trust</th><th>icon</th><th>real places</th><th>why</th>"
+    head = "".join(f"<th>{name}</th>" for name in ("row", "column", "trust"))
+    head += "".join(f"<th class='left'>{name}</th>" for name in ("icon", "real places", "why"))
     return (
         f"<h2>{html.escape(heading)}</h2><div class='measures'>{figures}</div>"
         f"<h3>Correlation of ranks</h3>{_correlations(report)}"
@@ -111,7 +113,7 @@ def _correlations(report: Report) -> str:
 
 
 def _shown(value: float) -> str:
-    return f"{value:.2f}".replace("-", "\u2212") if np.isfinite(value) else ""
+    return f"{value + 0.0:.2f}".replace("-0.00", "0.00") if np.isfinite(value) else ""
 
 
 def _worst_row(cell: WorstCell, grid: Grid) -> str:

@@ -5,6 +5,9 @@ import jax.numpy as jnp
 
 from jatlas.types import Array
 
+_ROUNDING = 1e-4
+"""A difference of correlations that is smaller may be one of float32 alone."""
+
 
 @jax.jit
 def faithful(icons: Array, places: Array, present: Array) -> Array:
@@ -49,7 +52,7 @@ def faithful(icons: Array, places: Array, present: Array) -> Array:
     same = (squared - (real**2).sum(axis=(1, 2))) / (count * (count - 1))
     others = count * (count.sum() - count)
     different = (own @ own.sum(axis=0) - squared) / others
-    known = (count > 1) & (others > 0) & (same > different)
+    known = (count > 1) & (others > 0) & (same - different > _ROUNDING)
     range_ = jnp.where(known, same - different, 1.0)
     return jnp.where(known, jnp.clip((alike - different) / range_, 0, 1), jnp.nan)
 
