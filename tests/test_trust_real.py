@@ -133,15 +133,29 @@ def means(found: Sanity, measure: str) -> list[float]:
     return [float(np.nanmean(shown[measure])) for shown in found]
 
 
+def share(better: HostArray, worse: HostArray) -> float:
+    """Return how many of the cells keep an order, of those in which both are known."""
+    known = np.isfinite(better) & np.isfinite(worse)
+    return float((better > worse)[known].mean())
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("measure", ["on target", "faithful"])
-def test_noise_is_worse_than_an_icon_of_another_cell_and_that_than_its_own(
-    found: Sanity, measure: str
+def test_faithful_puts_noise_before_other_cells_before_the_own_before_a_photograph(
+    found: Sanity,
 ) -> None:
-    noise, another, own, _ = means(found, measure)
-    assert noise < another < own
-    kept = found.own[measure] > found.another[measure]
-    assert kept[np.isfinite(found.own[measure])].mean() > 0.6
+    noise, another, own, photograph = means(found, "faithful")
+    assert noise < another < own < photograph
+    assert share(found.own["faithful"], found.another["faithful"]) > 0.6
+
+
+@pytest.mark.slow
+def test_an_icon_is_more_on_target_than_noise_and_than_that_of_another_cell(
+    found: Sanity,
+) -> None:
+    # Which of these two is worse is not said: what another icon excites may be the opposite.
+    noise, another, own, _ = means(found, "on target")
+    assert 5 * max(noise, another) < own
+    assert share(found.own["on target"], found.another["on target"]) > 0.95
 
 
 @pytest.mark.slow
@@ -149,10 +163,4 @@ def test_natural_knows_no_cell_but_noise(found: Sanity) -> None:
     noise, another, own, photograph = means(found, "natural")
     assert another == pytest.approx(own, rel=1e-5)
     assert noise < own < photograph
-    assert (found.own["natural"] > noise).mean() > 0.8
-
-
-@pytest.mark.slow
-def test_a_photograph_is_the_most_faithful(found: Sanity) -> None:
-    *others, photograph = means(found, "faithful")
-    assert photograph > max(others)
+    assert (found.own["natural"] > noise).mean() > 0.5
