@@ -131,6 +131,29 @@ def test_without_a_network_only_samples_are_measured(whole: Path) -> None:
     assert trust is not None and set(trust.measures) == {"pure", "distinct", "kept"}
 
 
+@pytest.mark.slow
+def test_maps_of_classes_are_checked_too(whole: Path) -> None:
+    network, params, atlas = tiny_network(), tiny_params(), load(whole)
+    chosen: dict[str, Any] = {"size": 2, "rule": "magnitude", "max_samples": 40, "min_count": 1}
+    cells = jatlas.CellConfig(icons=CONFIG.icons)
+    shared: dict[str, Any] = {"key": KEY, "layer": "conv2", "cells": cells, "run": RUN}
+    atlas = jatlas.class_map(
+        network, params, atlas, 1,
+        selection=jatlas.ClassSelection(layout=CONFIG.layout, **chosen), **shared,
+    )  # fmt: skip
+    atlas = jatlas.comparison_map(
+        network, params, atlas, 1, 2,
+        selection=jatlas.ComparisonSelection(layout=CONFIG.layout, **chosen), **shared,
+    )  # fmt: skip
+    config = TrustConfig(neighbors=5)
+    found = measured(atlas, path="conv2-class-1", size=None, config=config)
+    trust = found.find("conv2-class-1").grids[0].trust
+    assert trust is not None and set(trust.measures) == set(MEASURES)
+    found = measured(atlas, path="conv2-compare-1-2", size=None, config=config)
+    trust = found.find("conv2-compare-1-2").grids[0].trust
+    assert trust is not None and set(trust.measures) == set(MEASURES) - {"placed"}
+
+
 def test_wrong_arguments_are_refused(whole: Path) -> None:
     atlas = load(whole)
     for changes, message in (
@@ -252,6 +275,19 @@ def test_the_page_gets_a_column_for_each_measure(whole: Path, tmp_path: Path) ->
     assert list(columns) == ["on target", "pure", "kept"]
     assert {each["type"] for each in columns.values()} == {"f4"}
     assert "trust" not in json.loads(parts[f"m{number}-g3"])
+
+
+@pytest.mark.slow
+def test_the_command_on_an_atlas_without_a_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vectors = np.random.default_rng(0).random((80, 6)).astype(np.float32)
+    jatlas.build_from(vectors, grids=(3,), key=KEY, config=CONFIG, run=RUN, out=tmp_path / "atlas")
+    out = str(tmp_path / "a.html")
+    assert cli.main(["check", str(tmp_path / "atlas"), "--neighbors", "5", "--html", out]) == 0
+    assert "placed" in capsys.readouterr().out
+    trust = load(tmp_path / "atlas").layer().grid(3).trust
+    assert trust is not None and set(trust.measures) == set(MEASURES) - set(OF_ICONS)
 
 
 # Reports.
