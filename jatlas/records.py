@@ -132,10 +132,8 @@ class Trust:
 
 
 MEASURES = tuple(x.name for x in dataclasses.fields(Trust) if x.name != "settings")
-"""The measures of `Trust`, in order."""
-
-OF_ICONS = ("on_target", "faithful", "natural", "stable")
-"""The measures of `Trust` that are of icons; the others are of samples."""
+OF_ICONS = MEASURES[:4]
+"""The measures of `Trust`, in order, and those that are of icons; the others are of samples."""
 
 
 @jax.tree_util.register_dataclass

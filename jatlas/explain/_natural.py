@@ -23,7 +23,7 @@ def natural(
     all samples, noise would be as natural as a photograph. What a layer makes of noise lies near
     its mean, to which many samples are near, but these are much nearer to each other.
 
-    The measure knows no cell: an icon of another cell is as natural.
+    It knows no cell: an icon of another cell is as natural.
 
     A host function: it runs outside `jit`.
 
@@ -69,7 +69,7 @@ def natural(
         nearest, scale = np.where(better, distance, nearest), np.where(better, near[rows], scale)
     inside = nearest <= scale  # also where both are 0
     share = np.where(inside, 1, scale / np.where(inside, 1, nearest))
-    share = np.where(np.isfinite(scale), share, np.nan)
+    share[np.isinf(scale)] = np.nan
     return share.reshape(seen.shape[:2]).mean(axis=1).astype(np.float32)
 
 
