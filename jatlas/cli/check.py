@@ -78,18 +78,19 @@ class Check:
             )  # fmt: skip
             _store(self.atlas, result, stored)
         found = _reports(result, self.map, self.size, threshold)
+        self._write(found)  # before anything is printed: to `head`, say
         for report, _ in found:
             print(text(report))
-        self._write(found)
+        for file in (self.json, self.html):
+            if file is not None:
+                print(file)
 
     def _write(self, found: list[tuple[Report, Grid]]) -> None:
         if self.json is not None:
             files.write_json(self.json, [as_json(report) for report, _ in found])
-            print(self.json)
         if self.html is not None:
             title = f"How far the cells of {self.atlas.resolve().name} can be trusted"
             files.write_text(self.html, page(title, found))
-            print(self.html)
 
 
 def _network_of(atlas: Atlas) -> tuple[Network | None, Params]:
