@@ -60,6 +60,12 @@ def path_through_map(start: jax.Array) -> explain.MapPath:
     return explain.path_through_map(POINTS, VECTORS, start=start, end=end, count=3, samples=4)
 
 
+def faithful(icons: jax.Array) -> jax.Array:
+    # In the order of the places, so that no number is missing.
+    places = jnp.stack([VECTORS[:4], VECTORS[:4] ** 3 + 0.01 * VECTORS[4:8]], axis=1)
+    return explain.faithful(icons, places, jnp.ones((4, 2), bool))
+
+
 class Case(NamedTuple):
     """A pure function and what it is called with; its first argument is batched."""
 
@@ -80,11 +86,13 @@ CASES = {
     "class_heat": Case(class_heat, (EVIDENCE,)),
     "composite": Case(composite, (IMAGE,)),
     "evidence": Case(evidence, (IMAGE,)),
+    "faithful": Case(faithful, (VECTORS[:4] + 0.1,), has_gradient=False),
     "find_on_map": Case(find_on_map, (POINTS,)),
     "nearest_by_cosine": Case(
         explain.nearest_by_cosine, (VECTORS[:4], VECTORS), has_gradient=False
     ),
     "noise_patch": Case(noise_patch, (jax.random.key(0),), has_gradient=False),
+    "stable": Case(explain.stable, (VECTORS[:4], VECTORS[:4] + 0.1 * VECTORS[4:8])),
     "path_through_map": Case(path_through_map, (POINTS[0] + 0.01,)),
 }
 

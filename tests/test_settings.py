@@ -184,7 +184,7 @@ def test_values_of_other_libraries_are_those_of_python() -> None:
             same: list[Any] = []
             if type(value) in (bool, int, float):
                 same = [np.asarray(value)[()], np.asarray(value)]
-            if type(value) is tuple and not isinstance(value[0], Objective):
+            if type(value) is tuple and value and not isinstance(value[0], Objective):
                 same = [list(value), np.asarray(value)]
             if type(value) in (bool, int):  # JAX rounds the others to float32
                 same.append(jnp.asarray(value))

@@ -3,6 +3,7 @@
 from jatlas.build._build import build as build
 from jatlas.build._build_from import build_from as build_from
 from jatlas.build._cells import directions as directions
+from jatlas.build._check import check as check
 from jatlas.build._class_maps import class_map as class_map
 from jatlas.build._class_maps import comparison_map as comparison_map
 from jatlas.build._config import BuildConfig as BuildConfig
@@ -20,3 +21,4 @@ from jatlas.build._recommended import recommended as recommended
 from jatlas.build._recommended import recommended_layer as recommended_layer
 from jatlas.build._rerender import render_cell as render_cell
 from jatlas.build._rerender import rerender as rerender
+from jatlas.build._trust_config import TrustConfig as TrustConfig

@@ -245,7 +245,23 @@ def _unless_equal(new: Map, stored: Atlas, digests: dict[str, str]) -> Map:
             names.append(identity.LABELS)
             if all(before.get(name) == digests[name] for name in names):
                 return other
+        if other.path == new.path:
+            return _with_trust(new, other, before, digests)
     return new
+
+
+def _with_trust(new: Map, other: Map, before: dict[str, str], digests: dict[str, str]) -> Map:
+    """Return a map with what was measured of those of its grids whose icons are as they were."""
+    known = {grid.size: grid.trust for grid in other.grids}
+    same = [
+        before.get(name) == digests[name]
+        for name in (identity.icons_name(new.path, grid.size) for grid in new.grids)
+    ]
+    grids = tuple(
+        dataclasses.replace(grid, trust=known.get(grid.size)) if equal else grid
+        for grid, equal in zip(new.grids, same, strict=True)
+    )
+    return dataclasses.replace(new, grids=grids)
 
 
 def _samples(

@@ -164,7 +164,8 @@ def crops(
     source: HostArray,
     *,
     layer: str,
-    share: float,
+    share: float = 1.0,
+    px: int | None = None,
 ) -> Generator[tuple[int, HostArray], None, None]:
     """Cut the receptive fields of samples out of their images, one image in memory at a time.
 
@@ -175,6 +176,8 @@ def crops(
       source: (n, 3) image index, row and column of samples.
       layer: name of the layer.
       share: side of the receptive field as a share of the image's side.
+      px: side of the crops in pixels of the image, in place of the receptive field's; at most the
+        image's.
 
     Yields:
       (number of the sample, (h, w, 3) uint8), in the order of the images. A sample whose image
@@ -194,8 +197,9 @@ def crops(
                 yield from ((int(number), pixels) for number in numbers)
                 continue
             grid = network.activation_shape(params, item.image.shape[:2], layer=layer)[:2]
+            part = share if px is None else min(px / min(pixels.shape[:2]), 1.0)
             for number in numbers:
-                box = receptive_box(source[number, 1:], grid=grid, share=share)
+                box = receptive_box(source[number, 1:], grid=grid, share=part)
                 yield int(number), crop(pixels, box)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange import UMAP, cell_index, layout, to_unit_square, umap_neighbors
+from jatlas.arrange import TSNE, UMAP, cell_index, layout, to_unit_square, umap_neighbors
 from jatlas.build._cells import draw_grid
 from jatlas.build._config import BuildConfig
 from jatlas.build._output import timed
@@ -59,7 +59,9 @@ def draw_map(
     def lay_out() -> Arrays:
         if known is not None:
             return {"points": known}
-        return _lay_out(samples.vectors, key=for_layout, config=config, progress=run.progress)
+        return lay_out_vectors(
+            samples.vectors, key=for_layout, config=config.layout, progress=run.progress
+        )
 
     with timed(f"{layer} layout"):
         placed = points.once(lay_out)
@@ -78,11 +80,12 @@ def draw_map(
     return dataclasses.replace(laid_out, grids=drawn), recall
 
 
-def _lay_out(vectors: HostArray, *, key: Key, config: BuildConfig, progress: bool) -> Arrays:
+def lay_out_vectors(vectors: HostArray, *, key: Key, config: UMAP | TSNE, progress: bool) -> Arrays:
+    """Lay vectors out: "points", (n, 2) in the unit square, and "recall" if it is known."""
     near = None
-    if isinstance(config.layout, UMAP):
-        near = umap_neighbors(vectors, config=config.layout, progress=progress)
-    points = layout(vectors, key=key, config=config.layout, neighbors=near, progress=progress)
+    if isinstance(config, UMAP):
+        near = umap_neighbors(vectors, config=config, progress=progress)
+    points = layout(vectors, key=key, config=config, neighbors=near, progress=progress)
     known = {} if near is None else {"recall": np.array(near.recall)}
     return {"points": np.asarray(to_unit_square(points))} | known
 

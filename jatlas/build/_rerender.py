@@ -30,7 +30,8 @@ def rerender(
 ) -> Atlas:
     """Render the icons of a grid again, with other settings say. A host function.
 
-    Cells, averages and exemplars stay.
+    Cells, averages and exemplars stay, and what was measured of the cells' samples; what was
+    measured of the icons, see `Trust`, is dropped.
 
     Args:
       network: the network that the atlas is of.
@@ -76,7 +77,8 @@ def rerender(
         network, params, targets, grid.cells,
         layer=owner.layer, config=cells.icons, key=for_icons, stage=stage, run=run,
     )  # fmt: skip
-    new = dataclasses.replace(grid, icons=icons, settings=Info(chosen))
+    trust = None if grid.trust is None else grid.trust.without_icons()
+    new = dataclasses.replace(grid, icons=icons, settings=Info(chosen), trust=trust)
     grids = tuple(new if each is grid else each for each in owner.grids)
     return with_map(atlas, dataclasses.replace(owner, grids=grids), stages=(stage,))
 

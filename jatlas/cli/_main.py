@@ -64,6 +64,11 @@ COMMANDS = {
         "Render",
         "Render the icons of an atlas again, with other settings, or one cell larger.",
     ),
+    "check": _Command(
+        "check",
+        "Check",
+        "Measure how far each cell of an atlas can be trusted, and name those that mislead most.",
+    ),
     "view": _Command(
         "view", "View", "Show an atlas in the browser, until Ctrl-C. Nothing leaves this machine."
     ),

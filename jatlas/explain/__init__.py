@@ -18,6 +18,7 @@ from jatlas.explain._exemplars import NO_SAMPLE as NO_SAMPLE
 from jatlas.explain._exemplars import Exemplars as Exemplars
 from jatlas.explain._exemplars import exemplars as exemplars
 from jatlas.explain._exemplars import nearest_by_cosine as nearest_by_cosine
+from jatlas.explain._faithful import faithful as faithful
 from jatlas.explain._metrics import Agreement as Agreement
 from jatlas.explain._metrics import Purity as Purity
 from jatlas.explain._metrics import agreement as agreement
@@ -28,6 +29,9 @@ from jatlas.explain._name_accuracy import NameAccuracy as NameAccuracy
 from jatlas.explain._name_accuracy import name_accuracy as name_accuracy
 from jatlas.explain._names import NameConfig as NameConfig
 from jatlas.explain._names import name_cells as name_cells
+from jatlas.explain._natural import natural as natural
+from jatlas.explain._others import OtherNeighbors as OtherNeighbors
+from jatlas.explain._others import neighbors_of_other_images as neighbors_of_other_images
 from jatlas.explain._patch_candidates import PatchCandidates as PatchCandidates
 from jatlas.explain._patch_candidates import patch_candidates as patch_candidates
 from jatlas.explain._patch_candidates import shows_none_of as shows_none_of
@@ -44,6 +48,10 @@ from jatlas.explain._paths import MapPath as MapPath
 from jatlas.explain._paths import activation_grid as activation_grid
 from jatlas.explain._paths import find_on_map as find_on_map
 from jatlas.explain._paths import path_through_map as path_through_map
+from jatlas.explain._placed import kept as kept
+from jatlas.explain._placed import placed as placed
+from jatlas.explain._pure import distinct as distinct
+from jatlas.explain._pure import pure as pure
 from jatlas.explain._receptive import ReceptiveField as ReceptiveField
 from jatlas.explain._receptive import crop as crop
 from jatlas.explain._receptive import receptive_box as receptive_box
@@ -62,3 +70,6 @@ from jatlas.explain._selection_config import ClassSelection as ClassSelection
 from jatlas.explain._selection_config import ComparisonSelection as ComparisonSelection
 from jatlas.explain._selection_config import Rule as Rule
 from jatlas.explain._selection_config import SelectionConfig as SelectionConfig
+from jatlas.explain._stable import stable as stable
+from jatlas.explain._standing import rank_correlations as rank_correlations
+from jatlas.explain._standing import standing as standing

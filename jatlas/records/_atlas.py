@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
 
+from jatlas.records._info import Info
 from jatlas.records._labels import Labels
 from jatlas.records._names import Names, Regions
+from jatlas.records._trust import Trust
 from jatlas.types import HostArray
 
 Kind = Literal["layer", "class", "comparison"]
 """What the samples of a map have in common."""
 
 _STATIC = {"static": True}
-
-
-class Info(dict[str, Any]):
-    """JSON values by name; hashable, so that a record that holds them may pass through `jax.jit`.
-
-    Example:
-      >>> hash(Info(seed=[0, 1])) == hash(Info(seed=[0, 1]))
-      True
-    """
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(json.dumps(self, sort_keys=True))
 
 
 @jax.tree_util.register_dataclass
@@ -109,6 +98,7 @@ class Grid:
       evidence_names: the same of the classes that each sample of the cell has the most evidence
         for; None without evidence.
       settings: how the icons were made, where it differs from the map's settings.
+      trust: how far each of the m cells can be trusted; None if it was not measured.
     """
 
     size: int = dataclasses.field(metadata=_STATIC)
@@ -122,6 +112,7 @@ class Grid:
     names: Names | None = None
     evidence_names: Names | None = None
     settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)
+    trust: Trust | None = None
 
 
 @jax.tree_util.register_dataclass

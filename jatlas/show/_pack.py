@@ -32,6 +32,8 @@ from jatlas.storage import (
     read_maps,
     read_names,
     read_sums,
+    read_trust,
+    trust_file,
 )
 from jatlas.types import HostArray, blocks, checks
 
@@ -196,6 +198,7 @@ def _verify(place: Path, entry: MapEntry) -> None:
     for grid in entry.grids:
         used |= {f"cells-{grid.size}.npz", f"icons-{grid.size}.npy"}
         used |= set() if grid.crops is None else {f"exemplars-{grid.size}.npy"}
+        used |= set() if grid.trust is None else {trust_file(grid.size)}
     files.verify(place, {name: x for name, x in entry.sums.items() if name in used})
 
 
@@ -219,7 +222,8 @@ def _grid_parts(
     """Yield the parts of a grid; returns what the manifest says about it."""
     icons = map_icons(place, grid)
     evidence = _evidence(place, grid, classes)
-    yield _json(name, _columns(grid, evidence, paths=config.paths))
+    columns = _columns(grid, evidence, paths=config.paths)
+    yield _json(name, columns | _trust(place, grid))
     for tile in tiles.cut(icons, grid.cells, size=grid.size):
         yield Part(f"{name}-{tile.level}-{tile.column}-{tile.row}", "jpg", tile.data)
     if thumb:
@@ -327,6 +331,14 @@ def _regions(regions: Regions) -> list[dict[str, Any]]:
         }
         for i in range(len(regions))
     ]
+
+
+def _trust(place: Path, grid: GridEntry) -> dict[str, Any]:
+    """Return how far each cell can be trusted, a column for each measure, if it was measured."""
+    if grid.trust is None:
+        return {}
+    measures = read_trust(place, grid).measures
+    return {"trust": {name.replace("_", " "): packed(x) for name, x in measures.items()}}
 
 
 def _lowest(evidence: HostArray) -> HostArray:

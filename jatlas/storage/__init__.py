@@ -26,6 +26,8 @@ from jatlas.storage._maps import map_place as map_place
 from jatlas.storage._places import check_file as check_file
 from jatlas.storage._places import check_folder as check_folder
 from jatlas.storage._rows import Rows as Rows
+from jatlas.storage._trust import read_trust as read_trust
+from jatlas.storage._trust import trust_file as trust_file
 from jatlas.storage._user_cache import can_write as can_write
 from jatlas.storage._user_cache import user_cache as user_cache
 from jatlas.storage._working import FOLDER as FOLDER

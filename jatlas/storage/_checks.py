@@ -6,6 +6,7 @@ import numpy as np
 
 from jatlas.records import Atlas, Grid, Map, Names, Regions
 from jatlas.storage._describe import map_folder
+from jatlas.storage._trust import check_measure, trust_file
 from jatlas.types import HostArray
 
 _KINDS = {"f": "floats", "iu": "integers", "u": "bytes"}
@@ -77,6 +78,8 @@ def check_map(each: Map, atlas: Atlas) -> None:
             _check_names(
                 f"{place}: names of the {grid.size} x {grid.size} grid", names, len(grid.cells)
             )
+        for name, values in ({} if grid.trust is None else grid.trust.measures).items():
+            check_measure(f"{place}/{trust_file(grid.size)}: {name}", values, cells=len(grid.cells))
     _check_regions(f"{place}: regions", each.regions)
 
 

@@ -70,6 +70,8 @@ def _describe_grid(grid: Grid, atlas_map: Map, classes: tuple[str, ...]) -> dict
         entry["settings"] = grid.settings
     if grid.crops is not None:
         entry["exemplars"] = {"per_cell": grid.crops.shape[1], "px": grid.crops.shape[2]}
+    if grid.trust is not None:
+        entry["trust"] = grid.trust.settings or {}
     cells = [_describe_cell(i, grid, atlas_map, classes) for i in range(len(grid.cells))]
     return entry | {"cells": cells}
 

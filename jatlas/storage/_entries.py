@@ -52,6 +52,7 @@ class GridEntry:
       names: of the m cells, if they have any.
       evidence_names: those chosen by evidence, if they have any.
       settings: how the icons were made, where it differs from the map's settings.
+      trust: how it was measured how far cells can be trusted; None if it was not.
     """
 
     size: int
@@ -65,6 +66,7 @@ class GridEntry:
     names: Names | None
     evidence_names: Names | None
     settings: dict[str, Any] | None
+    trust: dict[str, Any] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -233,6 +235,7 @@ def _grid(entry: Any, where: str, bound: int) -> GridEntry:
         names=_names(cells, "name", where),
         evidence_names=_names(cells, "evidence_name", where),
         settings=values.mapping(entry, "settings", where, default=None),
+        trust=values.mapping(entry, "trust", where, default=None),
     )
 
 

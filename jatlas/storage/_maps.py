@@ -10,6 +10,7 @@ from jatlas.storage import files
 from jatlas.storage._checks import check_cells
 from jatlas.storage._entries import GridEntry, MapEntry
 from jatlas.storage._overview import overview
+from jatlas.storage._trust import read_trust, write_trust
 from jatlas.types import HostArray
 
 _SAMPLES = ("vectors", "source", "evidence", "moment")
@@ -42,6 +43,8 @@ def _write_grid(folder: Path, grid: Grid, regions: Regions | None) -> None:
     files.write_image(folder / f"overview-{grid.size}.png", picture)
     if grid.crops is not None:
         files.write_array(folder / f"exemplars-{grid.size}.npy", np.asarray(grid.crops))
+    if grid.trust is not None:
+        write_trust(folder, grid.trust, size=grid.size)
 
 
 def map_place(folder: Path, entry: MapEntry) -> Path:
@@ -119,6 +122,7 @@ def _read_grid(folder: Path, entry: GridEntry) -> Grid:
         names=entry.names,
         evidence_names=entry.evidence_names,
         settings=_info(entry.settings),
+        trust=None if entry.trust is None else read_trust(folder, entry),
     )
 
 
