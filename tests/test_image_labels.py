@@ -127,8 +127,9 @@ def test_names_by_evidence(images: Path) -> None:
     (grid,) = atlas.maps[0].grids
     other = build(images, None, layers=("conv2",), grids=(2,)).maps[0].grids[0]
     assert grid.names is not None and grid.evidence_names is None
-    assert other.evidence_names is not None
-    jax.tree.map(np.testing.assert_array_equal, grid.names, other.evidence_names)
+    assert other.evidence_names is not None  # fewer: where most samples agree
+    assert (grid.names.name >= 0).sum() >= (other.evidence_names.name >= 0).sum()
+    np.testing.assert_array_equal(grid.names.images, other.evidence_names.images)
 
 
 def test_class_maps_are_named_as_the_atlas_is(images: Path) -> None:

@@ -1,5 +1,6 @@
 """The viewer in a real browser: from a folder, from a server, in one file, and as a widget."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ import viewer_atlas
 from viewer_atlas import CLASSES, HOSTILE
 
 import jatlas
+from jatlas.records import Trust
 from jatlas.show import PackConfig, export_folder, export_html, serving, widget
 from jatlas.show._export import ASSETS
 
@@ -597,6 +599,43 @@ def test_names_say_how_far_they_hold(open_: Open, tmp_path: Path) -> None:
         seen("v.pin(null)")
     assert seen("v.cell({map: 0, grid: v.stage.current.grid, i: 0}).name") == "mammal"
     assert seen("document.title") != "pwned"
+
+
+CORNER = """(() => {
+  const [grid, {dpr}, context] = [v.stage.current.grid, v.stage, v.canvas.getContext("2d")];
+  const half = v.camera.scale / grid.size * grid.side(0, 1) / 2;
+  const [x, y] = v.camera.toScreen(...grid.centre(0));
+  return [...context.getImageData((x + half - 4) * dpr, (y - half + 3) * dpr, 1, 1).data];
+})()"""
+
+
+def test_doubtful_icons_are_marked(open_: Open, tmp_path: Path) -> None:
+    path = viewer_atlas.make(tmp_path / "atlas", sizes=(8,), layers=1)
+    atlas = jatlas.load(path)
+    (grid,) = atlas.maps[0].grids
+    cells = len(grid.cells)
+    low = (np.arange(cells) % 3 == 0).astype(np.float32)
+    faithful = np.where(np.arange(cells) == 1, np.nan, 1 - low).astype(np.float32)
+    trust = Trust(on_target=0 * low, faithful=faithful, natural=0.9 - 0.6 * low, pure=0 * low)
+    grids = (dataclasses.replace(grid, trust=trust),)
+    maps = (dataclasses.replace(atlas.maps[0], grids=grids),)
+    jatlas.save(dataclasses.replace(atlas, maps=maps), path, overwrite=True)
+    export_folder(path)
+    with serving(path) as url:  # on file:// pixels cannot be read
+        seen = open_(url)
+        marked = seen(f"[...Array({cells}).keys()].filter((i) => v.stage.current.grid.doubtful(i))")
+        assert marked == np.flatnonzero(low).tolist()
+        with_mark = seen(CORNER)
+        seen("v.set({doubts: false})")
+        seen.wait()
+        assert seen(CORNER) != with_mark
+        seen("v.pin({grid: v.stage.current.grid, i: 0})")
+        text = seen.page.locator(".j-details").inner_text()
+        assert "Doubtful icon" in text and "How far to trust it" in text
+        assert re.search(r"natural\s+0\.30", text)
+        seen("v.pin({grid: v.stage.current.grid, i: 1})")
+        text = seen.page.locator(".j-details").inner_text()
+        assert "Doubtful icon" not in text and "faithful" not in text  # it could not be measured
 
 
 def test_regions_are_named_from_afar_and_cells_up_close(open_: Open, tmp_path: Path) -> None:

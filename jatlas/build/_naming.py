@@ -8,11 +8,12 @@ import numpy as np
 
 from jatlas.build._config import NamesBy
 from jatlas.build._labels import network_classes
-from jatlas.explain import name_cells, name_regions
+from jatlas.explain import NameConfig, name_cells, name_regions
 from jatlas.records import Grid, Hierarchy, Labels, Map, Names
 from jatlas.types import HostArray, blocks
 
 _BLOCK = 16_384
+_DECISIVE = NameConfig(share=0.5)  # evidence that most samples of a cell agree on
 
 
 def with_names(
@@ -33,15 +34,22 @@ def with_names(
     images = None if labels is None else (np.asarray(labels.index)[source], labels.hierarchy)
     leading, other = (images, evidence) if by == "images" and images else (evidence, None)
 
-    def named(grid: Grid, shown: tuple[HostArray, Hierarchy] | None) -> Names | None:
+    def named(
+        grid: Grid, shown: tuple[HostArray, Hierarchy] | None, config: NameConfig
+    ) -> Names | None:
         if shown is None:
             return None
         return name_cells(
-            points, shown[0], source, shown[1], size=grid.size, cells=np.asarray(grid.cells)
-        )
+            points, shown[0], source, shown[1],
+            size=grid.size, cells=np.asarray(grid.cells), config=config,
+        )  # fmt: skip
 
     grids = tuple(
-        dataclasses.replace(grid, names=named(grid, leading), evidence_names=named(grid, other))
+        dataclasses.replace(
+            grid,
+            names=named(grid, leading, NameConfig()),
+            evidence_names=named(grid, other, _DECISIVE),
+        )
         for grid in atlas_map.grids
     )
     regions = None

@@ -95,8 +95,8 @@ class Grid:
         could not be read again.
       names: what the images of each cell have in common more than those of the whole map; None if
         it is not known what the images show.
-      evidence_names: the same of the classes that each sample of the cell has the most evidence
-        for; None without evidence.
+      evidence_names: the same of the classes that the samples of each cell have the most evidence
+        for, where most of them agree; None without evidence.
       settings: how the icons were made, where it differs from the map's settings.
       trust: how far each of the m cells can be trusted; None if it was not measured.
     """

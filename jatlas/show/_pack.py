@@ -241,6 +241,8 @@ def _grid_parts(
         manifest["evidence"] = {"classes": classes, "chunk": chunk}
         for first in range(0, classes, chunk):
             yield _json(f"{name}-e{first // chunk}", quantized(evidence[:, first : first + chunk]))
+    if grid.trust is not None:
+        manifest["trust"] = True
     if grid.crops is not None:
         manifest["exemplars"] = {
             "per_cell": grid.crops.per_cell,

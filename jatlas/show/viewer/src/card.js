@@ -1,6 +1,6 @@
 // The card beside the cell under the pointer.
 
-import { bars, bigIcon, counted, decisive, exemplars, named, reached } from "./cellview.js";
+import { bars, bigIcon, counted, decisive, doubt, exemplars, named, reached } from "./cellview.js";
 import { clamp, h, put } from "./dom.js";
 
 const [WIDTH, GAP] = [268, 14];
@@ -21,7 +21,7 @@ export class Card {
         h("div", { class: "j-card-icon" }, bigIcon(this.app, grid, i, WIDTH - 24)),
         exemplars(this.app, grid, i, 4),
         decisive(grid, i) !== undefined && bars(this.app, grid.labels(i).slice(0, 5)),
-        counted(grid, i), reached(grid, i));
+        doubt(grid, i), counted(grid, i), reached(grid, i));
     }
     this.element.hidden = false;
     this.place(grid, i);

@@ -53,6 +53,34 @@ export function agreed(grid, i) {
   return h("p", { class: "j-holds" }, words);
 }
 
+const MEASURES = {
+  "on target": "Cosine of the icon with the direction of the cell",
+  faithful: "Whether earlier layers treat the icon as they treat the cell's real places",
+  natural: "Whether the layer sees in real images what it sees in the icon",
+  stable: "Whether an icon from another start excites the layer in the same way",
+  pure: "How much of the spread of the cell's samples its mean explains",
+  distinct: "How many of the samples nearest to the cell's mean are its own",
+  placed: "How many neighbours on the map are neighbours in another layout too",
+  kept: "How many true neighbours are neighbours on the map",
+};
+
+/** How far a cell can be trusted: a bar for each measure; null if none was made. */
+export function trusted(grid, i) {
+  const measures = grid.measures(i);
+  if (!measures.length) return null;
+  return h("ol", { class: "j-bars" }, ...measures.map(([name, value]) => {
+    const bar = h("i", { "aria-hidden": "true" });
+    bar.style.width = `${Math.max(0, Math.min(1, value)) * 100}%`;
+    return h("li", { class: "j-bar", title: MEASURES[name] ?? "" },
+      text(name.slice(0, 48), { class: "j-bar-name" }), h("span", { class: "j-bar-value" }, value.toFixed(2)), bar);
+  }));
+}
+
+/** A warning if the icon is in doubt, else null. */
+export function doubt(grid, i) {
+  return grid.doubtful(i) ? h("p", { class: "j-doubt" }, "Doubtful icon: it is unlike what it stands for") : null;
+}
+
 /** How many activations a cell averages. */
 export function counted(grid, i) {
   const count = grid.count[i];

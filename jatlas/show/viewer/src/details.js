@@ -1,6 +1,6 @@
 // The panel of the pinned cell.
 
-import { agreed, bars, bigIcon, counted, exemplars, named, reached } from "./cellview.js";
+import { agreed, bars, bigIcon, counted, doubt, exemplars, named, reached, trusted } from "./cellview.js";
 import { ICONS, h, iconButton, put, text } from "./dom.js";
 import { drawThumb } from "./thumbs.js";
 
@@ -22,6 +22,7 @@ export class Details {
     const [top] = labels;
     const match = reached(grid, i); // null if the icon was not rendered: an image of a sample, or a colour
     const against = grid.against(i).filter(([, value]) => value < 0);
+    const trust = trusted(grid, i);
     const pick = (index) => app.light(index);
     const real = exemplars(app, grid, i, 20);
     put(this.body,
@@ -29,11 +30,12 @@ export class Details {
         ` · row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`),
       ...named(app, grid, i),
       h("div", { class: "j-card-icon" }, bigIcon(app, grid, i, 296)),
-      counted(grid, i), match,
+      doubt(grid, i), counted(grid, i), match,
       real && h("h3", {}, "Examples"), real,
       top && h("h3", {}, "Evidence for"), top && agreed(grid, i), top && bars(app, labels, pick),
       against.length > 0 && h("h3", {}, "Evidence against"),
       against.length > 0 && bars(app, against, pick),
+      trust && h("h3", {}, "How far to trust it"), trust,
       ...this.#elsewhere(pinned),
       (top || match) && h("p", { class: "j-note" },
         top && "Evidence is a first-order estimate of how much this average activation adds to the logit of a class. ",

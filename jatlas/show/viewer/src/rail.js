@@ -138,11 +138,15 @@ export class Rail {
       oninput: () => app.set({ density: density(this.density.value) }),
     });
     this.labels = h("input", { type: "checkbox", onchange: () => app.set({ labels: this.labels.checked }) });
+    this.doubts = h("input", { type: "checkbox", onchange: () => app.set({ doubts: this.doubts.checked }) });
     return h("div", { class: "j-drawing" },
       row("Detail", this.detail.element),
       row("Icons", h("span", { class: "j-slider" }, h("small", {}, "by count"), this.density, h("small", {}, "full"))),
       app.model.hasNames &&
-        h("label", { class: "j-row" }, h("span", {}, "Names"), h("span", { class: "j-switch" }, this.labels, h("i"))));
+        h("label", { class: "j-row" }, h("span", {}, "Names"), h("span", { class: "j-switch" }, this.labels, h("i"))),
+      app.model.hasTrust &&
+        h("label", { class: "j-row" }, h("span", { title: "A corner marks icons that are unlike what they stand for" }, "Doubtful icons"),
+          h("span", { class: "j-switch" }, this.doubts, h("i"))));
   }
 
   #footer() {
@@ -168,6 +172,7 @@ export class Rail {
     this.detail.show(state.grid, map.grids.map((grid) => grid.size));
     this.density.value = slider(state.density);
     this.labels.checked = state.labels;
+    this.doubts.checked = state.doubts;
     this.#updateLit();
     this.drawThumbs();
   }

@@ -5,6 +5,7 @@ import { Labels } from "./labels.js";
 
 const FINER = 34; // px: a finer grid is shown once its cells are this wide ...
 const COARSER = 27; // ... and left once they are narrower than this: the gap avoids flicker
+const DOUBTS_PX = 14; // px: cells below this are too small for a mark
 const FADE = 380; // ms
 const PATIENCE = 2500; // ms that the old grid stays while the new one loads
 
@@ -183,6 +184,7 @@ export class Stage {
     if (state.labels && !state.lit) {
       this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade);
     }
+    if (state.doubts && grid.trust.length) this.#doubts(context, grid, fade);
     if (state.trail?.points) this.#dots(context, state.trail.points);
     const frame = (owner, i, width, colour) => this.#frame(context, owner, i, width, colour);
     if (state.hover >= 0 && state.hoverGrid === grid) frame(grid, state.hover, 2.5, state.colours.ink);
@@ -191,6 +193,32 @@ export class Stage {
     if (state.cursor >= 0 && state.cursorGrid === grid) {
       frame(grid, state.cursor, 3, state.colours.ink);
     }
+  }
+
+  /** Mark the icons that are in doubt by a corner. */
+  #doubts(context, grid, alpha) {
+    const side = this.camera.scale / grid.size;
+    if (side < DOUBTS_PX) return;
+    const { left, top, right, bottom } = this.range(grid);
+    const style = this.state.styleOf(grid);
+    const corner = clamp(side * 0.26, 5, 22);
+    context.globalAlpha = alpha;
+    context.beginPath();
+    for (const i of grid.within(left, top, right + 1, bottom + 1)) {
+      if (!grid.doubtful(i)) continue;
+      const half = (side * grid.side(i, style.density)) / 2;
+      const [x, y] = this.camera.toScreen((grid.column(i) + 0.5) / grid.size, (grid.row(i) + 0.5) / grid.size);
+      context.moveTo(x + half - corner, y - half);
+      context.lineTo(x + half, y - half);
+      context.lineTo(x + half, y - half + corner);
+      context.closePath();
+    }
+    context.fillStyle = this.state.colours.against;
+    context.strokeStyle = this.state.colours.ground;
+    context.lineWidth = 1.5;
+    context.fill();
+    context.stroke();
+    context.globalAlpha = 1;
   }
 
   #frame(context, grid, i, width, colour) {

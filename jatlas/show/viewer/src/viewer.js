@@ -26,7 +26,7 @@ export class Viewer {
     Object.assign(this, { root, options, id: `jatlas${++instances}`, covered: { right: 0, bottom: 0 } });
     this.model = new Model(manifest, source);
     this.state = {
-      map: 0, grid: "auto", density: 1, labels: true, lit: null, pinned: null, trail: null,
+      map: 0, grid: "auto", density: 1, labels: true, doubts: true, lit: null, pinned: null, trail: null,
       hover: -1, hoverGrid: null, cursor: -1, cursorGrid: null, theme: null, colours: {},
       styleOf: (grid) => this.look.of(grid),
     };
