@@ -602,10 +602,12 @@ def test_names_say_how_far_they_hold(open_: Open, tmp_path: Path) -> None:
 
 
 CORNER = """(() => {
-  const [grid, {dpr}, context] = [v.stage.current.grid, v.stage, v.canvas.getContext("2d")];
+  const [grid, {dpr}] = [v.stage.current.grid, v.stage];
   const half = v.camera.scale / grid.size * grid.side(0, 1) / 2;
   const [x, y] = v.camera.toScreen(...grid.centre(0));
-  return [...context.getImageData((x + half - 4) * dpr, (y - half + 3) * dpr, 1, 1).data];
+  const context = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  context.drawImage(v.canvas, (x + half - 4) * dpr, (y - half + 3) * dpr, 1, 1, 0, 0, 1, 1);
+  return [...context.getImageData(0, 0, 1, 1).data];
 })()"""
 
 
