@@ -53,6 +53,32 @@ def test_build_writes_every_layer_and_grid(
     assert "skipped 05.png: " in said.err
 
 
+@pytest.mark.slow
+def test_labels_are_read_from_folders_and_tables(
+    images: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sorted_ = tmp_path / "sorted"
+    for number, file in enumerate(sorted(images.iterdir())):
+        (sorted_ / f"kind {number % 2}").mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, sorted_ / f"kind {number % 2}")
+    kinds = tmp_path / "kinds.csv"
+    kinds.write_text("name,parent\nkind 0,thing\nkind 1,thing\n")
+    arguments = ["build", sorted_, "--network", "tiny", "--out", out, *BUILD]
+    assert run(*arguments, "--labels", "folders", "--hierarchy", kinds) == 0
+    labels = load(out).labels
+    assert labels is not None and labels.hierarchy.names == ("kind 0", "kind 1", "thing")
+    assert np.bincount(labels.index).tolist() == [13, 13]
+    table = tmp_path / "labels.csv"
+    table.write_text("image,label\nkind 0/00.png,odd one\n")
+    assert run(*arguments, "--labels", table, "--overwrite") == 0
+    labels = load(out).labels
+    assert labels is not None and labels.hierarchy.names == ("odd one",)
+    assert (labels.index >= 0).sum() == 1
+    capsys.readouterr()
+    assert run(*arguments, "--labels", tmp_path / "none.csv") == 2
+    assert "none.csv" in capsys.readouterr().err
+
+
 def test_the_list_of_commands_is_right_and_takes_no_jax() -> None:
     for command in cli.COMMANDS.values():
         described = importlib.import_module(f"jatlas.cli.{command.module}")

@@ -71,7 +71,8 @@ def _section(report: Report, grid: Grid) -> str:
         f"<h2>{html.escape(heading)}</h2><div class='measures'>{figures}</div>"
         f"<h3>Correlation of ranks</h3>{_correlations(report)}"
         "<h3>Least trustworthy cells</h3>"
-        "<p>Trust is the mean, over the measures, of the share of the cells that are worse.</p>"
+        "<p>Trust is the mean, over the measures, of the share of the cells that are worse. "
+        "Rows and columns count from 0.</p>"
         f"<table><tr>{head}</tr>{rows}</table>"
     )
 

@@ -155,7 +155,7 @@ def text(report: Report) -> str:
         for x in report.summaries
     ]
     lines += ["  Spearman correlation", *_correlation_lines(report)]
-    lines.append("  least trustworthy: row, column, mean standing among the cells, why")
+    lines.append("  least trustworthy: row and column from 0, mean standing among the cells, why")
     lines += [
         f"  {x.row:4d} {x.column:4d} {x.trust:6.2f}  {', '.join(map(reason_text, x.reasons))}"
         for x in report.worst
