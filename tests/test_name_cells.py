@@ -85,7 +85,7 @@ def test_labels_of_samples_share_their_image(scattered: dict[str, Any]) -> None:
 def test_surroundings_hold_each_image_once_and_none_of_the_cell(scattered: dict[str, Any]) -> None:
     size = 5
     seen, _ = sightings(*scattered.values(), ANIMALS, size=size)
-    near = around(seen, size=size, reach=2)
+    near = around(seen, size=size, reach=2, cells=np.ones(size * size, bool))
     where: dict[tuple[int, int], float] = {}
     for cell in range(size * size):
         for other, image in zip(seen.cell.tolist(), seen.image.tolist(), strict=True):

@@ -82,16 +82,20 @@ def sightings(
     checks.whole("size", size, maximum=checks.MAX_SIDE)
     cell = np.asarray(cell_index(jnp.asarray(points), size=size))
     known = labels >= 0
-    every = np.stack([cell[known], image[known], labels[known]]).astype(np.int64)
-    (cell, image, labels), times = np.unique(every, axis=1, return_counts=True)
+    cell, image, labels = (x[known].astype(np.int64) for x in (cell, image, labels))
+    order = np.lexsort((labels, image, cell))
+    cell, image, labels = cell[order], image[order], labels[order]
+    first = np.flatnonzero(_starts(cell, image, labels))
+    times = np.diff(np.append(first, len(cell)))
+    cell, image, labels = cell[first], image[first], labels[first]
     weight = times / _group_sums(cell, image, times)
     found = Sightings(cell, image, labels, weight)
     checked = checked_on(image)
     return found.take(~checked), found.take(checked)
 
 
-def around(seen: Sightings, *, size: int, reach: int) -> Sightings:
-    """Return what the images around each cell show that are not in the cell itself.
+def around(seen: Sightings, *, size: int, reach: int, cells: HostArray) -> Sightings:
+    """Return what the images around some cells show that are not in the cell itself.
 
     An image has the weight exp(-d^2 / 2) of its nearest cell, d cells away.
 
@@ -99,6 +103,7 @@ def around(seen: Sightings, *, size: int, reach: int) -> Sightings:
       seen: of cells.
       size: cells along each side.
       reach: cells, how far the surroundings of a cell go.
+      cells: (size * size,) bool, whose surroundings are wanted.
     """
     row, column = np.divmod(seen.cell, size)
     parts = []
@@ -108,14 +113,14 @@ def around(seen: Sightings, *, size: int, reach: int) -> Sightings:
             r, c = row + down, column + right
             inside = np.flatnonzero((r >= 0) & (r < size) & (c >= 0) & (c < size))
             if distance <= reach**2:
+                inside = inside[cells[r[inside] * size + c[inside]]]
                 near = np.full(len(inside), np.exp(-distance / 2))
                 parts.append((r[inside] * size + c[inside], inside, near))
     cell, source, near = (np.concatenate(part) for part in zip(*parts, strict=True))
     image = seen.image[source]
     order = np.lexsort((-near, image, cell))
     cell, source, near, image = (x[order] for x in (cell, source, near, image))
-    first = np.ones(len(cell), bool)
-    first[1:] = (cell[1:] != cell[:-1]) | (image[1:] != image[:-1])
+    first = _starts(cell, image)
     nearest = near[np.maximum.accumulate(np.where(first, np.arange(len(cell)), 0))]
     kept = np.flatnonzero((near == nearest) & (nearest < 1))
     cell, source, near, image = (x[kept] for x in (cell, source, near, image))
@@ -140,11 +145,16 @@ def regroup(seen: Sightings, group: HostArray) -> Sightings:
 
 def _group_sums(cell: HostArray, image: HostArray, values: HostArray) -> HostArray:
     """Return for each entry the sum of the values of its cell and image, which are sorted."""
-    new = np.ones(len(cell), bool)
-    new[1:] = (cell[1:] != cell[:-1]) | (image[1:] != image[:-1])
-    group = np.cumsum(new) - 1
+    group = np.cumsum(_starts(cell, image)) - 1
     sums = np.bincount(group, values) if len(group) else np.zeros(0)
     return sums[group]
+
+
+def _starts(*columns: HostArray) -> HostArray:
+    """Return whether each row of sorted columns differs from the one before."""
+    starts = np.ones(len(columns[0]), bool)
+    starts[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return starts
 
 
 def count(seen: Sightings, hierarchy: Hierarchy, *, rows: int) -> Counts:
@@ -183,7 +193,7 @@ def checked_on(image: HostArray) -> HostArray:
 
     Example:
       >>> checked_on(np.arange(6)).tolist()
-      []
+      [True, False, True, False, True, False]
     """
     bits = (np.asarray(image).astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -99,13 +99,19 @@ def name_cells(
     cells = np.arange(size * size) if cells is None else np.asarray(cells)
     chosen_on, checked_on = (count(x, hierarchy, rows=size * size) for x in found)
     share = layer_share(found[0], hierarchy)
-    near = count(around(found[0], size=size, reach=_REACH), hierarchy, rows=size * size)
     missing = np.maximum(config.surroundings - chosen_on.images, 0.0)
-    factor = np.minimum(missing / np.maximum(near.images, 1e-9), 1.0)
+    near = around(found[0], size=size, reach=_REACH, cells=missing > 0)
+    borrowed = count(near, hierarchy, rows=size * size)
+    factor = np.minimum(missing / np.maximum(borrowed.images, 1e-9), 1.0)
     blocks = [cells[i : i + _BLOCK] for i in range(0, len(cells), _BLOCK)]
     name = [
         best_names(
-            chosen_on.take(block), near.take(block), share, hierarchy, config, factor=factor[block]
+            chosen_on.take(block),
+            borrowed.take(block),
+            share,
+            hierarchy,
+            config,
+            factor=factor[block],
         )
         for block in blocks
     ]
