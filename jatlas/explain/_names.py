@@ -88,8 +88,8 @@ def name_cells(
       ValueError: if the lengths differ, or a label is none of the classes.
 
     Example:
-      >>> points, image = np.repeat([[0.2, 0.2], [0.7, 0.7]], 20, axis=0), np.arange(40)
-      >>> labels = np.repeat([0, 1], 20)
+      >>> points, image = np.repeat([[0.2, 0.2], [0.7, 0.7]], 50, axis=0), np.arange(100)
+      >>> labels = np.repeat([0, 1], 50)
       >>> names = name_cells(points, labels, image, Hierarchy.flat(("cat", "dog")), size=2)
       >>> [names[i] for i in range(4)]
       ['cat', None, None, 'dog']

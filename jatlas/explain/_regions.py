@@ -82,8 +82,8 @@ def name_regions(
       >>> points = np.random.default_rng(0).random((400, 2))
       >>> right = (points[:, 0] > 0.5).astype(int)
       >>> regions = name_regions(points, right, np.arange(400), Hierarchy.flat(("cat", "dog")))
-      >>> [regions.names[i] for i in range(len(regions))], regions.center[:, 0].round(1).tolist()
-      (['cat', 'dog'], [0.2, 0.8])
+      >>> [(regions.names[i], bool(regions.center[i, 0] > 0.5)) for i in range(len(regions))]
+      [('dog', True), ('cat', False)]
     """
     config = config or RegionConfig()
     points = np.asarray(points)
