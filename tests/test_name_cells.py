@@ -8,7 +8,7 @@ import pytest
 
 from jatlas.explain import NameConfig, name_accuracy, name_cells
 from jatlas.explain._counts import around, checked_on, count, sightings
-from jatlas.explain._names import told
+from jatlas.explain._names import information
 from jatlas.records import Hierarchy, Names
 
 ANIMALS = Hierarchy.of(
@@ -107,7 +107,7 @@ def test_surroundings_hold_each_image_once_and_none_of_the_cell(scattered: dict[
 def test_a_cell_has_the_name_that_fits_its_images_best() -> None:
     mixed = [(LEFT, label, 30) for label in (0, 1, 2)]  # cats, dogs and foxes
     samples = made(*mixed, (RIGHT, 4, 40), (LEFT, 3, 30), (RIGHT, 5, 40))
-    names = names_of(samples, widest=0.6)
+    names = names_of(samples, max_group_share=0.6)
     assert [names[i] for i in range(2)] == [None, None]  # the upper row is empty
     assert [names[i] for i in range(2, 4)] == ["mammal", "plant"]
     np.testing.assert_array_equal(names.images, [0, 0, 120, 80])
@@ -119,7 +119,7 @@ def test_a_group_of_most_images_is_no_name_but_a_class_may_be() -> None:
     assert names_of(dogs)[2] == "dog"
     mammals = made(*((LEFT, label, 30) for label in (0, 1, 2)), (RIGHT, 3, 20))
     assert names_of(mammals)[2] is None
-    assert names_of(mammals, widest=0.9)[2] == "mammal"
+    assert names_of(mammals, max_group_share=0.9)[2] == "mammal"
 
 
 def test_cells_that_show_what_all_do_are_unclear() -> None:
@@ -152,7 +152,7 @@ def test_half_of_the_images_are_checked_on_whatever_their_order() -> None:
 
 def test_the_order_of_the_samples_does_not_matter(scattered: dict[str, Any]) -> None:
     order = np.random.default_rng(3).permutation(300)
-    loose = {"told": 0.1, "share": 0.0, "evidence": 1.0}
+    loose = {"min_nats": 0.1, "min_share": 0.0, "min_images": 1.0}
     one = names_of(scattered, size=6, **loose)
     other = names_of({name: x[order] for name, x in scattered.items()}, size=6, **loose)
     assert (one.name >= 0).any() and one.vocabulary == other.vocabulary
@@ -166,7 +166,7 @@ def test_a_cell_of_few_images_borrows_of_those_around_it() -> None:
     groups = [(place, 1, 2 if place == [0.5, 0.5] else 8) for place in ring]
     samples = made(*groups, ([0.1, 0.1], 3, 100))
     middle = side * 2 + 2
-    alone = names_of(samples, size=side, surroundings=0.0)
+    alone = names_of(samples, size=side, borrow_up_to=0.0)
     assert alone[middle] is None and alone.images[middle] == 2
     if (~checked_on(samples["image"][samples["labels"] == 1])).any():
         assert names_of(samples, size=side)[middle] in ("dog", None)
@@ -177,7 +177,7 @@ def test_a_cell_of_few_images_borrows_of_those_around_it() -> None:
 
 
 def test_names_of_some_cells_are_those_of_all(scattered: dict[str, Any]) -> None:
-    config = NameConfig(told=0.5)
+    config = NameConfig(min_nats=0.5)
     every = name_cells(*scattered.values(), ANIMALS, size=3, config=config)
     some = name_cells(
         *scattered.values(), ANIMALS, size=3, cells=np.array([1, 4, 8]), config=config
@@ -191,9 +191,9 @@ def test_what_a_name_tells_is_chernoffs_bound() -> None:
     n, q = 40, 0.2
     chance = [math.comb(n, k) * q**k * (1 - q) ** (n - k) for k in range(n + 1)]
     for k in (10, 16, 30, 40):
-        nats = float(told(np.array([k / n]), n, np.array([q]))[0])
+        nats = float(information(np.array([k / n]), n, np.array([q]))[0])
         assert sum(chance[k:]) <= math.exp(-nats) <= 60 * sum(chance[k:])
-    assert told(np.array([0.2, 0.1]), 40, np.array([0.2, 0.2])).tolist() == [0, 0]
+    assert information(np.array([0.2, 0.1]), 40, np.array([0.2, 0.2])).tolist() == [0, 0]
 
 
 def test_nothing_known_gives_no_names() -> None:
@@ -210,8 +210,8 @@ def test_wrong_arguments_are_refused() -> None:
         name_cells(samples["points"], samples["labels"], np.arange(2), ANIMALS, size=2)
     with pytest.raises(ValueError, match=r"labels: expected classes below 6, got 6"):
         names_of(samples | {"labels": np.array([1, 6, 0])})
-    with pytest.raises(ValueError, match="widest"):
-        NameConfig(widest=1.5)
+    with pytest.raises(ValueError, match="max_group_share"):
+        NameConfig(max_group_share=1.5)
 
 
 def test_accuracy_counts_images_that_a_name_was_not_chosen_on() -> None:

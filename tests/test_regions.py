@@ -52,6 +52,22 @@ def test_finer_levels_lie_within_coarser_ones() -> None:
         assert above.tolist() == [regions.parent[number]]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_levels_are_nested_whatever_the_labels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    middles = rng.random((12, 2))
+    nearest = np.square(POINTS[:, None] - middles).sum(2).argmin(1)
+    labels = rng.integers(0, 4, 12)[nearest]
+    wrong = rng.random(len(POINTS)) < 0.4
+    labels[wrong] = rng.integers(0, 4, wrong.sum())
+    regions = regions_of(labels, config=RegionConfig(levels=(3, 6, 20)))
+    assert len(set(regions.level.tolist())) > 1
+    for number, level in enumerate(regions.level.tolist()):
+        if level:
+            above = np.unique(regions.cover[level - 1][regions.cover[level] == number])
+            assert above.tolist() == [regions.parent[number]]
+
+
 def test_a_region_counts_each_image_once() -> None:
     """Ten samples of each image are no more evidence than one."""
     image = np.arange(len(POINTS)) // 10

@@ -13,7 +13,7 @@ from jatlas.records import Grid, Hierarchy, Labels, Map, Names
 from jatlas.types import HostArray, blocks
 
 _BLOCK = 16_384
-_DECISIVE = NameConfig(share=0.5)  # evidence that most samples of a cell agree on
+_DECISIVE = NameConfig(min_share=0.5)  # evidence that most samples of a cell agree on
 
 
 def with_names(

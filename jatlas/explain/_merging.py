@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from jatlas.explain._counts import Counts
-from jatlas.explain._names import told
+from jatlas.explain._names import information
 from jatlas.types import HostArray
 
 
@@ -20,22 +20,25 @@ class Tree(NamedTuple):
     leaves: int
     merges: list[tuple[int, int]]
 
-    def cells(self, node: int) -> list[int]:
-        """Return the leaves below a node."""
-        found, waiting = [], [node]
+    def below(self, node: int) -> set[int]:
+        """Return a node and all nodes that it was made of."""
+        found, waiting = set(), [node]
         while waiting:
             each = waiting.pop()
-            if each < self.leaves:
-                found.append(each)
-            else:
+            found.add(each)
+            if each >= self.leaves:
                 waiting += self.merges[each - self.leaves]
-        return sorted(found)
+        return found
+
+    def cells(self, node: int) -> list[int]:
+        """Return the leaves below a node."""
+        return sorted(each for each in self.below(node) if each < self.leaves)
 
 
 def merge(counts: Counts, cells: HostArray, share: HostArray, *, size: int) -> Tree:
     """Merge neighbours until one region is left, those first that lose least.
 
-    Two regions lose what their names tell of them, less what one name tells of both together.
+    Two regions lose what their names say about them, less what one name says about both together.
 
     Args:
       counts: of the cells, such that the counts of several add up.
@@ -45,13 +48,13 @@ def merge(counts: Counts, cells: HostArray, share: HostArray, *, size: int) -> T
     """
     shown, images = list(counts.shown.toarray()), counts.images.tolist()
     near = _neighbors(cells, size=size)
-    tells = [_tells(shown[i], images[i], share) for i in range(len(cells))]
+    nats = [_best(shown[i], images[i], share) for i in range(len(cells))]
     merges: list[tuple[int, int]] = []
     heap: list[tuple[float, int, int]] = []
 
     def offer(one: int, other: int) -> None:
-        together = _tells(shown[one] + shown[other], images[one] + images[other], share)
-        heapq.heappush(heap, (tells[one] + tells[other] - together, one, other))
+        together = _best(shown[one] + shown[other], images[one] + images[other], share)
+        heapq.heappush(heap, (nats[one] + nats[other] - together, one, other))
 
     for one, others in enumerate(near):
         for other in others:
@@ -62,12 +65,12 @@ def merge(counts: Counts, cells: HostArray, share: HostArray, *, size: int) -> T
         _, one, other = heapq.heappop(heap)
         if one in gone or other in gone:
             continue
-        new = len(tells)
+        new = len(nats)
         gone |= {one, other}
         merges.append((one, other))
         shown.append(shown[one] + shown[other])
         images.append(images[one] + images[other])
-        tells.append(_tells(shown[new], images[new], share))
+        nats.append(_best(shown[new], images[new], share))
         near.append({each for each in near[one] | near[other] if each not in gone})
         for each in sorted(near[new]):
             near[each].add(new)
@@ -75,9 +78,9 @@ def merge(counts: Counts, cells: HostArray, share: HostArray, *, size: int) -> T
     return Tree(len(cells), merges)
 
 
-def _tells(shown: HostArray, images: float, share: HostArray) -> float:
-    """Return how much the name that tells most tells of a region's images, in nats."""
-    return float(told(shown / max(images, 1e-9), images, share).max(initial=0.0))
+def _best(shown: HostArray, images: float, share: HostArray) -> float:
+    """Return how much the name that says most says about a region's images, in nats."""
+    return float(information(shown / max(images, 1e-9), images, share).max(initial=0.0))
 
 
 def _neighbors(cells: HostArray, *, size: int) -> list[set[int]]:

@@ -21,33 +21,30 @@ class NameConfig:
     """How names are chosen, and when there is none.
 
     Attributes:
-      told: nats that a name must tell of a cell's images, at least, see `told`: 3 is a chance of at
-        most 1 in 20 that as many show it without any reason.
-      surroundings: number of images up to which those of the cells around a cell count with its
-        own.
-      share: share of a cell's images that show its name, at least, those of the surroundings
-        included.
-      evidence: number of images that show the name, at least, those of the surroundings included.
-      widest: largest share of all images that a group may hold; a class may hold any.
+      min_nats: information that a name must give about a cell's images, see `information`: 3 nats
+        are a chance of at most 1 in 20 that as many show it without any reason.
+      min_share: share of a cell's images that must show its name, borrowed ones included.
+      min_images: number of images that must show it, borrowed ones included.
+      borrow_up_to: number of images up to which a cell with fewer borrows images from the cells
+        around it.
+      max_group_share: largest share of all images that a group may hold; a class may hold any.
       spread: variance of shares that is there without any meaning: the larger, the wider the
         groups that are chosen.
     """
 
-    told: float = 3.0
-    share: float = 0.15
-    surroundings: float = 20.0
-    evidence: float = 2.0
-    widest: float = 0.25
+    min_nats: float = 3.0
+    min_share: float = 0.15
+    min_images: float = 2.0
+    borrow_up_to: float = 20.0
+    max_group_share: float = 0.25
     spread: float = 1e-3
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        checks.field(self, "told", checks.number, minimum=0)
-        checks.field(self, "share", checks.number, minimum=0, maximum=1)
-        checks.field(self, "surroundings", checks.number, minimum=0)
-        checks.field(self, "evidence", checks.number, minimum=0)
-        checks.field(self, "widest", checks.number, above=0, maximum=1)
-        checks.field(self, "spread", checks.number, minimum=0)
+        for name in ("min_nats", "min_images", "borrow_up_to", "spread"):
+            checks.field(self, name, checks.number, minimum=0)
+        checks.field(self, "min_share", checks.number, minimum=0, maximum=1)
+        checks.field(self, "max_group_share", checks.number, above=0, maximum=1)
 
 
 def name_cells(
@@ -67,7 +64,7 @@ def name_cells(
     among the n images of a cell lies furthest above its share q among all images,
     z = (s - q) / sqrt(q (1 - q) / n + spread). Cells of few images borrow some of those around
     them. A cell has no name unless one of its own images that it is chosen on shows it, and what
-    it has in common is too much for chance, see `told`.
+    it has in common is too much for chance, see `information`.
 
     A host function: it runs outside `jit`.
 
@@ -99,7 +96,7 @@ def name_cells(
     cells = np.arange(size * size) if cells is None else np.asarray(cells)
     chosen_on, checked_on = (count(x, hierarchy, rows=size * size) for x in found)
     share = layer_share(found[0], hierarchy)
-    missing = np.maximum(config.surroundings - chosen_on.images, 0.0)
+    missing = np.maximum(config.borrow_up_to - chosen_on.images, 0.0)
     near = around(found[0], size=size, reach=_REACH, cells=missing > 0)
     borrowed = count(near, hierarchy, rows=size * size)
     factor = np.minimum(missing / np.maximum(borrowed.images, 1e-9), 1.0)
@@ -155,17 +152,19 @@ def best_names(
     shown = own.shown.toarray()
     held = shown + near.shown.toarray() * factor[:, None]
     images = np.maximum(own.images + near.images * factor, 1e-9)[:, None]
-    narrow = (np.arange(len(share)) < hierarchy.classes) | (share <= config.widest)
+    narrow = (np.arange(len(share)) < hierarchy.classes) | (share <= config.max_group_share)
     held_share = held / images
-    allowed = narrow & (shown >= _WHOLE) & (held >= config.evidence - 1e-6)
-    allowed &= (held_share >= config.share) & (told(held_share, images, share) >= config.told)
+    allowed = narrow & (shown >= _WHOLE) & (held >= config.min_images - 1e-6)
+    allowed &= (held_share >= config.min_share) & (
+        information(held_share, images, share) >= config.min_nats
+    )
     score = (held_share - share) / np.sqrt(share * (1 - share) / images + config.spread)
     best = np.where(allowed, score, -np.inf).argmax(axis=1).astype(np.int32)
     return np.where(allowed[np.arange(len(best)), best], best, UNCLEAR).astype(np.int32)
 
 
-def told(held: HostArray, images: HostArray | float, share: HostArray) -> HostArray:
-    """Return how much names tell of images, in nats.
+def information(held: HostArray, images: HostArray | float, share: HostArray) -> HostArray:
+    """Return how much names say about images, in nats.
 
     n (s log s/q + (1 - s) log (1-s)/(1-q)) for n images, a share s of which show a name that a
     share q of all images shows; 0 unless s > q. The chance that as many show it without any reason
@@ -173,7 +172,7 @@ def told(held: HostArray, images: HostArray | float, share: HostArray) -> HostAr
 
     Args:
       held: (..., names) s.
-      images: (...) n.
+      images: (..., 1) n.
       share: (names,) q.
 
     Reference:

@@ -10,18 +10,18 @@ import numpy as np
 
 from jatlas.arrange import average_blocks, cell_index
 from jatlas.explain._counts import Counts, Sightings, count, regroup, sightings
-from jatlas.explain._merging import Tree, merge
-from jatlas.explain._names import NameConfig, best_names, checked, layer_share, told
-from jatlas.records import UNCLEAR, Hierarchy, Regions
+from jatlas.explain._levels import Naming, Region, find_levels
+from jatlas.explain._merging import merge
+from jatlas.explain._names import NameConfig, checked, layer_share
+from jatlas.records import Hierarchy, Regions
 from jatlas.types import HostArray, checks
 
 _PER_CELL = 8  # places in a cell of the coarse grid, about
 _TRIED = 50_000  # sightings of images that names of regions are tried on, about
-_HOLDS = 3.0  # nats that a name tells of the images that it is checked on, at least
 _SIDES = (4, 32)  # cells along each side of the coarse grid, at least and at most
 
 
-_NAMES = NameConfig(told=10.0, share=0.3, evidence=5.0, widest=0.6)
+_NAMES = NameConfig(min_nats=10.0, min_share=0.3, min_images=5.0, max_group_share=0.6)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,8 +94,8 @@ def name_regions(
     tree = merge(_spread(chosen_on, hierarchy, cells), cells, share, size=size)
     tried = chosen_on.take(np.flatnonzero(_some(chosen_on.image)))
     checking = checked_on.take(np.flatnonzero(_some(checked_on.image)))
-    naming = _Naming((tried, checking), cells, share, hierarchy, config.names, size * size)
-    levels = _levels(tree, naming, config.levels)
+    naming = Naming((tried, checking), cells, share, hierarchy, config.names, size * size)
+    levels = find_levels(tree, naming, config.levels)
     places = _Places(points, np.asarray(labels), vectors, cells, size)
     return _regions(levels, (chosen_on, checked_on), hierarchy, places)
 
@@ -103,7 +103,7 @@ def name_regions(
 def _some(image: HostArray) -> HostArray:
     """Return whether each sighting is one of an image that the names are tried on."""
     every = -(-len(image) // _TRIED)
-    return np.unique(image, return_inverse=True)[1] % every == 0 if every else image != image
+    return np.unique(image, return_inverse=True)[1] % max(every, 1) == 0
 
 
 def _spread(seen: Sightings, hierarchy: Hierarchy, cells: HostArray) -> Counts:
@@ -112,93 +112,6 @@ def _spread(seen: Sightings, hierarchy: Hierarchy, cells: HostArray) -> Counts:
     whole = np.bincount(number, seen.weight) if len(number) else np.zeros(0)
     seen = seen._replace(cell=np.searchsorted(cells, seen.cell), weight=seen.weight / whole[number])
     return count(seen, hierarchy, rows=len(cells))
-
-
-class _Region(NamedTuple):
-    """A named region of a level."""
-
-    cells: list[int]
-    name: int
-    told: float
-
-
-class _Naming(NamedTuple):
-    """What the names of regions are chosen by."""
-
-    seen: tuple[Sightings, Sightings]
-    cells: HostArray
-    share: HostArray
-    hierarchy: Hierarchy
-    config: NameConfig
-    places: int
-
-    def name(self, cells: list[int]) -> _Region | None:
-        """Return some cells as a region; None if it has no name, or one that fails its check.
-
-        As regions are made of cells that show the same, a name fits those by chance that they are
-        chosen on.
-        """
-        group = np.full(self.places, -1)
-        group[self.cells[cells]] = 0
-        chosen_on, checked_on = (regroup(half, group) for half in self.seen)
-        if len(chosen_on.cell) < self.config.evidence:
-            return None
-        own = count(chosen_on, self.hierarchy, rows=1)
-        best = best_names(own, own, self.share, self.hierarchy, self.config, factor=np.zeros(1))
-        name = int(best[0])
-        if name == UNCLEAR:
-            return None
-        other = count(checked_on, self.hierarchy, rows=1)
-        if self._told(other, name) < _HOLDS:
-            return None
-        return _Region(cells, name, self._told(own, name))
-
-    def _told(self, counts: Counts, name: int) -> float:
-        images = float(counts.images[0])
-        held = counts.shown.toarray()[0] / max(images, 1e-9)
-        return float(told(held, images, self.share)[name])
-
-
-def _levels(tree: Tree, naming: _Naming, sizes: tuple[int, ...]) -> list[list[_Region]]:
-    """Undo the merges one by one; return the state that tells most with so many named regions."""
-    last = tree.leaves + len(tree.merges)
-    current = {last - 1} if last else set()
-    levels: list[list[_Region]] = [[] for _ in sizes]
-    named: dict[int, _Region | None] = {}
-    for number in range(len(tree.merges), -1, -1):
-        for node in current - named.keys():
-            named[node] = naming.name(tree.cells(node))
-        found = _joined(tree, current, named)
-        for level, most in enumerate(sizes):
-            if len(found) <= most and _total(found) > _total(levels[level]):
-                levels[level] = found
-        if not number or len(found) > sizes[-1]:
-            break
-        current.discard(tree.leaves + number - 1)
-        current |= set(tree.merges[number - 1])
-    different = [x for before, x in zip([[], *levels], levels, strict=False) if x != before]
-    return different or [[]]
-
-
-def _total(regions: list[_Region]) -> float:
-    return sum(region.told for region in regions)
-
-
-def _joined(tree: Tree, current: set[int], named: dict[int, _Region | None]) -> list[_Region]:
-    """Return the named regions of some nodes; where none but one name is found, the node above."""
-    regions: dict[int, list[_Region]] = {}
-    for node, region in named.items():
-        if node in current:
-            regions[node] = [] if region is None else [region]
-    for number, parts in enumerate(tree.merges):
-        if all(part in regions for part in parts):
-            node = tree.leaves + number
-            below = [region for part in parts for region in regions[part]]
-            whole = named.get(node)
-            if whole is not None and {region.name for region in below} == {whole.name}:
-                below = [whole]
-            regions[node] = below
-    return regions.get(tree.leaves + len(tree.merges) - 1, [])
 
 
 class _Places(NamedTuple):
@@ -212,7 +125,7 @@ class _Places(NamedTuple):
 
 
 def _regions(
-    levels: list[list[_Region]],
+    levels: list[list[Region]],
     seen: tuple[Sightings, Sightings],
     hierarchy: Hierarchy,
     places: _Places,
@@ -253,7 +166,7 @@ def _sums(
 
 
 def _middles(
-    regions: list[_Region], hierarchy: Hierarchy, places: _Places
+    regions: list[Region], hierarchy: Hierarchy, places: _Places
 ) -> tuple[HostArray, HostArray]:
     """Return the middle and the most typical point of each region."""
     size, cell = places.size, np.asarray(cell_index(jnp.asarray(places.points), size=places.size))
