@@ -565,6 +565,8 @@ def _claims(info: dict[str, Any]) -> None:
     for grid in entry["grids"]:
         for i, cell in enumerate(grid["cells"]):
             cell["name"] = UNCLEAR if i == 2 else NAMED
+            if i == 5:
+                cell["name"] = NAMED | {"held_out": 0.1}
             cell["evidence_name"] = NAMED | {"name": HOSTILE[0]} if i < 2 else UNCLEAR
     side = {"parent": -1, "typical": [0.3, 0.3]}
     entry["regions"] = [
@@ -598,6 +600,9 @@ def test_names_say_how_far_they_hold(open_: Open, tmp_path: Path) -> None:
         assert agree in text
         seen("v.pin(null)")
     assert seen("v.cell({map: 0, grid: v.stage.current.grid, i: 0}).name") == "mammal"
+    # The map names no cell whose name does not hold.
+    named = seen("[0, 2, 5].map((i) => v.model.mapName(v.stage.current.grid, i) ?? null)")
+    assert named == ["mammal", None, None]
     assert seen("document.title") != "pwned"
 
 

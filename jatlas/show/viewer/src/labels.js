@@ -38,7 +38,7 @@ export class Labels {
     const bucket = Math.floor(Math.log2(cellPx) * 4);
     const key = `${grid.prefix}:${bucket}`;
     const known = [this.placed, this.next].find((names) => names?.key === key);
-    const named = (i) => this.model.cellName(grid, i);
+    const named = (i) => this.model.mapName(grid, i);
     return known ?? new Names(key, grid, 2 ** (bucket / 4), named, (name) => this.#width(name));
   }
 
@@ -76,7 +76,7 @@ export class Labels {
     let drawn = 0;
     context.globalAlpha = alpha;
     for (const i of cells) {
-      const name = this.model.cellName(grid, i);
+      const name = this.model.mapName(grid, i);
       if (name === undefined) continue;
       const [x, y] = camera.toScreen((grid.column(i) + 0.5) / grid.size, (grid.row(i) + 1) / grid.size);
       if (x < -BLOCK / 2 || y < -BLOCK / 2 || x > camera.width + BLOCK / 2 || y > camera.height + BLOCK / 2) continue;

@@ -6,6 +6,7 @@ import { bytes, numbers } from "./dom.js";
 // and 17 % of mixed5b's; see docs/trust.md.
 const OF_ICONS = ["faithful", "natural", "stable"];
 const DOUBT = 0.4;
+const HOLDS = 0.15; // of the images, as `min_share` of jatlas.explain.NameConfig
 
 /** One grid: columns of numbers, one entry per cell that has an icon. */
 export class Grid {
@@ -197,6 +198,11 @@ export class Model {
     if (grid.names) return grid.claim(i)?.name;
     const id = grid.first(i);
     return id === undefined ? undefined : this.name(id);
+  }
+
+  /** The name of a cell on the map: none if it does not hold for images that it was not chosen on. */
+  mapName(grid, i) {
+    return grid.claim(i)?.heldOut < HOLDS ? undefined : this.cellName(grid, i);
   }
 
   /** Whether it was measured of some cells how far they can be trusted. */
