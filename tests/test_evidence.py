@@ -149,6 +149,61 @@ def test_ablation_of_a_faint_vector_is_its_evidence(activation: jax.Array) -> No
     np.testing.assert_allclose(together, right, rtol=1e-3, atol=1e-5)
 
 
+def test_ablation_puts_a_base_in_the_place_of_the_vector(activation: jax.Array) -> None:
+    base = jax.random.uniform(jax.random.key(4), activation.shape[2:])
+    arguments = (*given(activation, "conv1"), jnp.array([4, 7]))
+    found = ablation(*arguments, layer="conv1", base=base)
+    right = rest(activation) - rest(activation.at[4, 7].set(base))
+    assert np.abs(right).max() > 1e-3
+    np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-5)
+    same = ablation(*arguments, layer="conv1", base=activation[4, 7])
+    np.testing.assert_array_equal(same, np.zeros(CLASSES))
+    with pytest.raises(ValueError, match=r"base: expected 8 channels, got shape \(1, 8\)"):
+        ablation(*arguments, layer="conv1", base=base[None])
+
+
+@pytest.mark.parametrize("zero", [True, False])
+def test_evidence_along_the_path_from_a_base_adds_up_to_ablation(
+    activation: jax.Array, *, zero: bool
+) -> None:
+    """Integrated gradients: d logits / dt along base + t (h - base), from t = 0 to 1."""
+    vector = 20 * activation[4, 7]  # far from linear
+    base = jnp.zeros_like(vector) if zero else activation.mean((0, 1))
+    change = jnp.zeros_like(activation).at[4, 7].set(vector - base)
+    start = activation.at[4, 7].set(base)
+    slope = jax.jit(lambda t: jax.jvp(rest, (start + t * change,), (change,))[1])
+    parts = [slope(t) for t in (np.arange(64, dtype=np.float32) + 0.5) / 64]
+    arguments = (*given(start + change, "conv1"), jnp.array([4, 7]))
+    right = ablation(*arguments, layer="conv1", base=base)
+    assert np.abs(parts[-1] - right).max() > 0.05 * np.abs(right).max()
+    np.testing.assert_allclose(np.mean(parts, 0), right, rtol=1e-3, atol=1e-4)
+    if zero:  # where the path ends, its slope is the evidence
+        np.testing.assert_allclose(
+            slope(jnp.float32(1)), evidence(*arguments, layer="conv1"), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("explain", [evidence, ablation])
+def test_images_and_positions_of_a_batch_do_not_change_each_other(explain: Any) -> None:
+    images = jax.random.uniform(jax.random.key(5), (3, 2 * SIDE, 2 * SIDE, 3))
+    one = functools.partial(explain, tiny_network(), tiny_params(), layer="conv1")
+    alone = jax.jit(one)
+    together = jax.jit(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))(images, jnp.array(PLACES))
+    right = [[alone(image, jnp.array(place)) for place in PLACES] for image in images]
+    np.testing.assert_allclose(together, right, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        one(images[1], jnp.array(PLACES[2])), right[1][2], rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("explain", [evidence, ablation])
+def test_an_encoder_gives_no_class_any_evidence(explain: Any) -> None:
+    network = Network(stages=STAGES, has_logits=False)
+    image = jnp.zeros((2 * SIDE, 2 * SIDE, 3))
+    found = explain(network, tiny_params(), image, jnp.array([1, 2]), layer="conv1")
+    assert (found.shape, found.dtype) == ((0,), jnp.float32)
+
+
 def test_heat_has_both_signs_on_one_scale() -> None:
     table = np.array([[[0, 5.0], [2, 0]], [[-4, 1], [1, 0]]], np.float16)
     found = class_heat(jnp.asarray(table), index=0)
@@ -176,7 +231,7 @@ def test_evidence_ranks_the_classes_of_real_images_as_ablation_does(
     for image in images:
         estimate, truth = (np.asarray(x) for x in both(jnp.asarray(image / 255, jnp.float32)))
         ranks = [np.argsort(np.argsort(x)) for x in (estimate, truth)]
-        # Spearman's; 0.81 on average at mixed4c, see examples/07_evidence.py.
+        # Spearman's; 0.81 on average at mixed4c, see docs/evidence.md.
         assert np.corrcoef(*ranks)[0, 1] > 0.5
 
 

@@ -53,6 +53,28 @@ def example(name: str) -> types.ModuleType:
     return module
 
 
+def test_where_the_rest_is_linear_attributions_differ_by_their_base_alone() -> None:
+    image = jax.random.uniform(jax.random.key(3), (12, 12, 3))
+    mean = jnp.linspace(0, 1, 12)
+    functions = example("07_evidence").attributions(tiny_network(), mean)
+    position = jnp.array([2, 3])
+
+    @jax.jit
+    def all_of() -> dict[str, jax.Array]:
+        call = (tiny_params(), image, position)
+        return {name: f(*call, layer="conv2") for name, f in functions.items()}
+
+    found = all_of()
+    vectors = tiny_network().run(tiny_params(), image, until="conv2")
+    # The mean over 6 x 6 positions, then a product.
+    right = {"mean": mean, "image's mean": vectors.mean((0, 1))}
+    for name, logits in found.items():
+        base = right.get(name.rsplit("the ", 1)[-1].split(",")[0], jnp.zeros(12))
+        expected = (vectors[2, 3] - base) @ tiny_params()["dense"] / 36
+        np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-5, err_msg=name)
+    assert np.abs(found["linear"] - found["ablation to the mean"]).max() > 1e-2
+
+
 @pytest.mark.slow
 def test_the_example_of_the_transformer_makes_an_atlas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
