@@ -54,9 +54,9 @@ def main() -> None:
     ids = np.arange(ICONS + 2)
     state = optimize.init(task, ids, 0 * ids, key=jax.random.key(0))
     assert len(state.params.sharding.device_set) == 8
-    targets = np.zeros((len(ids), 12), np.float32)
+    goals = optimize.Goal(np.zeros((len(ids), 12), np.float32))
     lowered = optimize.step.lower(
-        task, tiny_params(), state, targets, 0, steps=CONFIG.steps, key=jax.random.key(1)
+        task, tiny_params(), state, goals, 0, steps=CONFIG.steps, key=jax.random.key(1)
     )
     text = lowered.compile().as_text()
     assert "num_partitions=8" in text
@@ -122,7 +122,7 @@ def test_cosines_are_of_the_position_that_the_objective_looks_at() -> None:
         task = optimize.Task(network, "conv2", changed, Mesh(jax.devices()[:1], ("icons",)))
         channels = np.array([0, 3, 11])
         _, _, cosines = optimize.evaluate(
-            task, params, jnp.zeros(3), channels, key=jax.random.key(0)
+            task, params, jnp.zeros(3), optimize.Goal(channels), key=jax.random.key(0)
         )
         vector = np.asarray(activation[place])
         expected = vector[channels] / np.linalg.norm(vector)
@@ -139,7 +139,7 @@ def test_scores_are_means_over_the_fixed_views() -> None:
     ids = np.arange(2)
     state = optimize.init(task, ids, 0 * ids, key=jax.random.key(0))
     images, scores, _ = optimize.evaluate(
-        task, tiny_params(), state.params, ids, key=jax.random.key(1)
+        task, tiny_params(), state.params, optimize.Goal(ids), key=jax.random.key(1)
     )
     assert len(fixed_views(config.views, canvas_size=12).side) == 5
     np.testing.assert_allclose(scores, images[..., 3].mean((1, 2)), rtol=1e-5)
