@@ -5,6 +5,7 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,12 @@ from jax.sharding import Mesh
 from jatlas.types import Run
 from jatlas.visualize import (
     Alpha,
+    Direction,
     Neuron,
     Opacity,
     RandomViews,
     RenderConfig,
+    Wasserstein,
     fixed_views,
     render,
 )
@@ -50,6 +53,8 @@ def main() -> None:
             np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5, err_msg=f"{count} devices")
     assert icons[8].images.std() > 0.01
 
+    _check_what_each_icon_has_of_its_own(directions, devices)
+
     task = optimize.Task(tiny_network(), "conv2", CONFIG, Mesh(np.array(devices), ("icons",)))
     ids = np.arange(ICONS + 2)
     state = optimize.init(task, ids, 0 * ids, key=jax.random.key(0))
@@ -61,6 +66,24 @@ def main() -> None:
     text = lowered.compile().as_text()
     assert "num_partitions=8" in text
     assert not [name for name in COLLECTIVES if name in text]
+
+
+def _check_what_each_icon_has_of_its_own(directions: np.ndarray, devices: list[Any]) -> None:
+    """References and starts are sharded with their icons."""
+    rng = np.random.default_rng(1)
+    references = rng.uniform(0, 2, (ICONS, 30, 12)).astype(np.float32)
+    start = rng.uniform(0, 1, (ICONS, 12, 12, 3)).astype(np.float32)
+    config = dataclasses.replace(CONFIG, objective=Direction() - Wasserstein())
+    one, all_ = (
+        render(
+            tiny_network(), tiny_params(), directions, layer="conv2", key=jax.random.key(0),
+            config=config, references=references, start=start, devices=devices[:count],
+            run=Run(progress=False),
+        )
+        for count in (1, 8)
+    )  # fmt: skip
+    np.testing.assert_allclose(all_.images, one.images, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(all_.scores, one.scores, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
