@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from jatlas.visualize import RandomViews as RandomViews
     from jatlas.visualize import RenderConfig as RenderConfig
     from jatlas.visualize import TotalVariation as TotalVariation
+    from jatlas.visualize import Wasserstein as Wasserstein
     from jatlas.visualize import paper as paper
     from jatlas.visualize import render as render
 
@@ -88,7 +89,7 @@ _NAMES = {
     "synthetic": "Synthetic",
     "types": "Run",
     "visualize": "MACO Adam Alpha Channel Direction Diversity Fourier Neuron Pixels "
-    "RandomViews RenderConfig TotalVariation paper render",
+    "RandomViews RenderConfig TotalVariation Wasserstein paper render",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 

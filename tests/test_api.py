@@ -29,10 +29,10 @@ PUBLIC = [
     "ClassSelection", "ComparisonSelection", "Direction", "Diversity", "Fourier", "Grid", "Icons",
     "InputFormat", "MACO", "Map",
     "Network", "Neuron", "Pixels", "Preprocess", "RandomViews", "RenderConfig", "Run", "Samples",
-    "Synthetic", "TSNE", "TotalVariation", "UMAP", "arrays", "as_samples", "build", "build_from",
-    "class_map", "comparison_map", "dataset", "evidence", "exemplars", "export", "extract",
-    "find_class", "find_patches", "folder", "from_equinox", "from_keras", "from_linen", "from_nnx",
-    "from_torch", "inception_v1", "load", "load_network", "paper",
+    "Synthetic", "TSNE", "TotalVariation", "UMAP", "Wasserstein", "arrays", "as_samples",
+    "build", "build_from", "class_map", "comparison_map", "dataset", "evidence", "exemplars",
+    "export", "extract", "find_class", "find_patches", "folder", "from_equinox", "from_keras",
+    "from_linen", "from_nnx", "from_torch", "inception_v1", "load", "load_network", "paper",
     "render", "rerender", "save", "tfds", "umap", "view", "widget",
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,12 @@ from jax.sharding import Mesh
 from jatlas.types import Run
 from jatlas.visualize import (
     Alpha,
+    Direction,
     Neuron,
     Opacity,
     RandomViews,
     RenderConfig,
+    Wasserstein,
     fixed_views,
     render,
 )
@@ -50,17 +53,37 @@ def main() -> None:
             np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5, err_msg=f"{count} devices")
     assert icons[8].images.std() > 0.01
 
+    _check_what_each_icon_has_of_its_own(directions, devices)
+
     task = optimize.Task(tiny_network(), "conv2", CONFIG, Mesh(np.array(devices), ("icons",)))
     ids = np.arange(ICONS + 2)
     state = optimize.init(task, ids, 0 * ids, key=jax.random.key(0))
     assert len(state.params.sharding.device_set) == 8
-    targets = np.zeros((len(ids), 12), np.float32)
+    goals = optimize.Goal(np.zeros((len(ids), 12), np.float32))
     lowered = optimize.step.lower(
-        task, tiny_params(), state, targets, 0, steps=CONFIG.steps, key=jax.random.key(1)
+        task, tiny_params(), state, goals, 0, steps=CONFIG.steps, key=jax.random.key(1)
     )
     text = lowered.compile().as_text()
     assert "num_partitions=8" in text
     assert not [name for name in COLLECTIVES if name in text]
+
+
+def _check_what_each_icon_has_of_its_own(directions: np.ndarray, devices: list[Any]) -> None:
+    """References and starts are sharded with their icons."""
+    rng = np.random.default_rng(1)
+    references = rng.uniform(0, 2, (ICONS, 30, 12)).astype(np.float32)
+    start = rng.uniform(0, 1, (ICONS, 12, 12, 3)).astype(np.float32)
+    config = dataclasses.replace(CONFIG, objective=Direction() - Wasserstein())
+    one, all_ = (
+        render(
+            tiny_network(), tiny_params(), directions, layer="conv2", key=jax.random.key(0),
+            config=config, references=references, start=start, devices=devices[:count],
+            run=Run(progress=False),
+        )
+        for count in (1, 8)
+    )  # fmt: skip
+    np.testing.assert_allclose(all_.images, one.images, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(all_.scores, one.scores, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -122,7 +145,7 @@ def test_cosines_are_of_the_position_that_the_objective_looks_at() -> None:
         task = optimize.Task(network, "conv2", changed, Mesh(jax.devices()[:1], ("icons",)))
         channels = np.array([0, 3, 11])
         _, _, cosines = optimize.evaluate(
-            task, params, jnp.zeros(3), channels, key=jax.random.key(0)
+            task, params, jnp.zeros(3), optimize.Goal(channels), key=jax.random.key(0)
         )
         vector = np.asarray(activation[place])
         expected = vector[channels] / np.linalg.norm(vector)
@@ -139,7 +162,7 @@ def test_scores_are_means_over_the_fixed_views() -> None:
     ids = np.arange(2)
     state = optimize.init(task, ids, 0 * ids, key=jax.random.key(0))
     images, scores, _ = optimize.evaluate(
-        task, tiny_params(), state.params, ids, key=jax.random.key(1)
+        task, tiny_params(), state.params, optimize.Goal(ids), key=jax.random.key(1)
     )
     assert len(fixed_views(config.views, canvas_size=12).side) == 5
     np.testing.assert_allclose(scores, images[..., 3].mean((1, 2)), rtol=1e-5)

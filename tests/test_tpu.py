@@ -78,12 +78,12 @@ def _render(devices: list[Any], precision: str) -> Any:
     key = jax.eval_shape(lambda: jax.random.key(0))
     ids = jax.ShapeDtypeStruct((count,), jnp.int32)
     state = jax.eval_shape(functools.partial(optimize.init, task), ids, ids, key=key)
-    targets = jax.ShapeDtypeStruct((count, CHANNELS), jnp.float32)
+    goals = optimize.Goal(jax.ShapeDtypeStruct((count, CHANNELS), jnp.float32))
     return optimize.step.lower(
         task,
         placed(abstract_params(GOOGLENET_BVLC), P()),
         placed(state, P(optimize.ICONS)),
-        placed(targets, P(optimize.ICONS)),
+        placed(goals, P(optimize.ICONS)),
         0,
         steps=config.steps,
         key=placed(key, P()),

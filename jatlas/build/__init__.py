@@ -15,10 +15,12 @@ from jatlas.build._own_samples import as_samples as as_samples
 from jatlas.build._patch_search import PatchCrop as PatchCrop
 from jatlas.build._patch_search import PatchSearch as PatchSearch
 from jatlas.build._patch_search import find_patches as find_patches
+from jatlas.build._place_crops import place_crops as place_crops
 from jatlas.build._recommended import cells_like as cells_like
 from jatlas.build._recommended import for_vision_transformer as for_vision_transformer
 from jatlas.build._recommended import recommended as recommended
 from jatlas.build._recommended import recommended_layer as recommended_layer
 from jatlas.build._rerender import render_cell as render_cell
 from jatlas.build._rerender import rerender as rerender
+from jatlas.build._stored_config import stored_cells as stored_cells
 from jatlas.build._trust_config import TrustConfig as TrustConfig

@@ -26,7 +26,8 @@ class CellConfig:
         mean of its diagonal; at most a million.
       exemplars: real places kept with each cell, the nearest ones, each of another image; 0 for
         none, at most 1000. Crops of them are kept if the images can be read again.
-      icons: settings of the icons. Their objective must be one of directions.
+      icons: settings of the icons. Their objective must be one of directions, and need no
+        references.
     """
 
     whiten: bool = True
@@ -40,6 +41,10 @@ class CellConfig:
         checks.field(self, "ridge", checks.number, above=0, limit=MAX_RIDGE)
         checks.field(self, "exemplars", checks.whole, minimum=0, maximum=_MAX_EXEMPLARS)
         checks.field(self, "icons", checks.instance, kinds=(RenderConfig,))
+        if self.icons.objective.needs_references:
+            raise ValueError(
+                f"icons: expected an objective without references, got {self.icons.objective}"
+            )
         kind = self.icons.objective.kind
         if kind != "directions":
             raise ValueError(

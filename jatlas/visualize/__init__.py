@@ -40,6 +40,7 @@ from jatlas.visualize._penalties import Opacity as Opacity
 from jatlas.visualize._penalties import TotalVariation as TotalVariation
 from jatlas.visualize._render import render as render
 from jatlas.visualize._render import render_each as render_each
+from jatlas.visualize._start import low_pass as low_pass
 from jatlas.visualize._statistics import color_correlation_of as color_correlation_of
 from jatlas.visualize._statistics import magnitude_spectrum as magnitude_spectrum
 from jatlas.visualize._versions import check_jaxlib as check_jaxlib
@@ -49,3 +50,5 @@ from jatlas.visualize._views import Views as Views
 from jatlas.visualize._views import fixed_views as fixed_views
 from jatlas.visualize._views import resample as resample
 from jatlas.visualize._views import whole_view as whole_view
+from jatlas.visualize._wasserstein import Wasserstein as Wasserstein
+from jatlas.visualize._wasserstein import quantile_means as quantile_means

@@ -21,11 +21,13 @@ class ObjectiveInput(NamedTuple):
         (1, 1, channels) for an objective that is `central`.
       image: (size, size, 3) the whole canvas of the icon, in [0, 1].
       alpha: (size, size) its opacity in [0, 1]; None for an icon without opacity.
+      references: what the objective made of the icon's references; None without any.
     """
 
     activation: Array
     image: Array
     alpha: Array | None = None
+    references: Array | None = None
 
 
 class Objective(abc.ABC):
@@ -60,6 +62,11 @@ class Objective(abc.ABC):
         """Whether it uses the opacity of an icon, which only some parameterizations have."""
         return False
 
+    @property
+    def needs_references(self) -> bool:
+        """Whether it compares an icon with references of its own, see `references`."""
+        return False
+
     @abc.abstractmethod
     def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Return the score () of one icon for its target."""
@@ -79,6 +86,22 @@ class Objective(abc.ABC):
         """
         del targets, shape
         raise ValueError(f"objective: nothing to maximize, {self} depends on no target")
+
+    def references(self, references: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
+        """Check the references of all icons and return what a step needs of them.
+
+        Args:
+          references: some for each icon, (n, ...).
+          shape: (h, w, channels) of the layer's activation.
+
+        Returns:
+          (n, ...): for each icon what becomes `ObjectiveInput.references`.
+
+        Raises:
+          ValueError: for references that do not fit the layer, or an objective without any.
+        """
+        del references, shape
+        raise ValueError(f"references: expected none for {self}, which does not depend on them")
 
     def vector(self, activation: Array) -> Array:
         """Return what is compared with a target's direction: the activation at the centre.
@@ -164,6 +187,11 @@ class Sum(Objective):
         """Whether a part uses the opacity."""
         return any(part.needs_opacity for part in self.parts)
 
+    @property
+    def needs_references(self) -> bool:
+        """Whether a part compares an icon with references."""
+        return any(part.needs_references for part in self.parts)
+
     def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Add the scores of the parts."""
         scores = [part(given, target) for part in self.parts]
@@ -173,6 +201,13 @@ class Sum(Objective):
         """Check the targets against every part that has any; see `Objective.targets`."""
         tables = [part.targets(targets, shape=shape) for part in self.parts if part.kind]
         return tables[0] if tables else super().targets(targets, shape=shape)
+
+    def references(self, references: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
+        """Return those of the first part that needs any; see `Objective.references`."""
+        for part in self.parts:
+            if part.needs_references:
+                return part.references(references, shape=shape)
+        return super().references(references, shape=shape)
 
     def vector(self, activation: Array) -> Array:
         """Return that of the first part that has targets; see `Objective.vector`."""
@@ -217,6 +252,11 @@ class Scaled(Objective):
         """Whether the objective uses the opacity."""
         return self.part.needs_opacity
 
+    @property
+    def needs_references(self) -> bool:
+        """Whether the objective compares an icon with references."""
+        return self.part.needs_references
+
     def __call__(self, given: ObjectiveInput, target: Array) -> Array:
         """Multiply the score."""
         return self.factor * self.part(given, target)
@@ -224,6 +264,10 @@ class Scaled(Objective):
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
         """Check the targets as the objective does."""
         return self.part.targets(targets, shape=shape)
+
+    def references(self, references: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
+        """Check the references as the objective does."""
+        return self.part.references(references, shape=shape)
 
     def vector(self, activation: Array) -> Array:
         """Return that of the objective; see `Objective.vector`."""

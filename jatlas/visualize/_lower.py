@@ -13,6 +13,7 @@ from jatlas.types import Array, HostArray, Key, Params, Run, as_key
 from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._render import default_chunk, plan
+from jatlas.visualize._wanted import make_goals
 
 
 class LoweredStep(NamedTuple):
@@ -37,6 +38,7 @@ def lower_step(
     layer: str,
     key: Key,
     config: RenderConfig | None = None,
+    references: Array | HostArray | None = None,
     run: Run | None = None,
     devices: Sequence[jax.Device] | None = None,
 ) -> LoweredStep:
@@ -49,6 +51,7 @@ def lower_step(
       layer: the stage in which the targets are.
       key: of the icons; only its kind matters.
       config: settings; None means `RenderConfig()`.
+      references: (n, ...) what the objective compares each icon with, if it does.
       run: how to run; only `chunk` matters.
       devices: what icons are sharded over; None means `jax.local_devices()`.
 
@@ -56,7 +59,7 @@ def lower_step(
       LoweredStep.
 
     Raises:
-      ValueError: for targets that do not fit the layer, or an unknown layer.
+      ValueError: for targets or references that do not fit the layer, or an unknown layer.
 
     Example:
       >>> network = Network(stages=(("colors", lambda params, x: x),))
@@ -67,10 +70,10 @@ def lower_step(
     config, chunk, key = config or RenderConfig(), (run or Run()).chunk, as_key(key)
     side, devices = config.views.size, list(devices or jax.local_devices())
     shape = network.activation_shape(params, (side, side), layer=layer)
-    table = config.objective.targets(targets, shape=shape)
+    goals = make_goals(config, targets, references, shape=shape)
     if chunk is None:
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
-    mesh, width = plan(len(table) * config.restarts, chunk, devices, group=config.group)
+    mesh, width = plan(len(goals.target) * config.restarts, chunk, devices, group=config.group)
     task = optimize.Task(network, layer, config, mesh)
 
     def abstract(tree: Any, spec: P) -> Any:
@@ -81,7 +84,7 @@ def lower_step(
 
     numbers = np.arange(width)
     state = jax.eval_shape(lambda key: optimize.init(task, numbers, numbers, key=key), key)
-    repeated = np.resize(table, (width, *table.shape[1:]))
+    repeated = jax.tree.map(lambda x: np.resize(x, (width, *x.shape[1:])), goals)
     params, key = abstract((params, key), P())
     # The optimizer's counts are scalars, which have no axis of icons.
     state = jax.tree.map(lambda x: abstract(x, P(optimize.ICONS) if x.ndim else P()), state)

@@ -10,6 +10,7 @@ import numpy as np
 from jatlas.types import Array, HostArray, Key, checks
 from jatlas.visualize._color import check_colors, color_matrix, planes_to_rgb
 from jatlas.visualize._constant import Constant
+from jatlas.visualize._inverse import rgb_to_planes
 from jatlas.visualize._parameterize import MAX_DECAY, MAX_SPREAD, check_spectrum, crop_spectrum
 
 NATURAL_DECAY = (1.2, 2.0, 2.0)
@@ -85,6 +86,18 @@ class MACO:
         count = math.prod(shape)
         flat = jax.random.uniform(key, (count,), jnp.float32, minval=-math.pi, maxval=math.pi)
         return flat.reshape(shape)
+
+    def init_as(self, image: Array, *, key: Key) -> Array:
+        """Return the phases of an image (size, size, 3) in [0, 1]; magnitudes are as ever.
+
+        Nothing is random, so restarts are all the same.
+        """
+        del key
+        planes = rgb_to_planes(image, colors=color_matrix(self.colors, self.decorrelate))
+        phases = jnp.angle(jnp.fft.rfft2(jnp.moveaxis(planes, -1, 0)))
+        # There the opposite phase of the conjugate is subtracted, see `_antisymmetric`.
+        columns = jnp.asarray(_self_conjugate(image.shape[0]))
+        return phases.at[..., columns].multiply(0.5)
 
     def image(self, params: Array, *, size: int) -> Array:
         """Turn phases into (size, size, 3) in [0, 1]."""

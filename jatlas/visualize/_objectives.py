@@ -61,7 +61,7 @@ class _Aligned(Objective):
 
     def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
         """Check directions (n, channels) and return them in float32."""
-        return _directions(targets, shape)
+        return as_directions(targets, shape)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -247,7 +247,8 @@ def _norm(activation: Array) -> Array:
     return jnp.sqrt(jnp.sum(jnp.square(activation)) + _EPSILON**2) + _EPSILON
 
 
-def _directions(targets: Array | ArrayLike, shape: tuple[int, ...]) -> HostArray:
+def as_directions(targets: Array | ArrayLike, shape: tuple[int, ...]) -> HostArray:
+    """Return directions (n, channels) in float32; raises ValueError for all else."""
     table = np.asarray(targets, np.float32)
     if table.ndim != 2 or len(table) < 1 or table.shape[1] != shape[-1]:
         raise ValueError(f"targets: expected directions (n, {shape[-1]}), got {table.shape}")

@@ -21,7 +21,9 @@ from jatlas.visualize._compose import ObjectiveInput
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._objectives import GROUP, cosine
 from jatlas.visualize._parameterize import Fourier
+from jatlas.visualize._start import from_image
 from jatlas.visualize._views import View, fixed_views, resample, whole_view
+from jatlas.visualize._wanted import Goal as Goal
 
 ICONS = "icons"
 """The mesh axis that icons are sharded along."""
@@ -72,13 +74,15 @@ class State(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames="task")
-def init(task: Task, ids: Array, restarts: Array, *, key: Key) -> State:
+def init(task: Task, ids: Array, restarts: Array, start: Array | None = None, *, key: Key) -> State:
     """Draw the initial parameters of icons.
 
     Args:
       task: the task.
       ids: (n,) int that each icon's randomness depends on; n is a multiple of the devices.
       restarts: (n,) int number of the restart.
+      start: (n, icon_size, icon_size, 3) images in [0, 1] that they begin as; None means random
+        ones.
       key: of the initial parameters.
 
     Returns:
@@ -86,11 +90,13 @@ def init(task: Task, ids: Array, restarts: Array, *, key: Key) -> State:
     """
     config = task.config
 
-    def one(key: Key, number: Array, restart: Array) -> Any:
+    def one(key: Key, number: Array, restart: Array, start: Array | None) -> Any:
         own = jax.random.fold_in(jax.random.fold_in(key, number), restart)
-        return config.parameterization.init(config.icon_size, key=own)
+        if start is None:
+            return config.parameterization.init(config.icon_size, key=own)
+        return from_image(config).init_as(start, key=own)
 
-    params = _shard(_batch(one), task.mesh)((key,), (ids, restarts))
+    params = _shard(_batch(one), task.mesh)((key,), (ids, restarts, start))
     optimizer = config.optimizer.transformation(1)  # its state does not depend on the number
     return _placed(State(params, optimizer.init(params)), task.mesh)
 
@@ -100,7 +106,7 @@ def step(
     task: Task,
     params: Params,
     state: State,
-    targets: Array,
+    goals: Goal,
     number: int | Array,
     *,
     steps: int | Array,
@@ -112,7 +118,7 @@ def step(
       task: the task.
       params: of the network, replicated.
       state: the icons, sharded; its buffers are donated.
-      targets: (n, ...) target of each icon, sharded.
+      goals: of each icon, sharded.
       number: of the step, from 0.
       steps: number of all steps, which the learning rate depends on.
       key: of the random views of all steps.
@@ -124,14 +130,12 @@ def step(
     config = task.config
     optimizer = config.optimizer.transformation(steps)
 
-    def one(
-        params: Params, number: Array, key: Key, icon: Any, target: Array
-    ) -> tuple[Array, Array]:
+    def one(params: Params, number: Array, key: Key, icon: Any, goal: Goal) -> tuple[Array, Array]:
         for_view, for_backdrop = step_keys(key, number)
         view = config.views.draw(config.icon_size, key=for_view)
-        return _score(task, params, icon, target, view, key=for_backdrop)
+        return _score(task, params, icon, goal, view, key=for_backdrop)
 
-    def gradients_of(common: tuple[Any, ...], icons: tuple[Any, Array]) -> Any:
+    def gradients_of(common: tuple[Any, ...], icons: tuple[Any, Goal]) -> Any:
         def loss(parameters: Any) -> tuple[Array, Array]:
             scores, aligned = _batch(one, config.group)(common, (parameters, icons[1]))
             return -scores.sum(), aligned
@@ -139,7 +143,7 @@ def step(
         return jax.grad(loss, has_aux=True)(icons[0])
 
     gradients, aligned = _shard(gradients_of, task.mesh)(
-        (params, number, key), (state.params, targets)
+        (params, number, key), (state.params, goals)
     )
     with jax.numpy_dtype_promotion("standard"):  # optax mixes types, whatever the caller allows
         updates, moments = optimizer.update(gradients, state.optimizer, state.params)
@@ -163,7 +167,7 @@ def step_keys(key: Key, number: int | Array) -> Array:
 
 
 def evaluate(
-    task: Task, params: Params, icons: Any, targets: Array, *, key: Key
+    task: Task, params: Params, icons: Any, goals: Goal, *, key: Key
 ) -> tuple[Array, Array, Array]:
     """Evaluate icons in fixed views and as they are.
 
@@ -171,7 +175,7 @@ def evaluate(
       task: the task.
       params: of the network, replicated.
       icons: their parameters, sharded.
-      targets: (n, ...) target of each icon, sharded.
+      goals: of each icon, sharded.
       key: of what lies behind transparent icons.
 
     Returns:
@@ -184,26 +188,26 @@ def evaluate(
     views = fixed_views(config.views, canvas_size=config.icon_size)
     # One after another: a program of all five needs five times the memory.
     scores = [
-        _scores_in_view(task, params, icons, targets, View(*view), key=key)
+        _scores_in_view(task, params, icons, goals, View(*view), key=key)
         for view in zip(*views, strict=True)
     ]
-    images, cosines = _as_they_are(task, params, icons, targets)
+    images, cosines = _as_they_are(task, params, icons, goals)
     return images, sum(scores[1:], start=scores[0]) / len(scores), cosines
 
 
 @functools.partial(jax.jit, static_argnames="task")
 def _scores_in_view(
-    task: Task, params: Params, icons: Any, targets: Array, view: View, *, key: Key
+    task: Task, params: Params, icons: Any, goals: Goal, view: View, *, key: Key
 ) -> Array:
-    def one(params: Params, view: View, key: Key, icon: Any, target: Array) -> Array:
-        return _score(task, params, icon, target, view, key=key)[0]
+    def one(params: Params, view: View, key: Key, icon: Any, goal: Goal) -> Array:
+        return _score(task, params, icon, goal, view, key=key)[0]
 
     batch = _batch(one, task.config.group)
-    return _shard(batch, task.mesh)((params, view, key), (icons, targets))
+    return _shard(batch, task.mesh)((params, view, key), (icons, goals))
 
 
 @functools.partial(jax.jit, static_argnames="task")
-def _as_they_are(task: Task, params: Params, icons: Any, targets: Array) -> tuple[Array, Array]:
+def _as_they_are(task: Task, params: Params, icons: Any, goals: Goal) -> tuple[Array, Array]:
     """Return the images, and their cosines if they are the network's input, without a view.
 
     For a network that takes images of the views' size alone, they are scaled to that.
@@ -223,11 +227,11 @@ def _as_they_are(task: Task, params: Params, icons: Any, targets: Array) -> tupl
         activation = _middle(_middle(activation, rows, axis=0), columns, axis=1)
         return canvas, _cosine(activation, target, config)
 
-    return _shard(_batch(one), task.mesh)((params,), (icons, targets))
+    return _shard(_batch(one), task.mesh)((params,), (icons, goals.target))
 
 
 def _score(
-    task: Task, params: Params, icon: Any, target: Array, view: View, *, key: Key
+    task: Task, params: Params, icon: Any, goal: Goal, view: View, *, key: Key
 ) -> tuple[Array, Array]:
     """Return the objective of one icon in one view, and the cosine with its direction."""
     config = task.config
@@ -235,8 +239,9 @@ def _score(
     image, alpha = _before_backdrop(canvas, key=key)
     window = resample(image, view, size=config.views.size, fill=config.views.fill)
     activation = _activation(task, params, window)
-    score = config.objective(ObjectiveInput(activation, image, alpha), target)
-    return score, jax.lax.stop_gradient(_cosine(activation, target, config))
+    given = ObjectiveInput(activation, image, alpha, goal.references)
+    aligned = _cosine(activation, goal.target, config)
+    return config.objective(given, goal.target), jax.lax.stop_gradient(aligned)
 
 
 def _activation(task: Task, params: Params, image: Array) -> Array:

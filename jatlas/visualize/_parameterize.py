@@ -17,6 +17,7 @@ from jatlas.visualize._color import check_colors, color_matrix
 from jatlas.visualize._color import color_correlation as color_correlation
 from jatlas.visualize._color import planes_to_rgb as planes_to_rgb
 from jatlas.visualize._constant import Constant
+from jatlas.visualize._inverse import planes_to_spectrum, rgb_to_planes
 
 PyTree: TypeAlias = Any
 """Arrays in nested containers."""
@@ -240,6 +241,13 @@ class Fourier:
         """Draw the initial spectrum of one icon."""
         return init_spectrum(size, size, key=key, spread=self.spread)
 
+    def init_as(self, image: Array, *, key: Key) -> Array:
+        """Return the spectrum of an image (size, size, 3) in [0, 1], plus a random one."""
+        size = image.shape[0]
+        planes = rgb_to_planes(image, colors=color_matrix(self.colors, self.decorrelate))
+        spectrum = planes_to_spectrum(planes, gain=SCALE * self.gain(size))
+        return spectrum + self.init(size, key=key)
+
     def image(self, params: Array, *, size: int) -> Array:
         """Turn a spectrum into (size, size, 3) in [0, 1]."""
         planes = spectrum_to_planes(params, width=size, gain=self.gain(size))
@@ -286,6 +294,11 @@ class Pixels:
         size = checks.whole("size", size, unit="pixel")
         flat = jax.random.normal(key, (3 * size * size,), jnp.float32)
         return self.spread * flat.reshape(size, size, 3)
+
+    def init_as(self, image: Array, *, key: Key) -> Array:
+        """Return the planes of an image (size, size, 3) in [0, 1], plus random ones."""
+        planes = rgb_to_planes(image, colors=color_matrix(self.colors, self.decorrelate))
+        return planes + self.init(image.shape[0], key=key)
 
     def image(self, params: Array, *, size: int) -> Array:
         """Turn planes into (size, size, 3) in [0, 1]."""

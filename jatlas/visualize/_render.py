@@ -20,6 +20,7 @@ from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._optimize import ICONS, Task
 from jatlas.visualize._versions import check_jaxlib
+from jatlas.visualize._wanted import Wanted, check_wanted, make_goals
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ def render(
     key: Key,
     config: RenderConfig | None = None,
     ids: Array | HostArray | None = None,
+    references: Array | HostArray | None = None,
+    start: Array | HostArray | None = None,
     run: Run | None = None,
     devices: Sequence[jax.Device] | None = None,
 ) -> Icons:
@@ -66,7 +69,12 @@ def render(
       key: seeds the initial images and the random views.
       config: settings; None means `RenderConfig()`.
       ids: (n,) int that each icon's randomness depends on; None means 0 to n - 1. An icon depends
-        on its id and its target, not on the other icons or their order.
+        on its id, its target, its references and its start, not on the other icons or their order.
+      references: (n, ...) what the objective compares each icon with, if it does: for
+        `Wasserstein` (n, r, channels) activations of real places.
+      start: (n, icon_size, icon_size, 3) images in [0, 1] that icons begin as, as nearly as the
+        parameterization can show them, before the random initial image is added; None means
+        random ones alone. See `low_pass`.
       run: `chunk` and `progress` of it count here. Without a chunk, a CPU gets 64 icons at once
         (more with more than 8 devices), a GPU or TPU 1,024 per device, or what half of the memory
         holds. Results for another chunk or number of devices are equal up to rounding.
@@ -76,8 +84,9 @@ def render(
       Icons, float32, in the order of `targets`.
 
     Raises:
-      ValueError: for targets that do not fit the layer, an unknown layer, or ids that do not fit
-        the targets.
+      ValueError: for targets that do not fit the layer, an unknown layer, ids, references or
+        starts that do not fit the targets, references that are missing or for nothing, or a
+        parameterization that cannot begin as an image.
 
     Example:
       >>> from jatlas.types import Run
@@ -99,6 +108,8 @@ def render(
         key=key,
         config=config,
         ids=ids,
+        references=references,
+        start=start,
         run=run,
         devices=devices,
     )
@@ -114,6 +125,8 @@ def render_each(
     key: Key,
     config: RenderConfig | None = None,
     ids: Array | HostArray | None = None,
+    references: Array | HostArray | None = None,
+    start: Array | HostArray | None = None,
     run: Run | None = None,
     devices: Sequence[jax.Device] | None = None,
     shared: int = 0,
@@ -130,6 +143,8 @@ def render_each(
       key: as of `render`.
       config: as of `render`.
       ids: as of `render`.
+      references: as of `render`.
+      start: as of `render`.
       run: as of `render`.
       devices: as of `render`.
       shared: targets of the largest call that is to run the same program, which is compiled once;
@@ -144,21 +159,20 @@ def render_each(
     config, run = config or RenderConfig(), run or Run()
     side = config.views.size
     shape = network.activation_shape(params, (side, side), layer=layer)
-    table = config.objective.targets(targets, shape=shape)
-    numbers = np.arange(len(table)) if ids is None else np.asarray(ids)
-    _check(table, numbers, config, chunk=run.chunk)
+    goals = make_goals(config, targets, references, shape=shape)
+    wanted = check_wanted(config, goals, ids, start, chunk=run.chunk)
     devices = list(devices or jax.local_devices())
     check_jaxlib(devices[0])
     chunk = run.chunk
     if chunk is None:
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
-    widest = max(len(table), shared) * config.restarts
+    widest = max(len(wanted.ids), shared) * config.restarts
     mesh, width = plan(widest, chunk, devices, group=config.group)
     placed, key = jax.device_put((params, as_key(key)), NamedSharding(mesh, P()))
     program = _Program(Task(network, layer, config, mesh), config, placed, key, width)
     per_part = max(min(chunk, width) // config.restarts, 1)
     per_part = -(-per_part // config.group) * config.group
-    return _parts(program, table, numbers, per_part=per_part, progress=run.progress)
+    return _parts(program, wanted, per_part=per_part, progress=run.progress)
 
 
 class _Program(NamedTuple):
@@ -236,10 +250,10 @@ def default_chunk(
 
 
 def _parts(
-    program: _Program, targets: HostArray, ids: HostArray, *, per_part: int, progress: bool
+    program: _Program, wanted: Wanted, *, per_part: int, progress: bool
 ) -> Iterator[tuple[slice, Icons]]:
-    """Render the targets part by part."""
-    count, config = len(targets), program.config
+    """Render icons part by part."""
+    count, config = len(wanted.ids), program.config
     with progress_bar(
         None,
         shown=progress,
@@ -250,15 +264,15 @@ def _parts(
     ) as bar:
         for start in range(0, count, per_part):
             part = slice(start, min(start + per_part, count))
-            yield part, _render_part(program, targets[part], ids[part], bar=bar)
+            yield part, _render_part(program, wanted.take(part), bar=bar)
 
 
-def _render_part(program: _Program, targets: HostArray, ids: HostArray, *, bar: tqdm) -> Icons:
+def _render_part(program: _Program, wanted: Wanted, *, bar: tqdm) -> Icons:
     """Render icons: all restarts, of which the best is kept; and retry those that failed."""
-    config = program.config
-    rows = np.repeat(np.arange(len(targets)), config.restarts)
-    restarts = np.tile(np.arange(config.restarts), len(targets))
-    icons = _best(_optimize(program, targets[rows], ids[rows], restarts, bar=bar), config.restarts)
+    config, count = program.config, len(wanted.ids)
+    rows = np.repeat(np.arange(count), config.restarts)
+    restarts = np.tile(np.arange(config.restarts), count)
+    icons = _best(_optimize(program, wanted.take(rows), restarts, bar=bar), config.restarts)
     # Not where the score is not finite: another initial image would not help.
     failed = np.flatnonzero((icons.cosines <= config.retry_below) & np.isfinite(icons.scores))
     if not len(failed) or config.retry_below == -1 or config.group > 1:
@@ -267,7 +281,7 @@ def _render_part(program: _Program, targets: HostArray, ids: HostArray, *, bar: 
     bar.total = (bar.total or 0) + len(failed) * config.steps
     restarts = np.full(len(failed), config.restarts)
     retried = _optimize(
-        program, targets[failed], ids[failed], restarts, bar=bar, redirected=_REDIRECTED_STEPS
+        program, wanted.take(failed), restarts, bar=bar, redirected=_REDIRECTED_STEPS
     )
     better = retried.scores > icons.scores[failed]
     for field, new in zip(jax.tree.leaves(icons), jax.tree.leaves(retried), strict=True):
@@ -284,8 +298,7 @@ def _best(icons: Icons, restarts: int) -> Icons:
 
 def _optimize(
     program: _Program,
-    targets: HostArray,
-    ids: HostArray,
+    wanted: Wanted,
     restarts: HostArray,
     *,
     bar: tqdm,
@@ -295,8 +308,7 @@ def _optimize(
 
     Args:
       program: what all icons share.
-      targets: (n, ...) target of each icon.
-      ids: (n,) what the randomness of each depends on.
+      wanted: the icons, n.
       restarts: (n,) number of the restart that each is.
       bar: the progress bar.
       redirected: first steps in which gradients are redirected.
@@ -305,20 +317,20 @@ def _optimize(
       Icons, n.
     """
     parts = []
-    for start in range(0, len(targets), program.width):
+    total = len(restarts)
+    for start in range(0, total, program.width):
         # The last icon is repeated, so that every chunk has the same shape.
-        rows = np.minimum(start + np.arange(program.width), len(targets) - 1)
-        count = min(program.width, len(targets) - start)
-        result = _optimize_chunk(
-            program, (targets[rows], ids[rows], restarts[rows]), count, bar, redirected
-        )
+        rows = np.minimum(start + np.arange(program.width), total - 1)
+        count = min(program.width, total - start)
+        chunk = wanted.take(rows), restarts[rows]
+        result = _optimize_chunk(program, chunk, count, bar, redirected)
         images, scores, cosines = (np.array(array[:count]) for array in result)
         parts.append(Icons(images=images, scores=scores, cosines=cosines))
     return _joined(parts)
 
 
 def _optimize_chunk(
-    program: _Program, icons: tuple[HostArray, ...], count: int, bar: tqdm, redirected: int
+    program: _Program, icons: tuple[Wanted, HostArray], count: int, bar: tqdm, redirected: int
 ) -> tuple[Array, Array, Array]:
     """Optimize and evaluate `width` icons, of which the first `count` are shown in the bar.
 
@@ -329,13 +341,13 @@ def _optimize_chunk(
     task, params, steps = program.task, program.params, program.config.steps
     first = dataclasses.replace(task, network=task.network.redirected or task.network)
     for_init, for_views, for_evaluation = jax.random.split(program.key, 3)
-    targets, ids, restarts = jax.device_put(icons, NamedSharding(task.mesh, P(ICONS)))
-    state = optimize.init(task, ids, restarts, key=for_init)
+    wanted, restarts = jax.device_put(icons, NamedSharding(task.mesh, P(ICONS)))
+    state = optimize.init(task, wanted.ids, restarts, wanted.start, key=for_init)
     dispatched: collections.deque[Array] = collections.deque()
     for number in range(steps):
         current = first if number < redirected else task
         state, cosines = optimize.step(
-            current, params, state, targets, number, steps=steps, key=for_views
+            current, params, state, wanted.goals, number, steps=steps, key=for_views
         )
         dispatched.append(cosines)
         if len(dispatched) > _AHEAD:
@@ -344,7 +356,7 @@ def _optimize_chunk(
         if number % _SHOWN_EVERY == _AHEAD:
             mean = np.asarray(dispatched[0])[:count].mean()
             bar.set_postfix(cosine=f"{mean:.3f}", refresh=False)
-    result = optimize.evaluate(task, params, state.params, targets, key=for_evaluation)
+    result = optimize.evaluate(task, params, state.params, wanted.goals, key=for_evaluation)
     jax.block_until_ready(result)
     bar.update(count * len(dispatched))
     return result
@@ -352,13 +364,3 @@ def _optimize_chunk(
 
 def _joined(parts: Sequence[Icons]) -> Icons:
     return jax.tree.map(lambda *fields: np.concatenate(fields), *parts)
-
-
-def _check(targets: HostArray, ids: HostArray, config: RenderConfig, *, chunk: int | None) -> None:
-    if ids.shape != (len(targets),) or not np.issubdtype(ids.dtype, np.integer):
-        raise ValueError(f"ids: expected {len(targets)} whole numbers, got {ids.dtype} {ids.shape}")
-    if len(targets) % config.group or (chunk is not None and chunk % config.group):
-        raise ValueError(
-            f"group: expected targets and chunk in multiples of {config.group}, got "
-            f"{len(targets)} and {chunk}"
-        )
