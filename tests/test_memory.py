@@ -43,9 +43,11 @@ def grown(function: Callable[[], Any]) -> tuple[Any, float]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    result = function()
-    done.set()
-    watcher.join()
+    try:
+        result = function()
+    finally:  # or the process would wait for the watcher after an error
+        done.set()
+        watcher.join()
     return result, max(peak) - before
 
 
@@ -56,6 +58,7 @@ def segment(number: int) -> dict[str, np.ndarray]:
         "skipped": np.zeros(0, np.int64),
         "reasons": np.zeros(0, np.str_),
         "index": np.arange(SEGMENT) + number * SEGMENT,
+        "predicted": np.full(SEGMENT, number, np.int32),
         "vectors": rng.random((SEGMENT, 1, CHANNELS), np.float32),
         "positions": np.ones((SEGMENT, 1, 2), np.int32),
         "evidence": rng.random((SEGMENT, 1, CLASSES), np.float32).astype(np.float16),

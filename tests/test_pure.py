@@ -35,6 +35,12 @@ def evidence(image: jax.Array) -> jax.Array:
     return explain.evidence(tiny_network(), tiny_params(), image, POSITION, layer="conv1")
 
 
+def evidence_and_logits(image: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return explain.evidence_and_logits(
+        tiny_network(), tiny_params(), image, POSITION, layer="conv1"
+    )
+
+
 def ablation(image: jax.Array) -> jax.Array:
     return explain.ablation(tiny_network(), tiny_params(), image, POSITION, layer="conv1")
 
@@ -86,6 +92,8 @@ CASES = {
     "class_heat": Case(class_heat, (EVIDENCE,)),
     "composite": Case(composite, (IMAGE,)),
     "evidence": Case(evidence, (IMAGE,)),
+    # The gradient of its evidence is that of `evidence`; steps cross kinks of the logits.
+    "evidence_and_logits": Case(evidence_and_logits, (IMAGE,), has_gradient=False),
     "faithful": Case(faithful, (VECTORS[:4] + 0.1,), has_gradient=False),
     "find_on_map": Case(find_on_map, (POINTS,)),
     "nearest_by_cosine": Case(

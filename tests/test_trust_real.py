@@ -1,6 +1,7 @@
 """Whether the measures put in order what is known to be better and worse, with real weights."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,13 @@ from jatlas.model import Network
 from jatlas.records import Atlas, Grid
 from jatlas.types import HostArray
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "JATLAS_SLOWEST" not in os.environ,
+        reason="JATLAS_SLOWEST is not set: it builds an atlas of real weights for two minutes",
+    ),
+]
 LAYER, SIZE, EVERY = "mixed4c", 12, 6
 RUN = jatlas.Run(progress=False)
 KEY = jax.random.key(0)
@@ -139,7 +147,6 @@ def share(better: HostArray, worse: HostArray) -> float:
     return float((better > worse)[known].mean())
 
 
-@pytest.mark.slow
 def test_faithful_puts_noise_before_other_cells_before_the_own_before_a_photograph(
     found: Sanity,
 ) -> None:
@@ -148,7 +155,6 @@ def test_faithful_puts_noise_before_other_cells_before_the_own_before_a_photogra
     assert share(found.own["faithful"], found.another["faithful"]) > 0.6
 
 
-@pytest.mark.slow
 def test_an_icon_is_more_on_target_than_noise_and_than_that_of_another_cell(
     found: Sanity,
 ) -> None:
@@ -158,7 +164,6 @@ def test_an_icon_is_more_on_target_than_noise_and_than_that_of_another_cell(
     assert share(found.own["on target"], found.another["on target"]) > 0.95
 
 
-@pytest.mark.slow
 def test_natural_knows_no_cell_but_noise(found: Sanity) -> None:
     noise, another, own, photograph = means(found, "natural")
     assert another == pytest.approx(own, rel=1e-5)

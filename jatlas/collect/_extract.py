@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jatlas.collect import _sample as sample
-from jatlas.explain import evidence
+from jatlas.explain import evidence_and_logits
 from jatlas.model import Network
 from jatlas.types import Array, HostArray, Key, Params
 
@@ -79,32 +79,33 @@ def extract(
     run = functools.partial(network.apply, params, layers=layers)
     outputs = jax.vmap(run)(pixels)
     weights = jnp.ones(len(images)) if weight is None else weight
-    predicted = _predicted(outputs.logits, len(images))
 
     def at(layer: str, activation: Array) -> Extract:
         _, height, width, _ = activation.shape
         positions = sample.grid_positions(places, height=height, width=width)
 
-        def explain(image: Array, positions: Array) -> Array:
+        def explain(image: Array, positions: Array) -> tuple[Array, Array]:
             # The pass that computes it is the same as the one above, and is compiled to one.
-            one = functools.partial(evidence, network, params, image, layer=layer)
+            one = functools.partial(evidence_and_logits, network, params, image, layer=layer)
+            found, logits = jax.vmap(one, out_axes=(0, None))(positions)
             # Clipped: what is beyond float16, which no known network comes near, stays finite.
-            return jnp.clip(jax.vmap(one)(positions), -_FLOAT16_MAX, _FLOAT16_MAX)
+            return jnp.clip(found, -_FLOAT16_MAX, _FLOAT16_MAX), logits
 
         wide = activation.astype(jnp.float32)  # whatever the network computes in
         moments = jax.vmap(sample.interior_moment)(wide)
+        evidence, logits = jax.vmap(explain)(pixels, positions)
         return Extract(
             vectors=jax.vmap(sample.pick)(wide, positions),
             positions=positions,
-            evidence=jax.vmap(explain)(pixels, positions).astype(jnp.float16),
+            evidence=evidence.astype(jnp.float16),
             moment=(weights[:, None, None] * moments).sum(0),
-            predicted=predicted,
+            predicted=_predicted(logits),
         )
 
     return {layer: at(layer, outputs.activations[layer]) for layer in layers}
 
 
-def _predicted(logits: Array | None, count: int) -> Array:
-    if logits is None or not logits.shape[-1]:
-        return jnp.full(count, -1, jnp.int32)
+def _predicted(logits: Array) -> Array:
+    if not logits.shape[-1]:
+        return jnp.full(len(logits), -1, jnp.int32)
     return jnp.argmax(logits, axis=-1).astype(jnp.int32)

@@ -14,6 +14,7 @@ from jatlas.explain._evidence import Heat as Heat
 from jatlas.explain._evidence import ablation as ablation
 from jatlas.explain._evidence import class_heat as class_heat
 from jatlas.explain._evidence import evidence as evidence
+from jatlas.explain._evidence import evidence_and_logits as evidence_and_logits
 from jatlas.explain._exemplars import NO_SAMPLE as NO_SAMPLE
 from jatlas.explain._exemplars import Exemplars as Exemplars
 from jatlas.explain._exemplars import exemplars as exemplars

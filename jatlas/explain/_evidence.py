@@ -53,6 +53,30 @@ def evidence(
       >>> evidence(network, None, image, jnp.array([1, 0]), layer="pixels").tolist()
       [6.0, 7.0, 8.0]
     """
+    return evidence_and_logits(network, params, image, position, layer=layer)[0]
+
+
+def evidence_and_logits(
+    network: Network, params: Params, image: Array, position: Array, *, layer: str
+) -> tuple[Array, Array]:
+    """Return `evidence`, and the logits of the image, which the same pass computes.
+
+    A pure function: it works under `jit`, `vmap` and `grad`. Over many positions of one image the
+    logits are the same: `jax.vmap(..., out_axes=(0, None))` returns them once.
+
+    Args:
+      network: as for `evidence`.
+      params: as for `evidence`.
+      image: as for `evidence`.
+      position: as for `evidence`.
+      layer: as for `evidence`.
+
+    Returns:
+      (classes,) float32 evidence, and (classes,) logits; (0,) each if the network has no logits.
+
+    Raises:
+      ValueError: as `evidence`.
+    """
     height, width = image.shape[:2]
     shape = network.activation_shape(params, (height, width), layer=layer)
 
@@ -66,7 +90,7 @@ def evidence(
     tangent = nothing.at[where].set(activation[where].astype(nothing.dtype))
     change = derivative(tangent).astype(jnp.float32)
     rounding = jnp.finfo(jnp.float32).eps * jnp.abs(logits).max(initial=0).astype(jnp.float32)
-    return jnp.where(jnp.abs(change).max(initial=0) > rounding, change, 0)
+    return jnp.where(jnp.abs(change).max(initial=0) > rounding, change, 0), logits
 
 
 def ablation(
