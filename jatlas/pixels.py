@@ -18,6 +18,25 @@ def to_uint8(images: HostArray) -> HostArray:
     return np.round(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
 
 
+def resized(picture: HostArray, px: int) -> HostArray:
+    """Scale a picture to a square.
+
+    Args:
+      picture: (h, w, 3) uint8.
+      px: side of the result, in pixels.
+
+    Returns:
+      (px, px, 3) uint8; the very picture if it has that size.
+
+    Example:
+      >>> resized(np.zeros((4, 4, 3), np.uint8), 2).shape
+      (2, 2, 3)
+    """
+    if picture.shape[:2] == (px, px):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((px, px), Image.Resampling.BICUBIC))
+
+
 def contact_sheet(pictures: HostArray, *, columns: int) -> HostArray:
     """Lay pictures out in rows, from left to right; the rest of the last row is white.
 

@@ -11,6 +11,7 @@ from atlases import CONFIG, DAMAGED, IMAGES, RUN, build, make_images
 from helpers import tiny_network, tiny_params
 
 import jatlas
+from jatlas import collect
 from jatlas.build._labels import given_labels
 from jatlas.collect import folder_labels, read_labels, record_labels
 from jatlas.explain import classify
@@ -79,7 +80,11 @@ def test_labels_that_are_known_have_a_hierarchy() -> None:
         ("cat", "labels: expected a text"),
     ],
 )
-def test_wrong_labels_are_refused(images: Path, labels: Any, match: str) -> None:
+def test_wrong_labels_are_refused(
+    images: Path, labels: Any, match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any image is read."""
+    monkeypatch.setattr(collect.Folder, "load", lambda *_, **__: pytest.fail("an image is read"))
     with pytest.raises(ValueError, match=match):
         build(images, None, labels=labels)
 

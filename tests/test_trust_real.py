@@ -71,7 +71,7 @@ def measure(network: Network, params: Any, atlas: Atlas, source: Any, layer: str
 def _targets(atlas: Atlas, layer: str) -> HostArray:
     owner = atlas.find(layer)
     grid = owner.grids[0]
-    means = grid.mean.reshape(grid.size**2, -1)[grid.cells]
+    means = grid.cell_means
     made = atlas.info["settings"]
     config = jatlas.CellConfig(whiten=made["whiten"], ridge=made["ridge"])
     return directions(means, owner.samples.moment, config=config)

@@ -110,6 +110,8 @@ def build(
         parents=parents,
     )
     check(request)
+    if request.source.count is not None:  # else what is wrong is said once they are read
+        _labels(request, np.full(request.source.count, -1, np.int32))
     target, holds_atlas = check_target(out, request.run)  # before every image is read
     fingerprint = request.source.fingerprint()
     info, reusable = describe(request, key, fingerprint), fingerprint is not None

@@ -155,8 +155,7 @@ def _of_samples(
     if "pure" in wanted:
         found["pure"] = pure(samples.vectors, image, cell, cells)
     if "distinct" in wanted:
-        means = grid.mean.reshape(grid.size**2, -1)[cells]
-        found["distinct"] = distinct(means, samples.vectors, cell, cells)
+        found["distinct"] = distinct(grid.cell_means, samples.vectors, cell, cells)
     if "placed" in wanted and facts.other_points is not None:
         points, other = owner.points, facts.other_points
         found["placed"] = placed(points, other, image, cell, cells, k=facts.config.neighbors)

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from jatlas.collect import (
     Folder,
@@ -22,7 +21,7 @@ from jatlas.collect import (
 )
 from jatlas.explain import crop, receptive_box, receptive_share
 from jatlas.model import Network
-from jatlas.pixels import WHITE, to_uint8
+from jatlas.pixels import WHITE, resized, to_uint8
 from jatlas.records import Atlas
 from jatlas.storage import Rows
 from jatlas.types import Array, HostArray, Params
@@ -245,7 +244,6 @@ def thumbnails(
         crops(network, params, images, chosen, layer=layer, share=share)
     ) as cut:
         for number, pixels in cut:
-            small = Image.fromarray(pixels).resize((px, px), Image.Resampling.BICUBIC)
             row, column = places[number]
-            pictures.replace(row * rows.shape[1] + column, np.asarray(small))
+            pictures.replace(row * rows.shape[1] + column, resized(pixels, px))
     return pictures.array().reshape(*rows.shape, px, px, 3)

@@ -57,11 +57,6 @@ class IconInput:
         return shown_side(self.network, self.params, px, layer=self.map.layer)
 
     @property
-    def means(self) -> HostArray:
-        """(m, channels) of the cells."""
-        return self.grid.mean.reshape(self.grid.size**2, -1)[self.grid.cells]
-
-    @property
     def cells(self) -> CellConfig:
         """How the cells became pictures, or are to become some."""
         if self.config.icons is None:
@@ -118,7 +113,7 @@ def faithfulness(given: IconInput) -> HostArray | None:
 def stability(given: IconInput, *, key: Key) -> HostArray:
     """Measure `stable` of the icons of a grid: they are rendered with another key."""
     owner, grid, cells = given.map, given.grid, given.cells
-    targets = directions(given.means, owner.samples.moment, config=cells)
+    targets = directions(given.grid.cell_means, owner.samples.moment, config=cells)
     stage = CachedStage.begin(
         given.run.cache,
         f"{owner.path}-other-icons-{grid.size}",
@@ -148,7 +143,9 @@ def _place_rows(given: IconInput) -> HostArray:
     grid, count = given.grid, given.config.places
     if grid.exemplars is not None and (given.images is None or grid.exemplars.shape[1] >= count):
         return np.asarray(grid.exemplars)[:, :count]
-    return nearest_samples(given.means, given.map.samples, config=given.cells, count=count).rows
+    return nearest_samples(
+        given.grid.cell_means, given.map.samples, config=given.cells, count=count
+    ).rows
 
 
 def _see_icons(

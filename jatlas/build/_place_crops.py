@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 
 import numpy as np
-from PIL import Image
 
 from jatlas.build import _identity as identity
 from jatlas.build._crops import can_reread, crops, own_images
 from jatlas.collect import ImageSource
 from jatlas.model import Network
+from jatlas.pixels import resized
 from jatlas.records import Atlas
 from jatlas.types import Array, HostArray, Params, checks
 
@@ -70,6 +70,5 @@ def place_crops(
         crops(network, params, source, chosen, layer=owner.layer, px=side)
     ) as cut:
         for number, pixels in cut:
-            small = Image.fromarray(pixels).resize((px, px), Image.Resampling.BICUBIC)
-            found[number] = np.asarray(small)
+            found[number] = resized(pixels, px)
     return (found / np.float32(255)).reshape(*table.shape, px, px, 3)

@@ -71,8 +71,7 @@ def rerender(
         key=identity.key_data(for_icons),
         versions=identity.deciding_versions("jax", "jaxlib", "optax"),
     )
-    means = grid.mean.reshape(size * size, -1)[grid.cells]
-    targets = directions(means, owner.samples.moment, config=cells)
+    targets = directions(grid.cell_means, owner.samples.moment, config=cells)
     icons = draw_icons(
         network, params, targets, grid.cells,
         layer=owner.layer, config=cells.icons, key=for_icons, stage=stage, run=run,

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from jatlas.build._crops import crops
-from jatlas.collect import ImageSource
+from jatlas.collect import ImageSource, interior
 from jatlas.model import Network
+from jatlas.pixels import resized
 from jatlas.records import Grid
 from jatlas.types import Array, HostArray, Params, Run, progress_bar
 
@@ -117,20 +117,13 @@ def _batches(
     numbers: list[int] = []
     batch = np.zeros((size, side, side, 3), np.uint8)
     for number, pixels in pictures:
-        batch[len(numbers)] = _fitted(pixels, side)
+        batch[len(numbers)] = resized(pixels, side)
         numbers.append(number)
         if len(numbers) == size:
             yield numbers, batch
             numbers = []
     if numbers:
         yield numbers, batch
-
-
-def _fitted(pixels: HostArray, side: int) -> HostArray:
-    if pixels.shape[:2] == (side, side):
-        return pixels
-    resized = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
-    return np.asarray(resized)
 
 
 @functools.partial(jax.jit, static_argnames=("network", "layers", "last"))
@@ -142,19 +135,9 @@ def _see(
     until = max(wanted, key=network.index)
     found = network.apply(params, images, layers=wanted, until=until).activations
     outputs = [found[name].astype(jnp.float32).mean((1, 2)) for name in layers]
-    return outputs if last is None else [*outputs, _inside(found[last].astype(jnp.float32))]
-
-
-def _inside(activation: Array) -> Array:
-    """Return the positions off the border, (n, positions, c); all along an axis of fewer than 3.
-
-    It is from these that the samples of an atlas are.
-    """
-    rows, columns = (
-        slice(1, -1) if length >= 3 else slice(None) for length in activation.shape[1:3]
+    return (
+        outputs if last is None else [*outputs, jax.vmap(interior)(found[last].astype(jnp.float32))]
     )
-    inner = activation[:, rows, columns]
-    return inner.reshape(len(inner), -1, inner.shape[-1])
 
 
 def real_places(

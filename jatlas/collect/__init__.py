@@ -23,6 +23,7 @@ from jatlas.collect._labels import record_labels as record_labels
 from jatlas.collect._preprocess import Preprocess as Preprocess
 from jatlas.collect._sample import draw_places as draw_places
 from jatlas.collect._sample import grid_positions as grid_positions
+from jatlas.collect._sample import interior as interior
 from jatlas.collect._sample import interior_moment as interior_moment
 from jatlas.collect._sample import pick as pick
 from jatlas.collect._sample import to_float as to_float

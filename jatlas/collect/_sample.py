@@ -80,6 +80,26 @@ def pick(activation: Array, positions: Array) -> Array:
     return activation[positions[:, 0], positions[:, 1]]
 
 
+def interior(activation: Array) -> Array:
+    """Return the vectors off the border of an activation, where samples are from.
+
+    Args:
+      activation: (h, w, c).
+
+    Returns:
+      (positions, c), row by row; along an axis of fewer than three cells, all of which are border,
+      all of them.
+
+    Example:
+      >>> interior(jnp.arange(9.0).reshape(3, 3, 1)).tolist()
+      [[4.0]]
+    """
+    height, width, channels = activation.shape
+    rows = slice(1, -1) if height >= 3 else slice(None)
+    columns = slice(1, -1) if width >= 3 else slice(None)
+    return activation[rows, columns].reshape(-1, channels)
+
+
 def interior_moment(activation: Array) -> Array:
     """Average the outer products of an activation's vectors, leaving out its border.
 
@@ -96,8 +116,5 @@ def interior_moment(activation: Array) -> Array:
       >>> interior_moment(jnp.full((5, 5, 1), 3.0)).tolist()
       [[9.0]]
     """
-    height, width, channels = activation.shape
-    rows = slice(1, -1) if height >= 3 else slice(None)
-    columns = slice(1, -1) if width >= 3 else slice(None)
-    inner = activation[rows, columns].reshape(-1, channels)
+    inner = interior(activation)
     return jnp.matmul(inner.T, inner, precision=jax.lax.Precision.HIGHEST) / len(inner)

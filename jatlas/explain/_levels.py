@@ -46,7 +46,7 @@ class Naming(NamedTuple):
         if len(chosen_on.cell) < self.config.min_images:
             return None
         own = count(chosen_on, self.hierarchy, rows=1)
-        best = best_names(own, own, self.share, self.hierarchy, self.config, factor=np.zeros(1))
+        best = best_names(own, own, self.share, self.hierarchy, self.config)
         name = int(best[0])
         if name == UNCLEAR:
             return None

@@ -100,16 +100,13 @@ def name_cells(
     near = around(found[0], size=size, reach=_REACH, cells=missing > 0)
     borrowed = count(near, hierarchy, rows=size * size)
     factor = np.minimum(missing / np.maximum(borrowed.images, 1e-9), 1.0)
+    held = Counts(
+        (chosen_on.shown + sparse.diags_array(factor) @ borrowed.shown).tocsr(),
+        chosen_on.images + factor * borrowed.images,
+    )
     blocks = [cells[i : i + _BLOCK] for i in range(0, len(cells), _BLOCK)]
     name = [
-        best_names(
-            chosen_on.take(block),
-            borrowed.take(block),
-            share,
-            hierarchy,
-            config,
-            factor=factor[block],
-        )
+        best_names(chosen_on.take(block), held.take(block), share, hierarchy, config)
         for block in blocks
     ]
     return checked(
@@ -128,33 +125,25 @@ def layer_share(seen: Sightings, hierarchy: Hierarchy) -> HostArray:
 
 
 def best_names(
-    own: Counts,
-    near: Counts,
-    share: HostArray,
-    hierarchy: Hierarchy,
-    config: NameConfig,
-    *,
-    factor: HostArray,
+    own: Counts, held: Counts, share: HostArray, hierarchy: Hierarchy, config: NameConfig
 ) -> HostArray:
     """Choose the names of some cells.
 
     Args:
       own: of the cells.
-      near: of their surroundings.
+      held: of the cells and what they borrow.
       share: (names,) of all images.
       hierarchy: of the names.
       config: settings.
-      factor: (cells,) of the surroundings.
 
     Returns:
       (cells,) int32 numbers of names, `UNCLEAR` where none is significant.
     """
-    shown = own.shown.toarray()
-    held = shown + near.shown.toarray() * factor[:, None]
-    images = np.maximum(own.images + near.images * factor, 1e-9)[:, None]
+    images = np.maximum(held.images, 1e-9)[:, None]
+    shown = held.shown.toarray()
     narrow = (np.arange(len(share)) < hierarchy.classes) | (share <= config.max_group_share)
-    held_share = held / images
-    allowed = narrow & (shown >= _WHOLE) & (held >= config.min_images - 1e-6)
+    held_share = shown / images
+    allowed = narrow & (own.shown.toarray() >= _WHOLE) & (shown >= config.min_images - 1e-6)
     allowed &= (held_share >= config.min_share) & (
         information(held_share, images, share) >= config.min_nats
     )

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jatlas.explain._exemplars import nearest_by_cosine
+from jatlas.explain._others import unit_rows
 from jatlas.types import Array, HostArray, blocks, release
 
 _BLOCK = 16_384  # vectors on the device at once
@@ -57,22 +58,17 @@ def natural(
         raise ValueError(
             f"distances: expected one for each of some vectors, got {own.shape} for {len(vectors)}"
         )
-    queries = _unit(np.asarray(seen).reshape(-1, seen.shape[2]))
+    queries = unit_rows(np.asarray(seen).reshape(-1, seen.shape[2]))
     nearest = np.full(len(queries), np.inf, np.float32)
     scale = np.zeros(len(queries), np.float32)
     for block, near in zip(blocks(vectors, _BLOCK), blocks(own, _BLOCK), strict=True):
         table = np.asarray(block, np.float32)
         rows = np.asarray(nearest_by_cosine(jnp.asarray(queries), jnp.asarray(table)))
         release(vectors)
-        distance = np.maximum(1 - (queries * _unit(table[rows])).sum(axis=1), 0)
+        distance = np.maximum(1 - (queries * unit_rows(table[rows])).sum(axis=1), 0)
         better = distance < nearest
         nearest, scale = np.where(better, distance, nearest), np.where(better, near[rows], scale)
     inside = nearest <= scale  # also where both are 0
     share = np.where(inside, 1, scale / np.where(inside, 1, nearest))
     share[np.isinf(scale)] = np.nan
     return share.reshape(seen.shape[:2]).mean(axis=1).astype(np.float32)
-
-
-def _unit(vectors: HostArray) -> HostArray:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.where(length > 0, length, 1).astype(np.float32)

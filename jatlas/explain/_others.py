@@ -94,3 +94,9 @@ def check_images(image_index: HostArray, count: int) -> HostArray:
             f"image_index: expected one per vector, got {np.shape(image_index)} for {count}"
         )
     return np.unique(np.asarray(image_index), return_inverse=True)[1]
+
+
+def unit_rows(vectors: HostArray) -> HostArray:
+    """Scale vectors (n, channels) to length 1, in their type; zero ones stay zero."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(length > 0, length, 1)

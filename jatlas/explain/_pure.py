@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jatlas.explain._others import check_images
+from jatlas.explain._others import check_images, unit_rows
 from jatlas.types import HostArray, blocks, release
 
 _BLOCK = 16_384  # vectors read at once
@@ -45,12 +45,12 @@ def pure(
     """
     image = check_images(image_index, len(vectors))
     _check_cells(cell, len(vectors))
-    total = sum(_unit(block).sum(axis=0) for block in blocks(vectors, _BLOCK))
+    total = sum(_exact(block).sum(axis=0) for block in blocks(vectors, _BLOCK))
     release(vectors)
     mean = total / max(len(vectors), 1)
     found = np.full(len(cells), np.nan, np.float32)
     for i, rows in enumerate(_rows(cell, cells)):
-        x, owner = _unit(vectors[rows]) - mean, np.unique(image[rows], return_inverse=True)[1]
+        x, owner = _exact(vectors[rows]) - mean, np.unique(image[rows], return_inverse=True)[1]
         count = np.bincount(owner)
         pairs = len(rows) ** 2 - int((count**2).sum())
         squared = (x**2).sum()
@@ -118,7 +118,5 @@ def _check_cells(cell: HostArray, count: int) -> None:
         raise ValueError(f"cell: expected one per vector, got {np.shape(cell)} for {count}")
 
 
-def _unit(vectors: HostArray) -> HostArray:
-    table = np.asarray(vectors, np.float64)
-    length = np.linalg.norm(table, axis=-1, keepdims=True)
-    return table / np.where(length > 0, length, 1)
+def _exact(vectors: HostArray) -> HostArray:
+    return unit_rows(np.asarray(vectors, np.float64))

@@ -114,6 +114,11 @@ class Grid:
     settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)
     trust: Trust | None = None
 
+    @property
+    def cell_means(self) -> HostArray:
+        """(m, channels) average activation of the cells that have an icon."""
+        return self.mean.reshape(self.size**2, -1)[self.cells]
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

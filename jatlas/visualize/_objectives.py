@@ -39,8 +39,24 @@ def cosine(activation: Array, direction: Array) -> Array:
     return jnp.where(norms > 0, dot / jnp.where(norms > 0, norms, 1), 0)
 
 
-class _Aligned(Objective):
-    """An objective at the centre whose targets are directions (n, channels), with a power."""
+class OfDirections(Objective):
+    """An objective whose targets are directions (n, channels)."""
+
+    @property
+    def kind(self) -> str:
+        """Directions."""
+        return "directions"
+
+    def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
+        """Check directions (n, channels) and return them in float32."""
+        table = np.asarray(targets, np.float32)
+        if table.ndim != 2 or len(table) < 1 or table.shape[1] != shape[-1]:
+            raise ValueError(f"targets: expected directions (n, {shape[-1]}), got {table.shape}")
+        return table
+
+
+class _Aligned(OfDirections):
+    """An objective at the centre whose targets are directions, with a power."""
 
     power: float
 
@@ -50,18 +66,9 @@ class _Aligned(Objective):
         checks.field(self, "power", checks.number, minimum=0, expected=expected, limit=_MAX_POWER)
 
     @property
-    def kind(self) -> str:
-        """Directions."""
-        return "directions"
-
-    @property
     def central(self) -> bool:
         """True: it depends on the centre of the activation only."""
         return True
-
-    def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
-        """Check directions (n, channels) and return them in float32."""
-        return as_directions(targets, shape)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -245,14 +252,6 @@ def _unit(target: Array) -> Array:
 def _norm(activation: Array) -> Array:
     # Bounded below, as in lucid: the gradient of an icon that activates nothing stays finite.
     return jnp.sqrt(jnp.sum(jnp.square(activation)) + _EPSILON**2) + _EPSILON
-
-
-def as_directions(targets: Array | ArrayLike, shape: tuple[int, ...]) -> HostArray:
-    """Return directions (n, channels) in float32; raises ValueError for all else."""
-    table = np.asarray(targets, np.float32)
-    if table.ndim != 2 or len(table) < 1 or table.shape[1] != shape[-1]:
-        raise ValueError(f"targets: expected directions (n, {shape[-1]}), got {table.shape}")
-    return table
 
 
 def _channels(targets: Array | ArrayLike, shape: tuple[int, ...]) -> HostArray:

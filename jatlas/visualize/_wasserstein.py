@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jatlas.types import Array, HostArray
-from jatlas.visualize._compose import Objective, ObjectiveInput
-from jatlas.visualize._objectives import as_directions
+from jatlas.visualize._compose import ObjectiveInput
+from jatlas.visualize._objectives import OfDirections
 
 
 def quantile_means(values: Array, *, count: int) -> Array:
@@ -44,7 +44,7 @@ def quantile_means(values: Array, *, count: int) -> Array:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Wasserstein(Objective):
+class Wasserstein(OfDirections):
     """How far the activations of a view are from those of real places: a penalty to subtract.
 
     For each channel, the squared 2-Wasserstein distance between its activations at the positions
@@ -72,18 +72,9 @@ class Wasserstein(Objective):
     """
 
     @property
-    def kind(self) -> str:
-        """Directions."""
-        return "directions"
-
-    @property
     def needs_references(self) -> bool:
         """True: activations are compared with those of the references."""
         return True
-
-    def targets(self, targets: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
-        """Check directions (n, channels) and return them in float32."""
-        return as_directions(targets, shape)
 
     def references(self, references: Array | ArrayLike, *, shape: tuple[int, ...]) -> HostArray:
         """Check references (n, r, channels) and return b (n, p, channels)."""
