@@ -46,18 +46,18 @@ def test_every_name_is_found_and_with_a_typo_too() -> None:
         (swapped, [name for name in names if len(name) > 3]),
         (missing, [name for name in names if len(name) > 4]),
     ):
-        hits = run("search.js", "search", body, {"queries": queries, "names": names})
+        hits = run("match.js", "search", body, {"queries": queries, "names": names})
         assert [found[0] if found else None for found in hits] == targets
 
 
 def test_search_returns_at_most_eight_and_nothing_for_nothing() -> None:
     names = [f"terrier {i}" for i in range(40)]
     body = "return ['terrier', '', '  ', 'zebra'].map((query) => search(query, data).length);"
-    assert run("search.js", "search", body, names) == [8, 0, 0, 0]
+    assert run("match.js", "search", body, names) == [8, 0, 0, 0]
 
 
 def test_a_link_reads_back_whatever_the_map_is_called() -> None:
-    view = {"x": 0.25, "y": 0.75, "zoom": 3.5, "cls": 7, "against": True, "grid": 20}
+    view = {"x": 0.25, "y": 0.75, "zoom": 3.5, "by": "class-7", "against": True, "grid": 20}
     pinned = {"size": 20, "row": 3, "column": 19}
     for name in ("mixed4c", "features/conv1", "a&b=c#d%e", "räksmörgås ?"):
         data = view | {"map": name, "pinned": pinned | {"map": f"{name}-2"}}
@@ -96,7 +96,7 @@ def test_names_are_placed_block_by_block_in_any_order() -> None:
         names.place(view, Infinity);
         return [found, [...names.within(view)], names.blocks.size, names.across ** 2];
     """
-    modules = ("model.js", "labels.js")
+    modules = ("grid.js", "labels.js")
     data = {"size": size, "px": px, "columns": columns}
     found, seen, placed, all_blocks = run(modules, "Grid, Names", body, data)
     assert found[0] == found[1] == found[2]

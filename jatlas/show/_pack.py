@@ -223,7 +223,8 @@ def _grid_parts(
     icons = map_icons(place, grid)
     evidence = _evidence(place, grid, classes)
     columns = _columns(grid, evidence, paths=config.paths)
-    yield _json(name, columns | _trust(place, grid))
+    trust = _trust(place, grid)
+    yield _json(name, columns | trust)
     for tile in tiles.cut(icons, grid.cells, size=grid.size):
         yield Part(f"{name}-{tile.level}-{tile.column}-{tile.row}", "jpg", tile.data)
     if thumb:
@@ -241,8 +242,10 @@ def _grid_parts(
         manifest["evidence"] = {"classes": classes, "chunk": chunk}
         for first in range(0, classes, chunk):
             yield _json(f"{name}-e{first // chunk}", quantized(evidence[:, first : first + chunk]))
+    known = {"cosines": grid.cosines, "names": grid.names, "trust": grid.trust}
+    manifest |= {name: True for name, column in known.items() if column is not None}
     if grid.trust is not None:
-        manifest["trust"] = True
+        manifest["measures"] = list(trust["trust"])
     if grid.crops is not None:
         manifest["exemplars"] = {
             "per_cell": grid.crops.per_cell,

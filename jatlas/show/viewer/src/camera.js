@@ -7,6 +7,7 @@ const ease = (t) => (t < 0.5 ? 4 * t * t * t : 1 - (2 - 2 * t) ** 3 / 2);
 export class Camera {
   constructor(changed) {
     Object.assign(this, { x: 0.5, y: 0.5, zoom: 1, width: 1, height: 1, maxZoom: 64, changed });
+    this.bounds = [0, 0, 1, 1]; // of what there is to see: the middle of the view stays inside
     this.flight = null;
     this.glide = null;
   }
@@ -26,9 +27,13 @@ export class Camera {
 
   set(x, y, zoom) {
     this.zoom = clamp(zoom, 0.4, this.maxZoom);
-    this.x = clamp(x, 0, 1);
-    this.y = clamp(y, 0, 1);
+    [this.x, this.y] = this.#within(x, y);
     this.changed();
+  }
+
+  #within(x, y) {
+    const [left, top, right, bottom] = this.bounds;
+    return [clamp(x, left, right), clamp(y, top, bottom)];
   }
 
   stop() {
@@ -47,20 +52,26 @@ export class Camera {
     this.set(x - (px - this.width / 2) / scale, y - (py - this.height / 2) / scale, zoom);
   }
 
-  fly(x, y, zoom, duration = 500) {
+  fly(x, y, zoom, duration = 350) {
     this.stop();
-    const to = { x: clamp(x, 0, 1), y: clamp(y, 0, 1), zoom: clamp(zoom, 0.4, this.maxZoom) };
+    const [toX, toY] = this.#within(x, y);
+    const to = { x: toX, y: toY, zoom: clamp(zoom, 0.4, this.maxZoom) };
     if (calm() || duration === 0) return this.set(to.x, to.y, to.zoom);
     this.flight = { from: { x: this.x, y: this.y, zoom: this.zoom }, to, duration, start: null };
     this.changed();
   }
 
-  flyZoom(factor) {
-    this.fly(this.x, this.y, (this.flight?.to.zoom ?? this.zoom) * factor, 260);
+  /** Zoom; a point of the map [x, y], if given, stays in place on the screen. */
+  flyZoom(factor, point) {
+    const start = this.flight?.to ?? this;
+    const zoom = clamp(start.zoom * factor, 0.4, this.maxZoom);
+    const [x, y] = point ?? [start.x, start.y];
+    const share = start.zoom / zoom;
+    this.fly(x + (start.x - x) * share, y + (start.y - y) * share, zoom, 260);
   }
 
   /** Fit a box [left, top, right, bottom] of the unit square into the part of the view not covered. */
-  fit(box, duration = 500, covered = { right: 0, bottom: 0 }) {
+  fit(box, duration = 350, covered = { right: 0, bottom: 0 }) {
     const [left, top, right, bottom] = box;
     const base = Math.min(this.width, this.height) * 0.94;
     const [width, height] = [this.width - covered.right, this.height - covered.bottom];

@@ -1,6 +1,6 @@
-// The content of a cell, for the card and the panel: its icon, its classes with bars of evidence.
+// The parts of what is said about a cell: its icon, name, numbers, bars and real places.
 
-import { h, number, put, shortName, text } from "./dom.js";
+import { h, number, put, shortName, text, worth } from "./dom.js";
 
 /** A canvas with the icon of a cell, drawn as soon as its tile is loaded. */
 export function bigIcon(app, grid, i, side) {
@@ -19,9 +19,12 @@ export function bigIcon(app, grid, i, side) {
 export function describe(app, grid, i) {
   const known = app.model.cellName(grid, i);
   const name = known === undefined ? "no clear name" : shortName(known, 60);
-  const count = number(grid.count[i]);
   const noun = grid.count[i] === 1 ? "activation" : "activations";
-  return `${name}: average of ${count} ${noun}, row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`;
+  return `${name}: average of ${number(grid.count[i])} ${noun}, ${place(grid, i)}`;
+}
+
+export function place(grid, i) {
+  return `row ${grid.row(i) + 1}, column ${grid.column(i) + 1} of ${grid.size}`;
 }
 
 /** The name of a cell and how well it holds; [] where there are no names. */
@@ -31,13 +34,30 @@ export function named(app, grid, i) {
   const claim = grid.claim(i);
   const title = h("h2", { class: "j-cell-title", "data-unclear": String(name === undefined) },
     name === undefined ? "No clear name" : text(shortName(name, 60), { title: name.slice(0, 300) }));
-  return claim ? [title, h("p", { class: "j-holds" }, ...holds(claim))] : [title];
+  const source = grid.names ? claim && holds(claim) : name !== undefined && ["the class with the most evidence"];
+  return source ? [title, h("p", { class: "j-holds" }, ...source)] : [title];
 }
 
 function holds({ shown, images, heldOut }) {
   const count = `${number(shown)} of ${number(images)} images`;
   if (Number.isNaN(heldOut)) return [count];
   return [count, h("span", { title: "Share of the images that the name was not chosen on" }, ` · holds for ${Math.round(heldOut * 100)} %`)];
+}
+
+/** Numbers of a cell, a line each: how many activations, where it is, how well its icon matches. */
+export function numbersOf(grid, i) {
+  const count = grid.count[i];
+  const images = grid.claim(i)?.images;
+  const many = count === 1 ? "1 activation" : `${number(count)} activations`;
+  const cosine = grid.cosine(i);
+  const rank = grid.rank(i);
+  const better = Number.isNaN(rank) ? "" : ` (better than ${Math.round(rank * 100)} %)`;
+  return [
+    h("p", {}, images ? `${many} of ${number(images)} ${images === 1 ? "image" : "images"}` : count === 1 ? many : `Average of ${many}`),
+    h("p", {}, place(grid, i)),
+    !Number.isNaN(cosine) && h("p", { title: "Cosine of the icon's activation and the direction of the cell; the share of this map's other icons that match less well" },
+      `Icon on target ${worth(cosine)}${better}`),
+  ];
 }
 
 /** Whether the evidence of a cell's samples agrees: null if that is not known, else the claim or undefined. */
@@ -68,12 +88,8 @@ const MEASURES = {
 export function trusted(grid, i) {
   const measures = grid.measures(i);
   if (!measures.length) return null;
-  return h("ol", { class: "j-bars" }, ...measures.map(([name, value]) => {
-    const bar = h("i", { "aria-hidden": "true" });
-    bar.style.width = `${Math.max(0, Math.min(1, value)) * 100}%`;
-    return h("li", { class: "j-bar", title: MEASURES[name] ?? "" },
-      text(name.slice(0, 48), { class: "j-bar-name" }), h("span", { class: "j-bar-value" }, value.toFixed(2)), bar);
-  }));
+  return h("ol", { class: "j-bars" }, ...measures.map(([name, value]) =>
+    h("li", { class: "j-bar", title: MEASURES[name] ?? "" }, ...bar(text(name.slice(0, 48), { class: "j-bar-name" }), value, 1))));
 }
 
 /** A warning if the icon is in doubt, else null. */
@@ -81,48 +97,22 @@ export function doubt(grid, i) {
   return grid.doubtful(i) ? h("p", { class: "j-doubt" }, "Doubtful icon: it is unlike what it stands for") : null;
 }
 
-/** How many activations a cell averages. */
-export function counted(grid, i) {
-  const count = grid.count[i];
-  const share = Math.sqrt(count / grid.largest) * 100;
-  const bar = h("i");
-  bar.style.width = `${Math.max(share, 2)}%`;
-  const words = count === 1 ? "1 activation" : `Average of ${number(count)} activations`;
-  return h("p", { class: "j-count" }, h("span", {}, words), h("span", { class: "j-meter", "aria-hidden": "true" }, bar));
+/** What a bar consists of: name, bar, number. Its length is a share of the scale that all bars beside it have. */
+export function bar(name, value, scale) {
+  const fill = h("i");
+  fill.style.width = `${Math.min(1, Math.abs(value) / scale || 0) * 100}%`;
+  return [name, h("span", { class: "j-track", "aria-hidden": "true", "data-against": String(value < 0) }, fill), h("span", { class: "j-bar-value" }, worth(value))];
 }
 
-/** Bars of evidence; with `pick`, each class is a button that calls it. */
-export function bars(app, labels, pick) {
-  const maximum = Math.max(...labels.map(([, value]) => Math.abs(value)), 1e-9);
+/** Bars of evidence on the scale of the map; each class is a button that calls `pick`. */
+export function bars(app, labels, scale, pick) {
   return h("ol", { class: "j-bars" }, ...labels.map(([index, value]) => {
     const name = app.model.name(index);
-    const bar = h("i", { "aria-hidden": "true" });
-    bar.style.width = `${(Math.abs(value) / maximum) * 100}%`;
-    const inside = [
-      text(shortName(name, 48), { class: "j-bar-name", title: name.slice(0, 300) }),
-      h("span", { class: "j-bar-value" }, value.toFixed(digits(maximum)).replace("-", "−")), bar,
-    ];
-    const props = { class: "j-bar", "data-against": String(value < 0) };
-    if (!pick) return h("li", props, ...inside);
-    const label = `Highlight evidence for ${shortName(name, 60)}`;
-    return h("li", {}, h("button", { ...props, type: "button", title: label, onclick: () => pick(index) }, ...inside));
+    const lit = app.state.lit?.quantity.cls === index;
+    const label = `Light the map by evidence for ${shortName(name, 60)}`;
+    const inside = bar(text(shortName(name, 48), { class: "j-bar-name", title: name.slice(0, 300) }), value, scale);
+    return h("li", {}, h("button", { class: "j-bar", type: "button", title: label, "data-lit": String(lit), onclick: () => pick(index) }, ...inside));
   }));
-}
-
-/** Decimal places that show two significant digits of a value. */
-function digits(value) {
-  return Math.max(0, Math.min(5, 1 - Math.floor(Math.log10(value || 1))));
-}
-
-/** How well the icon matches the direction of its cell; null if unknown. */
-export function reached(grid, i) {
-  const cosine = grid.cosine(i);
-  if (Number.isNaN(cosine)) return null;
-  const bar = h("i");
-  bar.style.width = `${Math.max(0, Math.min(1, cosine)) * 100}%`;
-  return h("p", { class: "j-count", title: "Cosine similarity of the activation of the icon and the direction of the cell" },
-    h("span", {}, `Icon match: cosine ${cosine.toFixed(2)}`),
-    h("span", { class: "j-meter", "aria-hidden": "true" }, bar));
 }
 
 /** Image patches of samples of the cell; null if the atlas has none. */
@@ -131,13 +121,12 @@ export function exemplars(app, grid, i, maximum) {
   if (!about) return null;
   const count = Math.min(about.per_cell, maximum);
   const line = h("div", { class: "j-exemplars" });
-  line.style.gridTemplateColumns = `repeat(${Math.max(4, Math.min(count, 5))}, 1fr)`;
   app.tiles.load(`${grid.prefix}-x${Math.floor(i / about.chunk)}`).then((picture) => {
     if (!picture) return;
     const { px } = about;
     const names = app.model.manifest.images;
     put(line, ...Array.from({ length: count }, (_, k) => {
-      const canvas = h("canvas", { role: "img", "aria-label": `Example ${k + 1} of this cell` });
+      const canvas = h("canvas", { role: "img", "aria-label": `Real place ${k + 1} of this cell` });
       canvas.width = canvas.height = px;
       canvas.getContext("2d").drawImage(picture, k * px, (i % about.chunk) * px, px, px, 0, 0, px, px);
       const file = names?.[grid.images?.[i]?.[k]];

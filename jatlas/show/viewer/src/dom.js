@@ -19,6 +19,21 @@ export function iconButton(name, path, onclick, props = {}) {
   return h("button", { type: "button", class: "j-button", "aria-label": name, title: name, onclick, ...props }, icon(path));
 }
 
+/** Buttons of which one is pressed: {element, show(value, available)}. */
+export function segmented(name, choices, chosen) {
+  const buttons = choices.map(([value, title]) =>
+    h("button", { type: "button", onclick: () => chosen(value) }, title));
+  return {
+    element: h("span", { class: "j-segmented", role: "group", "aria-label": name }, ...buttons),
+    show(value, available) {
+      choices.forEach(([choice], i) => {
+        buttons[i].setAttribute("aria-pressed", String(choice === value));
+        buttons[i].hidden = available !== undefined && choice !== "auto" && !available.includes(choice);
+      });
+    },
+  };
+}
+
 /** Text from the atlas, isolated, so that right-to-left text affects nothing around it. */
 export function text(value, props = {}) {
   return h("bdi", { dir: "auto", ...props }, String(value));
@@ -49,6 +64,7 @@ export const ICONS = {
   theme: "M10 3.5a6.5 6.5 0 1 0 0 13zM10 3.5a6.5 6.5 0 0 1 0 13",
   close: "M5 5l10 10M15 5 5 15",
   link: "M8.5 11.5l3-3M9 6.5l1.8-1.8a3.2 3.2 0 0 1 4.5 4.5L13.5 11M11 13.5l-1.8 1.8a3.2 3.2 0 0 1-4.5-4.5L6.5 9",
+  search: "M9 3.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11zM13.2 13.2 17 17",
   menu: "M3.5 6h13M3.5 10h13M3.5 14h13",
   target: "M10 6.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7zM10 2.5v4M10 13.5v4M2.5 10h4M13.5 10h4",
 };
@@ -79,6 +95,15 @@ export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches
 
 const grouped = new Intl.NumberFormat("en");
 export const number = (value) => grouped.format(value);
+
+/** A value of evidence, a cosine or a count, as a reader wants it: two or three digits that count. */
+export function worth(value) {
+  if (Number.isNaN(value)) return "–";
+  if (Number.isInteger(value)) return number(value).replace("-", "−");
+  const size = Math.abs(value);
+  const places = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.0095 ? 2 : Math.min(5, 1 - Math.floor(Math.log10(size)));
+  return value.toFixed(places).replace("-", "−");
+}
 
 /** The first name of a class, shortened to fit a line. */
 export function shortName(name, length = 26) {

@@ -6,15 +6,24 @@ const KEYS = [
   ["← ↑ → ↓", "move between cells"],
   ["Shift + arrow", "pan the map"],
   ["+  −", "zoom in or out"],
-  ["Enter", "pin or unpin the cell"],
-  ["Esc", "close, unpin, clear"],
+  ["Enter", "hold or release the cell"],
+  ["Esc", "close, release, clear"],
   ["/", "search for a class"],
   ["[  ]", "previous or next map"],
-  ["H or 0", "show the whole map"],
+  ["H or 0", "fit the map"],
   ["L", "show or hide names"],
   ["B", "light or dark theme"],
   ["F", "full screen"],
   ["?", "open this help"],
+];
+
+const TOUCH = [
+  ["Point", "see what a picture stands for"],
+  ["Click or tap", "hold or release a cell"],
+  ["Double click or tap", "zoom in"],
+  ["Wheel or pinch", "zoom"],
+  ["Drag", "pan"],
+  ["Back", "undo: another map, highlight or held cell"],
 ];
 
 export class Help {
@@ -25,8 +34,9 @@ export class Help {
     this.element = h("dialog", { class: "j-help", "aria-label": "Help" },
       iconButton("Close", ICONS.close, () => this.element.close(), { class: "j-button j-close" }),
       h("h2", {}, "Reading the atlas"),
-      h("p", {}, "Activations of one layer, taken at random positions of many images, were laid out so that similar activations lie close together. Each cell averages the activations that fall into it. Its icon is an image optimized to excite the layer in the direction of that average."),
+      h("p", {}, "A region of an image makes a layer respond with a vector of activations. Vectors from random positions of many images were laid out so that similar ones lie side by side, each cell of a grid was averaged, and a picture was optimized that causes that average: its icon."),
       h("p", {}, "Zoom in to split cells into finer ones. The more activations a cell averages, the larger its icon. A cell is named by what its images show more often than all images do: a class, or a group of classes. It has no name where nothing holds. Distances and directions have no meaning, only neighbourhoods do."),
+      h("h2", {}, "Mouse and touch"), h("dl", { class: "j-facts" }, ...TOUCH.flatMap(([what, does]) => [h("dt", {}, what), h("dd", {}, does)])),
       h("h2", {}, "Keys"), h("dl", { class: "j-keys" }, ...keys),
       h("h2", {}, "How this atlas was made"), this.#made(app.model.manifest.about));
     // A click outside the dialog hits its backdrop, which is the dialog itself.
@@ -40,6 +50,10 @@ export class Help {
       ["Weights", about.weights_sha256 && `sha256 ${String(about.weights_sha256).slice(0, 16)}…`],
       ["Images", about.images],
       ["Positions per image", settings.per_image],
+      ["Layout", settings.layout && [settings.layout.kind, settings.layout.n_neighbors && `${settings.layout.n_neighbors} neighbors`, settings.layout.min_dist !== undefined && `minimum distance ${settings.layout.min_dist}`].filter(Boolean).join(", ")],
+      ["Whitening", settings.whiten === undefined ? undefined : settings.whiten ? "yes" : "no"],
+      ["Activations per cell", settings.min_count && `at least ${settings.min_count}`],
+      ["Seed", Array.isArray(about.seed) ? about.seed.join(" ") : about.seed],
       ["Steps per icon", (settings.icons ?? settings.render)?.steps],
       ["Versions", about.versions && ["jatlas", "jax", "umap-learn"]
         .flatMap((name) => (about.versions[name] ? [`${name} ${about.versions[name]}`] : [])).join(", ")],

@@ -12,17 +12,17 @@ export function press(app, event) {
     return true;
   }
   const act = {
-    "+": () => app.camera.flyZoom(1.6),
-    "=": () => app.camera.flyZoom(1.6),
-    "-": () => app.camera.flyZoom(1 / 1.6),
+    "+": () => app.zoom(1.6),
+    "=": () => app.zoom(1.6),
+    "-": () => app.zoom(1 / 1.6),
     0: () => app.home(),
     h: () => app.home(),
     Enter: () => pin(app),
     " ": () => pin(app),
     Escape: () => app.escape(),
     "/": () => app.find(),
-    "[": () => app.go(app.state.map - 1),
-    "]": () => app.go(app.state.map + 1),
+    "[": () => app.go(app.active.map - 1),
+    "]": () => app.go(app.active.map + 1),
     l: () => app.set({ labels: !app.state.labels }),
     b: () => app.toggleTheme(),
     f: () => app.toggleFull(),
@@ -32,21 +32,22 @@ export function press(app, event) {
   return Boolean(act);
 }
 
+/** Hold the cell of the cursor, or release it. */
 function pin(app) {
-  const { state } = app;
-  const grid = app.stage.current?.grid;
+  const { state, grid } = app.active;
   if (!grid || state.cursor < 0 || state.cursorGrid !== grid) return;
-  const here = state.pinned?.grid === grid && state.pinned.i === state.cursor;
+  const { pinned } = app.state;
+  const here = pinned?.grid === grid && pinned.i === state.cursor;
   app.pin(here ? null : { grid, i: state.cursor });
 }
 
-/** Move to the nearest cell in a direction from the cursor or the pinned cell, or else enter the map. */
+/** Move to the nearest cell in a direction from the cursor or the held cell, or else enter the map. */
 function walk(app, dx, dy) {
-  const { state, camera } = app;
-  const grid = app.stage.current?.grid;
+  const { state, camera, grid } = app.active;
   if (!grid) return;
+  const { pinned } = app.state;
   let [owner, at] = [state.cursorGrid, state.cursor];
-  if (at < 0 && state.pinned?.map === state.map) [owner, at] = [state.pinned.grid, state.pinned.i];
+  if (at < 0 && pinned?.map === state.map) [owner, at] = [pinned.grid, pinned.i];
   let to;
   if (at < 0 || owner !== grid) {
     const from = at >= 0 ? owner.centre(at) : [camera.x, camera.y];

@@ -4,20 +4,25 @@
 
 import { clamp, shortName } from "./dom.js";
 
-const FONT = "500 11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
+const FONT = "600 12px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const LENGTH = 24; // letters
 const WIDEST = 280; // px
-const HEIGHT = 15;
-const CELL = { font: FONT, height: HEIGHT };
+const HEIGHT = 18;
+const CELL = { key: "cell", font: FONT, height: HEIGHT, pad: 5, ink: "#fff", ground: pill };
 const ALL = 92; // px: from this size on all cells are named
 const SMALLEST = 15; // px: cells smaller than this are too small to label
 const MARGIN = [14, 15]; // px around each name: the icons come first
 const SPACING = 250; // px between two cells with the same name
 const BLOCK = 320; // px: more than SPACING and than a name with its margins
 const MAX_SPRITES = 1000;
-const REGION = { font: "600 15px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", height: 21 };
+const REGION = { font: "650 15px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", height: 25, pad: 6 };
+const REGIONS = {
+  light: { ...REGION, key: "light", ink: "#191b1f", ground: halo("rgba(255, 255, 255, 0.94)") },
+  dark: { ...REGION, key: "dark", ink: "#fff", ground: halo("rgba(10, 12, 14, 0.94)") },
+};
 const REGION_PX = 240; // px: regions of a level are shown once they are about as wide ...
 const CELLS_PX = 60; // px: ... until cells are, from which on these are named
+const LIT = 0.4; // light of a cell: darker ones are not named
 const BUDGET = 3; // ms of a frame for placing names, and for drawing new ones
 
 export class Labels {
@@ -30,6 +35,7 @@ export class Labels {
     this.placed = null; // Names that are shown
     this.next = null; // Names of another zoom, shown once those in view are placed
     this.behind = false; // whether the last frame left names to place or to draw
+    this.dark = false; // the theme
   }
 
   /** The cells to name at a width of `cellPx`: Names, or null for all of them. */
@@ -45,7 +51,7 @@ export class Labels {
   #width(name) {
     if (!this.widths.has(name)) {
       const width = this.ruler.measureText(shortName(name, LENGTH)).width;
-      this.widths.set(name, Math.min(width, WIDEST) + 8);
+      this.widths.set(name, Math.min(width, WIDEST) + 2 * CELL.pad);
     }
     return this.widths.get(name);
   }
@@ -53,7 +59,7 @@ export class Labels {
   /** A name as a picture at most `limit` px wide, drawn once. */
   sprite(name, limit = Infinity, until = Infinity, look = CELL) {
     const dpr = Math.min(devicePixelRatio || 1, 2);
-    const key = `${look.height}:${limit < 130 ? Math.floor(limit / 8) : "whole"}:${dpr}:${name}`;
+    const key = `${look.key}:${limit < 130 ? Math.floor(limit / 8) : "whole"}:${dpr}:${name}`;
     let sprite = this.sprites.get(key);
     if (!sprite && performance.now() < until) {
       sprite = drawName(name, limit < 130 ? Math.floor(limit / 8) * 8 : WIDEST, dpr, look);
@@ -64,7 +70,7 @@ export class Labels {
   }
 
   /** Draw the names in view and return how many; `behind` tells whether some are left. */
-  draw(context, grid, camera, range, alpha) {
+  draw(context, grid, camera, range, alpha, light) {
     this.behind = false;
     const cellPx = camera.scale / grid.size;
     const until = performance.now() + BUDGET;
@@ -77,7 +83,7 @@ export class Labels {
     context.globalAlpha = alpha;
     for (const i of cells) {
       const name = this.model.mapName(grid, i);
-      if (name === undefined) continue;
+      if (name === undefined || light?.(i) < LIT) continue;
       const [x, y] = camera.toScreen((grid.column(i) + 0.5) / grid.size, (grid.row(i) + 1) / grid.size);
       if (x < -BLOCK / 2 || y < -BLOCK / 2 || x > camera.width + BLOCK / 2 || y > camera.height + BLOCK / 2) continue;
       const sprite = this.sprite(name, limit, until);
@@ -85,8 +91,9 @@ export class Labels {
         this.behind = true;
         continue;
       }
-      const left = Math.round(x - sprite.width / 2);
-      context.drawImage(sprite.canvas, left, Math.round(y - HEIGHT - 4), sprite.width, sprite.height);
+      // Whole where the cell is in view.
+      const left = inside(x, sprite.width, camera.width);
+      context.drawImage(sprite.canvas, left, Math.round(y - HEIGHT - 2), sprite.width, sprite.height);
       drawn++;
     }
     context.globalAlpha = 1;
@@ -110,13 +117,13 @@ export class Labels {
     for (const { name, at } of regions) {
       const [x, y] = camera.toScreen(...at);
       if (x < -BLOCK / 2 || y < -BLOCK / 2 || x > camera.width + BLOCK / 2 || y > camera.height + BLOCK / 2) continue;
-      const sprite = this.sprite(name, Infinity, Infinity, REGION);
-      const box = { x, y, half: sprite.width / 2 };
-      const free = (other) => Math.abs(x - other.x) > box.half + other.half || Math.abs(y - other.y) > REGION.height;
+      const sprite = this.sprite(name, Infinity, Infinity, REGIONS[this.dark ? "dark" : "light"]);
+      const left = inside(x, sprite.width, camera.width);
+      const box = { x: left + sprite.width / 2, y, half: sprite.width / 2 };
+      const free = (other) => Math.abs(box.x - other.x) > box.half + other.half || Math.abs(y - other.y) > REGION.height - 2;
       if (!taken.every(free)) continue;
       taken.push(box);
-      const [left, top] = [Math.round(x - sprite.width / 2), Math.round(y - sprite.height / 2)];
-      context.drawImage(sprite.canvas, left, top, sprite.width, sprite.height);
+      context.drawImage(sprite.canvas, left, Math.round(y - sprite.height / 2), sprite.width, sprite.height);
     }
     context.globalAlpha = 1;
     return taken.length;
@@ -132,6 +139,12 @@ export class Labels {
     } else this.behind = !names.place(range, until);
     return this.placed?.grid === grid ? this.placed.within(range) : [];
   }
+}
+
+/** Left end of a name around a point, moved into the window if the point is in it. */
+function inside(x, width, window) {
+  const left = Math.round(x - width / 2);
+  return x < 0 || x > window ? left : clamp(left, 2, Math.max(2, window - width - 2));
 }
 
 function all(grid, { left, top, right, bottom }) {
@@ -237,26 +250,42 @@ function collide(a, b) {
   return a.text === b.text && Math.hypot(dx, dy) < SPACING;
 }
 
-function drawName(name, limit, dpr, { font, height }) {
+function drawName(name, limit, dpr, look) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d");
+  const { font, height, pad } = look;
   context.font = font;
   let shown = shortName(name, LENGTH);
   while (shown.length > 2 && context.measureText(shown).width > limit) {
     shown = `${shown.replace(/…$/, "").slice(0, -1).trimEnd()}…`;
   }
-  const width = Math.ceil(clamp(context.measureText(shown).width, 1, 400)) + 8;
+  const width = Math.ceil(clamp(context.measureText(shown).width, 1, 400)) + 2 * pad;
   canvas.width = width * dpr;
-  canvas.height = (height + 3) * dpr;
+  canvas.height = height * dpr;
   context.scale(dpr, dpr);
   context.font = font;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  context.lineJoin = "round";
-  context.lineWidth = 3.5;
-  context.strokeStyle = "rgba(12, 14, 18, 0.72)";
-  context.fillStyle = "#fff";
-  context.strokeText(shown, width / 2, (height + 3) / 2);
-  context.fillText(shown, width / 2, (height + 3) / 2);
-  return { canvas, width, height: height + 3 };
+  look.ground(context, shown, width, height);
+  context.fillStyle = look.ink;
+  context.fillText(shown, width / 2, height / 2 + 0.5);
+  return { canvas, width, height };
+}
+
+/** The ground of a cell's name: a pill that an icon shows through. */
+function pill(context, _, width, height) {
+  context.fillStyle = "rgba(16, 18, 22, 0.78)";
+  context.beginPath();
+  context.roundRect(0.5, 1, width - 1, height - 2, 3);
+  context.fill();
+}
+
+/** The ground of a region's name: a halo, as on maps of land. */
+function halo(colour) {
+  return (context, shown, width, height) => {
+    context.lineJoin = "round";
+    context.lineWidth = 5;
+    context.strokeStyle = colour;
+    context.strokeText(shown, width / 2, height / 2 + 0.5);
+  };
 }

@@ -1,6 +1,10 @@
-// Keeps the address bar in step with the view, and follows links.
+// Keeps the address bar in step with the view, and follows links. Another map, highlight or held cell is a
+// step that Back undoes; panning and zooming is not.
 
 import { read, write } from "./permalink.js";
+import { quantityOf } from "./quantities.js";
+
+const LATER = 250; // ms
 
 export class Links {
   constructor(app) {
@@ -13,22 +17,28 @@ export class Links {
     const { state, model } = app;
     const { pinned, lit } = state;
     return write({
-      ...app.where(), map: model.maps[state.map].id, grid: state.grid, cls: lit ? lit.cls : null, against: lit?.against,
+      ...app.panes[0].where(), map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
       pinned: pinned && { map: model.maps[pinned.map].id, size: pinned.grid.size, row: pinned.grid.row(pinned.i), column: pinned.grid.column(pinned.i) },
     });
   }
 
   remember() {
     clearTimeout(this.remembering);
-    this.remembering = setTimeout(() => {
-      if (!this.app.followed || this.app.ending.signal.aborted) return;
-      this.written = this.link();
-      try {
-        history.replaceState(null, "", this.written);
-      } catch {
-        // In a frame without an address of its own.
-      }
-    }, 250);
+    this.remembering = setTimeout(() => this.#write(), LATER);
+  }
+
+  #write() {
+    if (!this.app.followed || this.app.ending.signal.aborted) return;
+    const link = this.link();
+    const step = link.replace(/&at=[^&]*/, "");
+    const further = this.step !== undefined && step !== this.step;
+    Object.assign(this, { written: link, step });
+    try {
+      if (further) history.pushState(null, "", link);
+      else history.replaceState(null, "", link);
+    } catch {
+      // In a frame without an address of its own.
+    }
   }
 
   async copy() {
@@ -46,29 +56,42 @@ export class Links {
     const asked = read(hash);
     const { app } = this;
     const { state, model } = app;
+    const [pane] = app.panes;
     const byId = (id) => model.maps.findIndex((map) => map.id === id);
     const map = byId(asked.map);
     if (map >= 0) state.map = map;
     const sizes = model.maps[state.map].grids.map((shape) => shape.size);
     state.grid = sizes.includes(asked.grid) ? asked.grid : "auto";
-    await app.entered().catch((error) => this.app.notice(error.message));
-    if (asked.x !== undefined) {
-      app.camera.fly(asked.x, asked.y, asked.zoom, first ? 0 : 700);
-    } else await app.home(0);
-    if (Number.isInteger(asked.cls) && asked.cls >= 0 && asked.cls < model.classes.length) {
-      app.light(asked.cls, { against: asked.against === true });
-    } else if (state.lit) app.light(null);
-    const from = asked.from === undefined ? state.map : byId(asked.from);
-    if (asked.cell && model.maps[from]?.grids.some((shape) => shape.size === asked.cell.size)) {
-      const grid = await model.grid(from, asked.cell.size);
-      const i = grid.find((asked.cell.column + 0.5) / grid.size, (asked.cell.row + 0.5) / grid.size);
-      if (i >= 0) app.pin({ grid, i });
-    } else if (state.pinned) app.pin(null);
+    await app.entered(pane).catch(() => {});
+    if (asked.x !== undefined) pane.camera.fly(asked.x, asked.y, asked.zoom, first ? 0 : 350);
+    else await pane.start().catch(() => {});
+    await this.#light(asked);
+    await this.#pin(asked, asked.from === undefined ? state.map : byId(asked.from)).catch(() => {});
     app.followed = true;
+    // What the link describes is where the next step begins.
+    this.step = this.link().replace(/&at=[^&]*/, "");
     app.changed();
   }
 
-  /** The address changed: by the viewer itself, or by a link to follow. */
+  async #light({ by, against }) {
+    const { app } = this;
+    const quantity = by && (await quantityOf(app.model, by).catch(() => undefined));
+    if (quantity) app.light(quantity, { against: quantity.signed && against === true });
+    else if (app.state.lit) app.light(null);
+  }
+
+  async #pin({ cell }, from) {
+    const { app } = this;
+    if (!cell || !app.model.maps[from]?.grids.some((shape) => shape.size === cell.size)) {
+      if (app.state.pinned) app.pin(null);
+      return;
+    }
+    const grid = await app.model.grid(from, cell.size);
+    const i = grid.find((cell.column + 0.5) / grid.size, (cell.row + 0.5) / grid.size);
+    if (i >= 0) app.pin({ grid, i });
+  }
+
+  /** The address changed: by the viewer itself, or by Back, Forward or a link to follow. */
   changed() {
     if (location.hash !== this.written) this.follow(location.hash);
   }

@@ -13,7 +13,7 @@ async function start() {
     const manifest = await source.json("atlas");
     window.jatlasViewer = new Viewer(root, manifest, source, { links: true });
   } catch (error) {
-    root.replaceChildren(h("p", { class: "j-failed" }, `Cannot show this atlas: ${error.message}`));
+    root.replaceChildren(h("p", { class: "j-failed", role: "alert" }, `Cannot show this atlas: ${error.message}. Was the folder copied whole?`));
     throw error;
   }
 }

@@ -6,8 +6,8 @@ import { drawThumb } from "./thumbs.js";
 const SIDE = 132;
 
 export class Minimap {
-  constructor(app) {
-    this.app = app;
+  constructor(pane) {
+    this.pane = pane;
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.frame = h("i", { class: "j-frame" });
     this.element = h("div", { class: "j-minimap", "aria-hidden": "true" },
@@ -15,8 +15,9 @@ export class Minimap {
     const move = (event) => {
       const box = this.canvas.getBoundingClientRect();
       const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-      app.camera.stop();
-      app.camera.set(clamp(x, 0, 1), clamp(y, 0, 1), app.camera.zoom);
+      const { camera } = pane;
+      camera.stop();
+      camera.set(clamp(x, 0, 1), clamp(y, 0, 1), camera.zoom);
     };
     this.element.addEventListener("pointerdown", (event) => {
       this.element.setPointerCapture(event.pointerId);
@@ -30,20 +31,22 @@ export class Minimap {
   }
 
   async redraw() {
-    const { app } = this;
-    const map = app.state.map;
+    const { map, app } = this.pane;
     const picture = await app.tiles.load(`m${map}-thumb`, "png");
-    if (map === app.state.map) drawThumb(this.canvas, SIDE, picture, app.state.colours);
+    if (map === this.pane.map) drawThumb(this.canvas, SIDE, picture, app.state.colours);
   }
 
   update() {
-    const { camera } = this.app;
+    const { camera } = this.pane;
     const [left, top] = camera.toMap(0, 0).map((value) => clamp(value, 0, 1));
     const [right, bottom] = camera.toMap(camera.width, camera.height).map((value) => clamp(value, 0, 1));
     const { style } = this.frame;
     const key = [left, top, right, bottom].map((value) => Math.round(value * SIDE)).join();
     if (key === this.key) return;
     this.key = key;
+    this.element.dataset.moving = "true"; // on a phone it is seen only then
+    clearTimeout(this.moving);
+    this.moving = setTimeout(() => (this.element.dataset.moving = "false"), 900);
     this.element.dataset.whole = String(right - left > 0.97 && bottom - top > 0.97);
     style.left = `${left * 100}%`;
     style.top = `${top * 100}%`;

@@ -1,188 +1,22 @@
 // The content of an atlas, read part by part.
 
 import { bytes, numbers } from "./dom.js";
+import { Grid } from "./grid.js";
+import { ranged } from "./quantities.js";
 
-// Not the cosine, whose size depends on the layer. Below 0.4 are 6 % of the icons of GoogLeNet's mixed4c
-// and 17 % of mixed5b's; see docs/trust.md.
-const OF_ICONS = ["faithful", "natural", "stable"];
-const DOUBT = 0.4;
 const HOLDS = 0.15; // of the images, as `min_share` of jatlas.explain.NameConfig
-
-/** One grid: columns of numbers, one entry per cell that has an icon. */
-export class Grid {
-  constructor(map, prefix, shape, data) {
-    Object.assign(this, { map, prefix, size: shape.size, px: shape.px, tile: shape.tile, shape });
-    this.per = data.per;
-    this.images = data.exemplars;
-    this.names = names(data.names);
-    this.evidenceNames = names(data.evidence_names);
-    this.trust = Object.entries(data.trust ?? {}).map(([name, column]) => [name, numbers(column)]);
-    this.encoded = data;
-    this.decoded = {};
-    this.cell = this.read("cell");
-    this.count = this.read("count");
-    this.at = new Int32Array(this.size * this.size).fill(-1);
-    let total = 0;
-    this.largest = 1;
-    for (let i = 0; i < this.cell.length; i++) {
-      this.at[this.cell[i]] = i;
-      total += this.count[i];
-      this.largest = Math.max(this.largest, this.count[i]);
-    }
-    this.average = total / (this.size * this.size) || 1;
-    this.byTile = new Map();
-  }
-
-  /** A column of numbers, decoded when it is first asked for; undefined if the atlas lacks it. */
-  read(name) {
-    if (this.encoded[name]) {
-      this.decoded[name] = numbers(this.encoded[name]);
-      this.encoded[name] = null;
-    }
-    return this.decoded[name];
-  }
-
-  row(i) {
-    return Math.floor(this.cell[i] / this.size);
-  }
-
-  column(i) {
-    return this.cell[i] % this.size;
-  }
-
-  /** Index of the cell at a point of the unit square, or -1. */
-  find(x, y) {
-    if (!(x >= 0 && y >= 0 && x < 1 && y < 1)) return -1;
-    return this.at[Math.floor(y * this.size) * this.size + Math.floor(x * this.size)];
-  }
-
-  centre(i) {
-    return [(this.column(i) + 0.5) / this.size, (this.row(i) + 0.5) / this.size];
-  }
-
-  /** Bounding box of the cells: [left, top, right, bottom] in the unit square. */
-  bounds() {
-    let [left, top, right, bottom] = [1, 1, 0, 0];
-    for (let i = 0; i < this.cell.length; i++) {
-      const [column, row] = [this.column(i) / this.size, this.row(i) / this.size];
-      [left, top] = [Math.min(left, column), Math.min(top, row)];
-      [right, bottom] = [Math.max(right, column + 1 / this.size), Math.max(bottom, row + 1 / this.size)];
-    }
-    return this.cell.length ? [left, top, right, bottom] : [0, 0, 1, 1];
-  }
-
-  /** Top classes of a cell: [class, evidence], by descending evidence. */
-  labels(i) {
-    return pairs(this.read("labels"), this.read("values"), this.per, i);
-  }
-
-  /** Classes with the most negative evidence: [class, evidence], by ascending evidence. */
-  against(i) {
-    const against = this.read("against");
-    return against ? pairs(against, this.read("against_values"), against.length / this.cell.length, i) : [];
-  }
-
-  /** Class with the most evidence in a cell, undefined if it has none. */
-  first(i) {
-    const id = this.per ? this.read("labels")[i * this.per] : -1;
-    return id >= 0 ? id : undefined;
-  }
-
-  /** What the images of a cell have in common: {name, shown, images, heldOut}; undefined if unclear. */
-  claim(i) {
-    return this.names?.(i);
-  }
-
-  /** The same of the classes that its samples have most evidence for. */
-  evidenceClaim(i) {
-    return this.evidenceNames?.(i);
-  }
-
-  /** How far the cell can be trusted: [measure, 0 to 1]; [] if that was not measured. */
-  measures(i) {
-    return this.trust.map(([name, values]) => [name, values[i]]).filter(([, value]) => !Number.isNaN(value));
-  }
-
-  /** Whether the icon is unlike what it stands for: the mean of what was measured of it is low. */
-  doubtful(i) {
-    const of = this.measures(i).filter(([name]) => OF_ICONS.includes(name));
-    return of.length > 0 && of.reduce((sum, [, value]) => sum + value, 0) < DOUBT * of.length;
-  }
-
-  /** How well the icon matches the direction of its cell: a cosine, NaN if unknown. */
-  cosine(i) {
-    return this.read("cosine")?.[i] ?? NaN;
-  }
-
-  /** The cells in a rectangle of rows and columns, row by row; the ends are not included. */
-  within(left, top, right, bottom) {
-    const cells = [];
-    for (let row = top; row < Math.min(bottom, this.size); row++) {
-      for (let column = left; column < Math.min(right, this.size); column++) {
-        const i = this.at[row * this.size + column];
-        if (i >= 0) cells.push(i);
-      }
-    }
-    return cells;
-  }
-
-  /** The cells of a tile, found when it first comes into view. */
-  tileCells(level, x, y) {
-    const key = `${level}-${x}-${y}`;
-    let cells = this.byTile.get(key);
-    if (!cells) {
-      const step = this.tile << level;
-      cells = Int32Array.from(this.within(x * step, y * step, (x + 1) * step, (y + 1) * step));
-      this.byTile.set(key, cells);
-    }
-    return cells;
-  }
-
-  /** Fraction of the cell's side that an icon fills: its area shows the number of samples. */
-  side(i, density) {
-    return density === Infinity ? 1 : Math.min(1, Math.sqrt((density * this.count[i]) / this.average));
-  }
-}
-
-/** Names and how well they hold, by cell; undefined if there are none. */
-function names(data) {
-  if (!data) return undefined;
-  const { vocabulary } = data;
-  const [name, shown, images, heldOut] = ["name", "shown", "images", "held_out"].map((column) => numbers(data[column]));
-  return (i) => (name[i] < 0 ? undefined
-    : { name: vocabulary[name[i]], shown: shown[i], images: images[i], heldOut: heldOut[i] });
-}
-
-function pairs(ids, values, per, i) {
-  const labels = [];
-  // The values have four digits, as single-precision numbers: 0.1234 is not to be 0.12340000271.
-  for (let j = i * per; j < (i + 1) * per; j++) if (ids[j] >= 0) labels.push([ids[j], Number(values[j].toPrecision(4))]);
-  return labels;
-}
-
-/** Values of a coarser grid at the cells of a grid; 0 where it has no cell. */
-function resampled(grid, coarse, values) {
-  const at = Int32Array.from({ length: grid.size }, (_, k) => Math.floor(((k + 0.5) * coarse.size) / grid.size));
-  const out = new Float32Array(grid.cell.length);
-  for (let i = 0; i < out.length; i++) {
-    const j = coarse.at[at[grid.row(i)] * coarse.size + at[grid.column(i)]];
-    if (j >= 0) out[i] = values[j];
-  }
-  return out;
-}
-
-const MAX_HEATS = 40; // classes whose evidence is kept, one number per cell each
+const MAX_HEATS = 40; // quantities whose values are kept, one number per cell each
 const MAX_EVIDENCE = 40; // parts of evidence that are kept, a quarter of a megabyte each
 
 export class Model {
-  constructor(manifest, source) {
-    this.manifest = manifest;
-    this.source = source;
+  /** @param losses takes the names of parts that cannot be read; see losses.js */
+  constructor(manifest, source, losses) {
+    Object.assign(this, { manifest, source, losses });
     this.maps = manifest.maps;
     this.classes = manifest.classes;
     this.kept = new Map();
     this.heats = new Set(); // names, oldest first
-    this.evidence = new Set(); // likewise
+    this.parts = new Set(); // of evidence, likewise
   }
 
   get hasClasses() {
@@ -215,10 +49,29 @@ export class Model {
     return this.hasClasses || this.maps.some((map) => map.regions?.length);
   }
 
+  /** Groups of classes: {name, classes}. */
+  get groups() {
+    return this.manifest.groups ?? [];
+  }
+
+  /** The network as people write it. */
+  get network() {
+    const { title, network } = this.manifest.about;
+    return String(title ?? network ?? "").slice(0, 80);
+  }
+
+  /** The two classes that a comparison compares, by index; [] for other maps. */
+  compared(map) {
+    const pair = this.maps[map].axes?.x;
+    const found = Array.isArray(pair) ? pair.map((name) => this.classes.indexOf(name)) : [];
+    return found.length === 2 && found.every((index) => index >= 0) ? found : [];
+  }
+
   /** The grid of this size if it has been read, else undefined; then `changed` is called later. */
   now(map, size, changed) {
-    const grid = this.kept.get(`m${map}-g${size}`)?.value;
-    if (!grid) this.grid(map, size).then(changed, () => {});
+    const name = `m${map}-g${size}`;
+    const grid = this.kept.get(name)?.value;
+    if (!grid && !this.losses?.has(name)) this.grid(map, size).then(changed, changed);
     return grid;
   }
 
@@ -230,28 +83,23 @@ export class Model {
     });
   }
 
-  /** Evidence of every cell of a grid for one class: {values, high, low}. */
-  heat(grid, index) {
-    const name = `${grid.prefix}-class${index}`;
+  /** A quantity of every cell of a grid: {values, high, low}; null if it is not known of this grid. */
+  heat(grid, quantity) {
+    const name = `${grid.prefix}-${quantity.key}`;
     this.#keep(this.heats, name, MAX_HEATS);
     return this.#once(name, async () => {
-      const values = await this.#evidence(grid, index);
-      let high = 0;
-      let low = 0;
-      for (const value of values) {
-        if (value > high) high = value;
-        if (value < low) low = value;
-      }
-      return { values, high, low };
+      const values = await quantity.values(grid);
+      return values ? ranged(values) : null;
     });
   }
 
-  /** The evidence if it has been read, else undefined. */
-  heatNow(grid, index) {
-    return this.kept.get(`${grid.prefix}-class${index}`)?.value;
+  /** The same if it has been read, else undefined. */
+  heatNow(grid, quantity) {
+    return this.kept.get(`${grid.prefix}-${quantity.key}`)?.value;
   }
 
-  async #evidence(grid, index) {
+  /** The evidence of every cell for a class. */
+  async evidence(grid, index) {
     const has = (shape) => shape.evidence && index < shape.evidence.classes;
     if (has(grid.shape)) return this.#exact(grid, index);
     const others = this.maps[grid.map].grids.filter((shape) => shape.size < grid.size && has(shape));
@@ -270,7 +118,7 @@ export class Model {
   async #exact(grid, index) {
     const { chunk } = grid.shape.evidence;
     const part = `${grid.prefix}-e${Math.floor(index / chunk)}`;
-    this.#keep(this.evidence, part, MAX_EVIDENCE);
+    this.#keep(this.parts, part, MAX_EVIDENCE);
     const { scale, values } = await this.#once(part, async () => {
       const data = await this.#take(part);
       return { scale: data.scale, values: new Int8Array(bytes(data.values).buffer) };
@@ -281,31 +129,75 @@ export class Model {
     return Float32Array.from(values.subarray(within * cells, (within + 1) * cells), (v) => v * unit);
   }
 
-  /** Positions of the samples of a map: x and y alternating, 65536 per side; null if unknown. */
+  /**
+   * The samples of a map: {xy, ids}; null if unknown. `xy` has x and y alternating, 65,536 steps per
+   * side; `ids` are equal in other maps for the same position of the same image.
+   */
   samples(map) {
     if (!this.maps[map].stride) return Promise.resolve(null);
     const name = `m${map}-samples`;
-    return this.#once(name, async () => new Uint16Array(bytes((await this.#take(name)).xy).buffer));
+    return this.#once(name, async () => {
+      const data = await this.#take(name);
+      const xy = new Uint16Array(bytes(data.xy).buffer);
+      return { xy, ids: data.id ? numbers(data.id) : Uint32Array.from({ length: xy.length / 2 }, (_, i) => i) };
+    });
   }
 
-  /** Other maps whose samples are the same positions of the same images. */
+  /** Other maps that have samples at the same positions of the same images. */
   companions(map) {
-    const { stride, samples, kind } = this.maps[map];
-    const same = (other) => other.stride === stride && other.samples === samples && other.kind === "layer";
-    if (!stride || kind !== "layer") return [];
-    return this.maps.flatMap((other, i) => (i !== map && same(other) ? [i] : []));
+    const { places } = this.maps[map];
+    const linked = (other) => this.maps[other].places === places && this.maps[other].stride;
+    return places ? [...this.maps.keys()].filter((other) => other !== map && linked(other)) : [];
   }
 
-  /** Indices of the samples that fall into a cell. */
-  async members(map, size, cell) {
-    const xy = await this.samples(map);
-    const members = [];
-    for (let i = 0; xy && i < xy.length; i += 2) {
-      const column = Math.floor((xy[i] * size) / 65536);
-      const row = Math.floor((xy[i + 1] * size) / 65536);
-      if (row * size + column === cell) members.push(i / 2);
+  /** Ids of the samples that fall into some cells of a grid, given by their index. */
+  async members(map, grid, cells) {
+    const samples = await this.samples(map);
+    if (!samples) return new Set();
+    const { xy, ids } = samples;
+    const wanted = new Set(cells);
+    const members = new Set();
+    for (let i = 0; i < ids.length; i++) {
+      if (wanted.has(grid.find(xy[2 * i] / 65536, xy[2 * i + 1] / 65536))) members.add(ids[i]);
     }
     return members;
+  }
+
+  /** The share of each cell's samples that are among some ids: (cells,) 0 to 1, NaN where there are none. */
+  async share(grid, members) {
+    const samples = await this.samples(grid.map);
+    const counts = new Float32Array(grid.cell.length);
+    const found = new Float32Array(grid.cell.length);
+    if (samples) {
+      const { xy, ids } = samples;
+      for (let i = 0; i < ids.length; i++) {
+        const cell = grid.find(xy[2 * i] / 65536, xy[2 * i + 1] / 65536);
+        if (cell < 0) continue;
+        counts[cell]++;
+        if (members.has(ids[i])) found[cell]++;
+      }
+    }
+    return found.map((value, i) => (counts[i] ? value / counts[i] : NaN));
+  }
+
+  /** How much the cells of a grid are like a cell of the same map: cosines. */
+  async likeness(grid, owner, cell) {
+    const [mine, theirs] = await Promise.all([this.#vectors(grid), this.#vectors(owner)]);
+    if (!mine || !theirs) return undefined;
+    const { dims } = mine;
+    const one = theirs.values.subarray(cell * dims, (cell + 1) * dims);
+    return Float32Array.from(grid.cell, (_, i) => {
+      let sum = 0;
+      for (let k = 0; k < dims; k++) sum += one[k] * mine.values[i * dims + k];
+      return sum / 127 / 127;
+    });
+  }
+
+  #vectors(grid) {
+    const dims = grid.shape.vectors;
+    if (!dims) return Promise.resolve(null);
+    const name = `${grid.prefix}-v`;
+    return this.#once(name, async () => ({ dims, values: numbers((await this.#take(name)).values) }));
   }
 
   /** Move a name to the end of a set, and drop what its oldest names stand for. */
@@ -320,7 +212,14 @@ export class Model {
   }
 
   async #take(name) {
-    const value = await this.source.json(name);
+    let value;
+    try {
+      value = await this.source.json(name);
+    } catch (error) {
+      this.losses?.add(name, `viewer/data/${name}.js`);
+      throw error;
+    }
+    this.losses?.found(name);
     this.source.forget(name);
     return value;
   }
@@ -337,4 +236,15 @@ export class Model {
     }
     return entry.promise;
   }
+}
+
+/** Values of a coarser grid at the cells of a grid; 0 where it has no cell. */
+function resampled(grid, coarse, values) {
+  const at = Int32Array.from({ length: grid.size }, (_, k) => Math.floor(((k + 0.5) * coarse.size) / grid.size));
+  const out = new Float32Array(grid.cell.length);
+  for (let i = 0; i < out.length; i++) {
+    const j = coarse.at[at[grid.row(i)] * coarse.size + at[grid.column(i)]];
+    if (j >= 0) out[i] = values[j];
+  }
+  return out;
 }

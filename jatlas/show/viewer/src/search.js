@@ -1,68 +1,151 @@
-// Search for a class by part of its name; tolerates one typo.
+// Search for a class, or a group of classes, by part of its name.
 
-const plain = (text) =>
-  text.slice(0, 200).normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+import { h, put, shortName, text, worth } from "./dom.js";
+import { search } from "./match.js";
+import { brightest, classEvidence, groupEvidence } from "./quantities.js";
 
-let prepared = { names: null, plain: [] }; // so that each letter typed does not prepare them again
+const SHOWN = 8;
+const ICON = 24; // px
 
-function prepare(names) {
-  if (prepared.names !== names) prepared = { names, plain: names.map(plain) };
-  return prepared.plain;
-}
-
-/** Return the classes that match best: [{index, name, score}], best first. */
-export function search(query, names, limit = 8) {
-  const wanted = plain(query);
-  if (!wanted) return [];
-  const matches = [];
-  const known = prepare(names);
-  names.forEach((name, index) => {
-    const score = rate(wanted, known[index]);
-    if (score > 0) matches.push({ index, name, score });
-  });
-  matches.sort((a, b) => b.score - a.score || a.index - b.index);
-  return matches.slice(0, limit);
-}
-
-function rate(wanted, name) {
-  if (name === wanted) return 100;
-  const brief = 8 / (8 + name.length); // shorter names first among equals
-  const at = name.indexOf(wanted);
-  if (at === 0) return 80 + brief;
-  if (at > 0) return (/[\s,(-]/.test(name[at - 1]) ? 70 : 50) + brief;
-  const words = name.split(/[\s,()-]+/);
-  const parts = wanted.split(/\s+/);
-  if (parts.length > 1 && parts.every((part) => words.some((word) => word.startsWith(part)))) {
-    return 60 + brief;
+export class Search {
+  constructor(app) {
+    this.app = app;
+    this.list = h("ul", { class: "j-results", role: "listbox", id: `${app.id}-results`, "aria-label": "Classes", hidden: true });
+    this.input = h("input", {
+      type: "search", class: "j-input", placeholder: "Find a class", autocomplete: "off",
+      spellcheck: "false", role: "combobox", "aria-label": "Find a class", "aria-expanded": "false",
+      "aria-autocomplete": "list", "aria-controls": `${app.id}-results`,
+      oninput: () => this.#suggest(),
+      onfocus: () => this.#suggest(),
+      onblur: () => this.#show([], 0),
+      onkeydown: (event) => this.#key(event),
+    });
+    this.element = h("div", { class: "j-search" }, this.input, h("kbd", { "aria-hidden": "true" }, "/"), this.list);
+    this.results = [];
+    this.#exemplify().catch(() => {});
   }
-  const typo = wanted.length >= 4 && [name, ...words].some((word) => typos(wanted, word) <= 1);
-  if (typo) return 40 + brief;
-  return wanted.length >= 3 && inOrder(wanted, name) ? 10 + brief : 0;
-}
 
-/** Insertions, deletions, substitutions and swaps that turn `a` into a prefix of `b`. */
-function typos(a, b) {
-  let [older, old] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const other = a[i - 1] === b[j - 1] ? 0 : 1;
-      row[j] = Math.min(old[j] + 1, row[j - 1] + 1, old[j - 1] + other);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        row[j] = Math.min(row[j], older[j - 2] + 1);
-      }
+  /** What can be searched for: groups of classes, then classes. */
+  get #names() {
+    const { model } = this.app;
+    return (this.names ??= [...model.groups.map((group) => group.name), ...model.classes]);
+  }
+
+  /** The quantity of an entry of the names. */
+  #quantity(index) {
+    const { model } = this.app;
+    const groups = model.groups.length;
+    return index < groups ? groupEvidence(model, index) : classEvidence(model, index - groups);
+  }
+
+  /** Show what can be searched for, by the names of the first map. */
+  async #exemplify() {
+    const { model } = this.app;
+    const grid = await model.grid(0, model.maps[0].grids[0].size);
+    const known = new Set(this.#names.map((name) => shortName(name, 60)));
+    const times = new Map();
+    for (const i of grid.cell.keys()) {
+      const name = shortName(model.cellName(grid, i) ?? "", 60);
+      if (name && name.length <= 14 && known.has(name)) times.set(name, (times.get(name) ?? 0) + 1);
     }
-    [older, old] = [old, row];
+    const names = [...times.keys()].sort((a, b) => times.get(b) - times.get(a)).slice(0, 2);
+    if (names.length) this.input.placeholder = `Find a class: ${names.join(", ")}`;
   }
-  return Math.min(...old);
-}
 
-function inOrder(wanted, name) {
-  if (!name.split(/[\s,()-]+/).some((word) => word[0] === wanted[0])) return false;
-  let at = -1;
-  for (const letter of wanted.replace(/\s/g, "")) {
-    at = name.indexOf(letter, at + 1);
-    if (at < 0) return false;
+  #suggest() {
+    const matches = search(this.input.value, this.#names, Infinity);
+    this.#show(matches.slice(0, SHOWN), matches.length);
   }
-  return true;
+
+  #show(results, total) {
+    this.results = results;
+    this.active = results.length ? 0 : -1;
+    const asked = this.input.value.trim() && document.activeElement === this.input;
+    const more = total - results.length;
+    put(this.list, ...results.map((result, i) => this.#row(result, i)),
+      asked && more > 0 && h("li", { class: "j-none", role: "option", "aria-disabled": "true" }, `and ${more} more: type more letters`),
+      asked && !total && h("li", { class: "j-none", role: "option", "aria-disabled": "true" }, "No matching class"));
+    this.list.hidden = !this.list.firstChild;
+    this.input.setAttribute("aria-expanded", String(!this.list.hidden));
+    if (!this.list.hidden) this.#fit();
+    this.#activate(this.active);
+  }
+
+  /** The list ends inside the window. */
+  #fit() {
+    const room = this.app.root.getBoundingClientRect().bottom - this.input.getBoundingClientRect().bottom - 16;
+    this.list.style.maxHeight = `${Math.max(96, Math.min(room, 420))}px`;
+  }
+
+  #row({ index, name }, i) {
+    const quantity = this.#quantity(index);
+    const canvas = h("canvas", { class: "j-result-icon", "aria-hidden": "true" });
+    const facts = h("small", {}, quantity.note ?? "");
+    this.#fill(quantity, canvas, facts).catch(() => {});
+    return h("li", {
+      role: "option", id: `${this.app.id}-result-${i}`, "aria-selected": String(i === this.active),
+      // On pointerdown, before the input loses the focus and closes the list.
+      onpointerdown: (event) => {
+        event.preventDefault();
+        this.#pick(quantity);
+      },
+    }, canvas, h("span", { class: "j-result-name" }, text(name.slice(0, 300)), this.#which(index, name)), facts);
+  }
+
+  /** What tells classes of the same name apart. */
+  #which(index, name) {
+    const { model } = this.app;
+    const own = index - model.groups.length;
+    if (own < 0 || model.classes.indexOf(name) === model.classes.lastIndexOf(name)) return null;
+    const groups = model.groups.filter((group) => group.classes.includes(own));
+    const [nearest] = groups.sort((a, b) => a.classes.length - b.classes.length);
+    return h("small", {}, nearest ? `, ${nearest.name}` : `, class ${own}`);
+  }
+
+  /** The strongest cell of a result, and how many are bright. */
+  async #fill(quantity, canvas, facts) {
+    const { app } = this;
+    const { map } = app.active;
+    const grid = app.active.grid ?? (await app.model.grid(map, app.model.maps[map].grids[0].size));
+    if (quantity.group !== undefined && app.model.groups[quantity.group].classes.length > 40) return; // too much to read for a list
+    const heat = await app.model.heat(grid, quantity);
+    if (!heat || heat.high <= 0) return void put(facts, quantity.note ?? "no evidence here");
+    const [best] = brightest({ against: false }, heat);
+    const bright = heat.values.reduce((sum, value) => sum + (value >= heat.high / 2), 0);
+    put(facts, quantity.note ? `${quantity.note} · ` : "", `${bright} ${bright === 1 ? "cell" : "cells"} · ${worth(heat.high)}`);
+    await app.tiles.forIcon(grid, best);
+    const dpr = Math.min(devicePixelRatio || 1, 2);
+    canvas.width = canvas.height = ICON * dpr;
+    app.tiles.icon(canvas.getContext("2d"), grid, best, 0, 0, ICON * dpr);
+  }
+
+  #activate(i) {
+    this.active = i;
+    [...this.list.children].forEach((item, j) => item.setAttribute("aria-selected", String(j === i)));
+    if (i >= 0) this.input.setAttribute("aria-activedescendant", `${this.app.id}-result-${i}`);
+    else this.input.removeAttribute("aria-activedescendant");
+    this.list.children[i]?.scrollIntoView({ block: "nearest" });
+  }
+
+  #key(event) {
+    const count = this.results.length;
+    if (event.key === "ArrowDown" && count) this.#activate((this.active + 1) % count);
+    else if (event.key === "ArrowUp" && count) this.#activate((this.active + count - 1) % count);
+    else if (event.key === "Enter" && count) this.#pick(this.#quantity(this.results[this.active].index));
+    else if (event.key === "Escape") {
+      this.input.value = "";
+      this.input.blur();
+      this.app.canvas.focus();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #pick(quantity) {
+    this.input.value = "";
+    this.#show([], 0);
+    this.app.light(quantity);
+    this.app.drawer(false);
+    this.app.canvas.focus({ preventScroll: true }); // keys act on the map again, and a phone hides its keyboard
+  }
 }

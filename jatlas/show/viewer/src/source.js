@@ -34,7 +34,7 @@ export class FolderSource {
       script.onerror = () => {
         script.remove();
         this.waiting.delete(name);
-        reject(new Error(`${name} is missing`));
+        reject(new Error(`${script.getAttribute("src")} is missing`));
       };
       document.head.append(script);
     });

@@ -8,11 +8,15 @@ const COARSER = 27; // ... and left once they are narrower than this: the gap av
 const DOUBTS_PX = 14; // px: cells below this are too small for a mark
 const FADE = 380; // ms
 const PATIENCE = 2500; // ms that the old grid stays while the new one loads
+const GAP_PX = 24; // px: from this size on a line of the ground lies between icons
+const ALONE = 1.3; // icons magnified more than this are drawn one by one, or their edges would mix
 
 export class Stage {
   constructor(canvas, model, camera, tiles, state, changed) {
     Object.assign(this, { canvas, model, camera, tiles, state, changed });
     this.labels = new Labels(model);
+    this.overlays = []; // (context, stage, alpha) drawn above the icons
+    this.lost = false; // whether the cells of the map cannot be read
     this.current = null; // {grid, since, shown}
     this.previous = null;
     this.stats = { frames: 0, first: null, labels: 0, tiles: 0 };
@@ -28,7 +32,11 @@ export class Stage {
 
   /** Size of the grid that fits the zoom. */
   wanted() {
-    const shapes = this.model.maps[this.state.map].grids;
+    const { losses, maps } = this.model;
+    const { map } = this.state;
+    const all = maps[map].grids;
+    const there = all.filter((shape) => !losses.missing(`m${map}-g${shape.size}`));
+    const shapes = there.length ? there : all;
     if (this.state.grid !== "auto") {
       const fixed = shapes.find((shape) => shape.size === this.state.grid);
       if (fixed) return fixed.size;
@@ -47,15 +55,15 @@ export class Stage {
     const { camera, canvas, tiles, state } = this;
     const size = this.wanted();
     const grid = this.model.now(state.map, size, this.changed);
+    this.lost = !grid && this.model.losses.missing(`m${state.map}-g${size}`);
     if (grid && this.current?.grid !== grid) this.#enter(grid, now);
     const context = canvas.getContext("2d");
     context.setTransform(this.dpr, 0, 0, this.dpr, 0, 0);
     context.clearRect(0, 0, camera.width, camera.height);
     if (!this.current) return false;
-    tiles.begin(this.stats.first === null ? 200 : 7);
     const { fade, busy } = this.#fade(now);
-    // Tiles are drawn at 0.6 to 1.25 times their size: the next better filter would double the time
-    // of a frame without a GPU, and blur.
+    // Tiles are drawn at half to their whole size: the next better filter would double the time of a
+    // frame without a GPU.
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "low";
     if (this.previous) this.#grid(context, this.previous.grid, fade < 0.5 ? 1 : 2 - 2 * fade);
@@ -108,7 +116,7 @@ export class Stage {
   level(grid) {
     const px = (this.camera.scale / grid.size) * this.dpr;
     let level = 0;
-    while (level + 1 < grid.px.length && grid.px[level + 1] >= px * 0.8) level++;
+    while (level + 1 < grid.px.length && grid.px[level + 1] >= px) level++;
     return level;
   }
 
@@ -126,19 +134,70 @@ export class Stage {
         const cells = grid.tileCells(level, x, y);
         if (!cells.length) continue;
         const tile = tiles.tile(grid, level, `${x}-${y}`, cells, style);
-        const [left, top] = camera.toScreen((x * step) / grid.size, (y * step) / grid.size);
-        if (tile && alpha > 0) {
-          const side = (tile.width / grid.px[level]) * (camera.scale / grid.size);
-          context.drawImage(tile, left, top, side, side);
-        } else if (!tile) {
-          missing++;
-          if (alpha > 0) this.#standIn(context, grid, level, x, y, left, top);
-        }
+        if (tile && alpha > 0) this.#tile(context, grid, level, x, y, tile, range);
+        else if (!tile) missing += this.#without(context, grid, level, x, y, cells, alpha) ? 0 : 1;
       }
     }
+    if (camera.scale / grid.size >= GAP_PX) this.#gaps(context, grid, range);
     if (style.light && level === 0) this.#outlines(context, grid, range, style);
     context.globalAlpha = 1;
     return missing;
+  }
+
+  #tile(context, grid, level, x, y, tile, range) {
+    const step = grid.tile << level;
+    const px = grid.px[level];
+    const side = this.camera.scale / grid.size;
+    const [left, top] = this.camera.toScreen((x * step) / grid.size, (y * step) / grid.size);
+    if (side * this.dpr < px * ALONE) {
+      context.drawImage(tile, left, top, (tile.width / px) * side, (tile.height / px) * side);
+      return;
+    }
+    const first = (low, at) => Math.max(low - at * step, 0);
+    const end = (high, at) => Math.min(high - at * step + 1, step);
+    for (let row = first(range.top, y); row < end(range.bottom, y); row++) {
+      for (let column = first(range.left, x); column < end(range.right, x); column++) {
+        if (grid.at[(y * step + row) * grid.size + x * step + column] < 0) continue;
+        context.drawImage(tile, column * px, row * px, px, px, left + column * side, top + row * side, side, side);
+      }
+    }
+  }
+
+  /** Draw what there is of a tile that is not loaded; returns whether that is all there will be. */
+  #without(context, grid, level, x, y, cells, alpha) {
+    const lost = this.model.losses.missing(`${grid.prefix}-${level}-${x}-${y}`);
+    if (alpha > 0 && !this.#standIn(context, grid, level, x, y) && lost) this.#hatch(context, grid, cells);
+    return lost;
+  }
+
+  /** Hatch the cells of a tile that is missing, so that they can be told from ground without cells. */
+  #hatch(context, grid, cells) {
+    const side = this.camera.scale / grid.size;
+    context.strokeStyle = this.state.colours.muted;
+    context.lineWidth = 1;
+    context.beginPath();
+    for (const i of cells) {
+      const [x, y] = this.camera.toScreen(grid.column(i) / grid.size, grid.row(i) / grid.size);
+      context.rect(x + 1.5, y + 1.5, side - 3, side - 3);
+      for (const share of [0.25, 0.5, 0.75, 1]) {
+        context.moveTo(x + 1.5, y + 1.5 + (side - 3) * share);
+        context.lineTo(x + 1.5 + (side - 3) * share, y + 1.5);
+      }
+    }
+    context.stroke();
+  }
+
+  /** Lines of the ground between icons. */
+  #gaps(context, grid, { left, top, right, bottom }) {
+    const { camera, dpr } = this;
+    const at = (value) => Math.round(value * dpr) / dpr;
+    context.fillStyle = this.state.colours.ground;
+    for (let column = left; column <= right + 1; column++) {
+      context.fillRect(at(camera.toScreen(column / grid.size, 0)[0] - 0.5), 0, 1, camera.height);
+    }
+    for (let row = top; row <= bottom + 1; row++) {
+      context.fillRect(0, at(camera.toScreen(0, row / grid.size)[1] - 0.5), camera.width, 1);
+    }
   }
 
   /** Outline the dim cells. */
@@ -159,35 +218,37 @@ export class Stage {
     context.stroke();
   }
 
-  /** Until a tile is loaded, draw a coarser one in its place. */
-  #standIn(context, grid, level, x, y, left, top) {
+  /** Until a tile is loaded, draw a coarser one in its place; returns whether there is one. */
+  #standIn(context, grid, level, x, y) {
+    const base = grid.tile << level;
+    const [left, top] = this.camera.toScreen((x * base) / grid.size, (y * base) / grid.size);
     for (let up = 1; level + up < grid.px.length; up++) {
       const tile = this.tiles.peek(grid, level + up, `${x >> up}-${y >> up}`);
       if (!tile) continue;
       const px = grid.px[level + up];
-      const step = grid.tile << level;
       const within = 1 << up;
-      const [sx, sy] = [(x % within) * step * px, (y % within) * step * px];
-      const part = Math.min(step * px, tile.width - sx, tile.height - sy);
-      if (part <= 0) return;
+      const [sx, sy] = [(x % within) * base * px, (y % within) * base * px];
+      const part = Math.min(base * px, tile.width - sx, tile.height - sy);
+      if (part <= 0) return false;
       const side = (part / px) * (this.camera.scale / grid.size);
       context.drawImage(tile, sx, sy, part, part, left, top, side, side);
-      return;
+      return true;
     }
+    return false;
   }
 
   #marks(context, fade) {
     const { state, camera } = this;
     const grid = this.current.grid;
     this.stats.labels = 0;
-    this.labels.behind = false;
-    if (state.labels && !state.lit) {
-      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade);
+    Object.assign(this.labels, { behind: false, dark: state.dark });
+    if (state.labels) {
+      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade, state.styleOf(grid).light);
     }
     if (state.doubts && grid.trust.length) this.#doubts(context, grid, fade);
-    if (state.trail?.points) this.#dots(context, state.trail.points);
     const frame = (owner, i, width, colour) => this.#frame(context, owner, i, width, colour);
-    if (state.hover >= 0 && state.hoverGrid === grid) frame(grid, state.hover, 2.5, state.colours.ink);
+    for (const overlay of this.overlays) overlay(context, this, fade);
+    if (state.hover >= 0 && state.hoverGrid === grid) frame(grid, state.hover, 2, state.colours.ink);
     const pinned = state.pinned;
     if (pinned && pinned.map === state.map) frame(pinned.grid, pinned.i, 3, state.colours.accent);
     if (state.cursor >= 0 && state.cursorGrid === grid) {
@@ -221,10 +282,11 @@ export class Stage {
     context.globalAlpha = 1;
   }
 
+  /** Frame a cell's icon. */
   #frame(context, grid, i, width, colour) {
-    const [column, row] = [grid.column(i), grid.row(i)];
-    const [x, y] = this.camera.toScreen(column / grid.size, row / grid.size);
-    const side = this.camera.scale / grid.size;
+    const full = this.camera.scale / grid.size;
+    const side = Math.max(full * grid.side(i, this.state.density), 6);
+    const [x, y] = this.camera.toScreen(...grid.centre(i));
     context.lineJoin = "round";
     for (const [extra, style] of [
       [2.5, this.state.colours.ground],
@@ -232,39 +294,7 @@ export class Stage {
     ]) {
       context.lineWidth = width + extra;
       context.strokeStyle = style;
-      context.strokeRect(x, y, side, side);
+      context.strokeRect(x - side / 2, y - side / 2, side, side);
     }
-  }
-
-  #dots(context, points) {
-    const { camera, dpr } = this;
-    const { canvas, side } = this.#dot(Math.round(clamp(camera.scale / 260, 2.5, 6) * 2) / 2);
-    for (let i = 0; i < points.length; i += 2) {
-      const [x, y] = camera.toScreen(points[i], points[i + 1]);
-      if (x < -9 || y < -9 || x > camera.width + 9 || y > camera.height + 9) continue;
-      // In whole pixels, so that it is copied and not scaled.
-      const [left, top] = [Math.round((x - side / 2) * dpr) / dpr, Math.round((y - side / 2) * dpr) / dpr];
-      context.drawImage(canvas, left, top, side, side);
-    }
-  }
-
-  /** A dot, drawn once: a thousand and more circles would take most of a frame. */
-  #dot(radius) {
-    const { accent, ground } = this.state.colours;
-    const key = [radius, accent, ground, this.dpr].join();
-    if (this.stamp?.key === key) return this.stamp;
-    const px = Math.ceil((2 * radius + 3) * this.dpr);
-    const canvas = new OffscreenCanvas(px, px);
-    const context = canvas.getContext("2d");
-    context.scale(this.dpr, this.dpr);
-    const side = px / this.dpr;
-    context.fillStyle = accent;
-    context.strokeStyle = ground;
-    context.lineWidth = 1.25;
-    context.arc(side / 2, side / 2, radius, 0, 2 * Math.PI);
-    context.fill();
-    context.stroke();
-    this.stamp = { key, canvas, side };
-    return this.stamp;
   }
 }

@@ -1,4 +1,6 @@
-// Thumbnails of maps: highlighted by a class, or dotted with samples.
+// Thumbnails of maps, lit like the map.
+
+import { along, ends } from "./quantities.js";
 
 /** Size of the grid that highlights a thumbnail: fine enough to show shapes. */
 export function thumbSize(map) {
@@ -10,7 +12,7 @@ export function thumbSize(map) {
  * Draw a thumbnail.
  * @param canvas its CSS size is `side`
  * @param picture the map drawn small, or null
- * @param marks {grid, heat: {values, high, low}, against} and {points}, both optional
+ * @param marks {grid, lit, heat, scale}, optional: how it is lit, on which scale
  */
 export function drawThumb(canvas, side, picture, colours, marks = {}) {
   const dpr = Math.min(devicePixelRatio || 1, 2);
@@ -18,28 +20,22 @@ export function drawThumb(canvas, side, picture, colours, marks = {}) {
   const context = canvas.getContext("2d");
   context.setTransform(dpr, 0, 0, dpr, 0, 0);
   context.clearRect(0, 0, side, side);
-  const { heat, grid, against, points } = marks;
+  const { heat, grid, lit, scale } = marks;
   if (picture) {
-    context.globalAlpha = heat ? 0.1 : points ? 0.45 : 1;
+    context.globalAlpha = heat ? 0.12 : 1;
     context.imageSmoothingEnabled = true;
     context.drawImage(picture, 0, 0, side, side);
   }
   if (heat) {
-    const maximum = against ? -heat.low : heat.high;
-    context.fillStyle = against ? colours.against : colours.accent;
+    const at = along(lit, heat, scale ?? ends(lit, heat));
+    context.fillStyle = lit.against ? colours.against : colours.accent;
     const px = side / grid.size;
-    for (let i = 0; maximum > 0 && i < grid.cell.length; i++) {
-      const value = ((against ? -1 : 1) * heat.values[i]) / maximum;
+    for (let i = 0; i < grid.cell.length; i++) {
+      const value = at(i);
       if (value < 0.03) continue;
-      context.globalAlpha = Math.min(1, value);
+      context.globalAlpha = value;
       context.fillRect(grid.column(i) * px, grid.row(i) * px, px, px);
     }
   }
   context.globalAlpha = 1;
-  if (points) {
-    context.fillStyle = colours.accent;
-    for (let i = 0; i < points.length; i += 2) {
-      context.fillRect(points[i] * side - 1.25, points[i + 1] * side - 1.25, 2.5, 2.5);
-    }
-  }
 }

@@ -12,14 +12,14 @@ const LOADING = 6; // at once
 const SPARE_CANVASES = 2;
 
 export class Tiles {
-  constructor(source, changed) {
-    Object.assign(this, { source, changed });
+  /** @param losses takes the names of pictures that cannot be read; see losses.js */
+  constructor(source, changed, losses) {
+    Object.assign(this, { source, changed, losses });
     this.pictures = new Map(); // name -> ImageBitmap, oldest first
     this.loading = new Map(); // name -> {promise, settle, image, asked, lasting}
     this.drawn = new Map(); // name -> {bitmap, version}, oldest first
     this.jobs = new Map(); // name -> Job in progress
     this.canvases = []; // to draw on, used again: a new one for each tile is much to collect
-    this.failed = new Set();
     this.usual = { decode: 4, complete: 3 }; // ms
     Object.assign(this, { frame: 0, budget: 0, spent: 0, asked: 0, limit: SPARE_TILES });
     this.behind = false; // whether the frame leaves something to do
@@ -73,18 +73,19 @@ export class Tiles {
     entry.image = null;
     this.decoded = this.frame;
     // Not image.decode(): Chromium caches its result, up to half a gigabyte, beside our own bitmap.
-    createImageBitmap(image).then((picture) => this.#arrived(name, picture), () => this.#missing(name));
+    createImageBitmap(image).then((picture) => this.#arrived(name, picture), () => this.#missing(name, entry.kind));
     this.#took("decode", start);
   }
 
   #arrived(name, picture) {
+    this.losses.found(name);
     this.pictures.set(name, picture);
     evict(this.pictures, MAX_PICTURES, MAX_BYTES, (old) => old, (old) => this.#close(old));
     this.#loaded(name, picture);
   }
 
-  #missing(name) {
-    this.failed.add(name);
+  #missing(name, kind) {
+    this.losses.add(name, `viewer/tiles/${name}.${kind}`);
     this.#loaded(name, null);
   }
 
@@ -169,7 +170,7 @@ export class Tiles {
     }
     const entry = this.loading.get(name);
     if (entry) entry.asked = this.frame;
-    else if (this.loading.size < LOADING && !this.failed.has(name)) this.#request(name, "jpg", false);
+    else if (this.loading.size < LOADING && !this.losses.has(name)) this.#request(name, "jpg", false);
     return undefined;
   }
 
@@ -183,10 +184,10 @@ export class Tiles {
   }
 
   #request(name, kind, lasting) {
-    const entry = { image: null, asked: this.frame, lasting };
+    const entry = { image: null, asked: this.frame, lasting, kind };
     entry.promise = new Promise((resolve) => (entry.settle = resolve));
     this.loading.set(name, entry);
-    this.#fetch(name, kind, entry).catch(() => this.#missing(name));
+    this.#fetch(name, kind, entry).catch(() => this.#missing(name, kind));
     return entry;
   }
 

@@ -1,19 +1,22 @@
 // The viewer: one state, the parts that show it, and the actions of the reader.
 
-import { Camera } from "./camera.js";
 import { describe } from "./cellview.js";
 import { put, shortName } from "./dom.js";
-import { listen } from "./input.js";
 import { press } from "./keys.js";
-import { lay, showAxes } from "./layout.js";
+import { lay } from "./layout.js";
 import { Links } from "./links.js";
 import { Look } from "./look.js";
+import { Losses } from "./losses.js";
 import { Model } from "./model.js";
-import { Stage } from "./stage.js";
+import { Pane } from "./pane.js";
+import { brightest, classEvidence, trailOf } from "./quantities.js";
+import { Settings } from "./settings.js";
 import { Tiles } from "./tiles.js";
-import { Trail } from "./trail.js";
 
-const NARROW = 760; // px: a phone, or a column of a notebook
+const [WIDE, NARROW, SHORT] = [1040, 760, 520]; // px: a desktop; a phone, or a column of a notebook; a phone held sideways
+const BUDGET = 7; // ms of a frame for tiles
+const FIRST_BUDGET = 200; // ms, until there is a first picture
+const SECOND_TAP = 330; // ms
 let instances = 0;
 
 export class Viewer {
@@ -23,61 +26,61 @@ export class Viewer {
    * @param options {links: whether the address bar follows the view, onpin(cell or null)}
    */
   constructor(root, manifest, source, options = {}) {
-    Object.assign(this, { root, options, id: `jatlas${++instances}`, covered: { right: 0, bottom: 0 } });
-    this.model = new Model(manifest, source);
+    Object.assign(this, { root, options, id: `jatlas${++instances}`, dirty: false });
+    this.ending = new AbortController();
+    this.losses = new Losses((words) => this.notice(words, 9000), () => this.changed());
+    this.model = new Model(manifest, source, this.losses);
     this.state = {
       map: 0, grid: "auto", density: 1, labels: true, doubts: true, lit: null, pinned: null, trail: null,
       hover: -1, hoverGrid: null, cursor: -1, cursorGrid: null, theme: null, colours: {},
       styleOf: (grid) => this.look.of(grid),
     };
+    this.settings = new Settings(this);
     this.look = new Look(this);
     this.links = new Links(this);
-    this.ending = new AbortController();
-    this.dirty = false;
-    this.camera = new Camera(() => this.changed());
-    this.tiles = new Tiles(source, () => this.changed());
+    this.tiles = new Tiles(source, () => this.changed(), this.losses);
+    this.panes = [new Pane(this, this.state)];
+    this.active = this.panes[0];
     lay(this);
-    this.stage = new Stage(this.canvas, this.model, this.camera, this.tiles, this.state, () => this.changed());
     this.#wire();
-    this.look.setTheme(null);
+    this.look.setTheme(this.settings.theme);
     this.#resize();
     this.links.follow(options.links ? location.hash : "", { first: true });
   }
 
+  get camera() {
+    return this.active.camera;
+  }
+
+  get stage() {
+    return this.active.stage;
+  }
+
+  get canvas() {
+    return this.active.canvas;
+  }
+
   #wire() {
-    const { canvas, camera, ending } = this;
+    const { ending, settings } = this;
     const on = (target, name, act) => target.addEventListener(name, act, { signal: ending.signal });
-    listen(canvas, camera, {
-      hover: (px, py, type) => type !== "touch" && this.#hover(px, py),
-      leave: () => this.#hover(),
-      tap: (px, py) => this.#tap(px, py),
-      double: (px, py) => this.camera.fly(...this.#towards(px, py, 2), camera.zoom * 2, 300),
-      // In a notebook or a frame the wheel scrolls the page until the map has the focus.
-      wheel: (event) => (this.options.links && self === top) || event.ctrlKey || this.root.contains(document.activeElement),
-    });
     // On its own page the viewer handles every key, inside another page only those sent to it.
     on(this.options.links ? document : this.root, "keydown", (event) => {
       const typing = event.target.matches("input:not([type=range], [type=checkbox]), textarea, select");
-      const control = event.target.matches("button, input") && /^(Enter| |Arrow.*)$/.test(event.key);
+      const control = event.target.matches("button, input, summary") && /^(Enter| |Arrow.*)$/.test(event.key);
       if (typing || control || this.help.element.open) return;
       if (press(this, event)) event.preventDefault();
     });
-    on(canvas, "blur", () => this.stand(null, -1));
     this.observer = new ResizeObserver(() => this.#resize());
-    this.observer.observe(this.view);
-    on(this.look.machine, "change", () => this.look.setTheme(this.state.theme));
+    this.observer.observe(this.root);
+    this.panes.forEach((pane) => this.observer.observe(pane.element));
+    on(this.look.machine, "change", () => this.look.setTheme(settings.theme));
     if (this.options.links) on(window, "hashchange", () => this.links.changed());
-  }
-
-  #towards(px, py, factor) {
-    const [x, y] = this.camera.toMap(px, py);
-    return [x + (this.camera.x - x) / factor, y + (this.camera.y - y) / factor];
   }
 
   // Drawing.
 
   changed() {
-    if (this.dirty || this.ending?.signal.aborted) return;
+    if (this.dirty || this.ending.signal.aborted) return;
     this.dirty = true;
     requestAnimationFrame((now) => this.#frame(now));
   }
@@ -85,155 +88,175 @@ export class Viewer {
   #frame(now) {
     this.dirty = false;
     if (this.ending.signal.aborted) return;
-    const moving = this.camera.tick(now);
-    const more = this.stage.draw(now);
-    const before = this.card.shown;
-    if (before && this.state.hoverGrid === this.stage.current?.grid) this.card.place(this.state.hoverGrid, this.state.hover);
-    else if (before) this.#hover();
-    this.minimap.update();
+    this.tiles.begin(this.stage.stats.first === null ? FIRST_BUDGET : BUDGET);
+    const more = this.panes.map((pane) => pane.frame(now));
+    this.legend.update();
     if (this.options.links) this.links.remember();
-    if (moving || more) this.changed();
+    if (more.some(Boolean)) this.changed();
   }
 
   #resize() {
-    this.root.dataset.narrow = String(this.root.clientWidth <= NARROW);
-    const { clientWidth: width, clientHeight: height } = this.view;
+    const { clientWidth: width, clientHeight: height } = this.root;
     if (!width || !height) return;
-    this.stage.resize(width, height);
+    const frame = width <= NARROW && height >= SHORT ? "narrow" : width < WIDE || height < SHORT ? "medium" : "wide";
+    const sheet = frame === "narrow" || (frame === "medium" && height >= SHORT);
+    if (this.frame !== frame || this.sheet !== sheet) {
+      Object.assign(this, { frame, sheet });
+      Object.assign(this.root.dataset, { frame, sheet: String(sheet) });
+      this.rail.framed(frame);
+      this.inspector.update();
+    }
+    this.panes.forEach((pane) => pane.resize());
     this.#measure();
     this.changed();
   }
 
-  /** Measure how much of the map the panel covers: at the right, or on a phone at the bottom. */
+  /** Measure how much of the map the sheet covers. */
   #measure() {
-    const { element } = this.details;
-    const wide = this.root.clientWidth > NARROW;
-    const [width, height] = element.hidden ? [0, 0] : [element.offsetWidth + 16, element.offsetHeight];
-    this.covered = wide ? { right: width, bottom: 0 } : { right: 0, bottom: height };
+    const { element } = this.inspector;
+    const covering = this.sheet && !element.hidden;
+    const bottom = covering ? Math.max(0, element.offsetHeight) : 0;
+    for (const pane of this.panes) pane.covered = { right: 0, bottom };
   }
 
   // Actions of the reader.
 
   set(change) {
     Object.assign(this.state, change);
+    this.settings.save();
     this.rail.update();
     this.changed();
+  }
+
+  /** Bring every part up to date with the state. */
+  update() {
+    this.rail.update();
+    this.inspector.update();
+    this.panes.forEach((pane) => pane.minimap.redraw());
+    this.changed();
+  }
+
+  /** The pane that the keys act on. */
+  activate(pane) {
+    if (this.active === pane) return;
+    this.active = pane;
+    this.rail.update();
   }
 
   /** Show another map; the view stays. */
-  go(map) {
-    if (!this.model.maps[map] || map === this.state.map) return;
-    const home = this.atHome();
-    Object.assign(this.state, { map, hover: -1, cursor: -1 });
-    this.entered();
-    if (home) this.home(500, { unlessMoved: true });
+  go(map, pane = this.active) {
+    if (!this.model.maps[map] || map === pane.map) return;
+    const home = pane.atHome();
+    Object.assign(pane.state, { map, hover: -1, cursor: -1 });
+    this.entered(pane);
+    if (home) pane.home(350, { unlessMoved: true });
     this.say(`Map ${this.model.maps[map].title.slice(0, 80)}`);
   }
 
-  async entered() {
-    const { state, model, camera } = this;
-    const map = state.map;
-    const finest = model.maps[map].grids.at(-1).size;
-    camera.maxZoom = Math.max(8, (finest * 330) / Math.max(300, Math.min(camera.width, camera.height)));
-    this.canvas.setAttribute("aria-label", `Map of ${model.maps[map].title.slice(0, 80)}. Arrow keys move between cells, Enter pins a cell, question mark opens the help.`);
-    this.card.hide();
+  async entered(pane = this.active) {
     this.rail.update();
-    this.details.update();
-    this.minimap.redraw();
-    showAxes(this.axes, model.maps[map].axes);
+    this.inspector.update();
+    this.#title();
     this.changed();
-    if (state.trail) await state.trail.show(map);
+    await pane.enter();
     this.changed();
   }
 
-  /** Show the whole map; with `unlessMoved`, not if the reader moves it meanwhile. */
-  async home(duration = 500, { unlessMoved = false } = {}) {
-    const { map } = this.state;
-    const before = this.where();
-    const grid = await this.model.grid(map, this.model.maps[map].grids[0].size);
-    const now = this.where();
-    const moved = Object.keys(now).some((name) => now[name] !== before[name]);
-    if (map !== this.state.map || (unlessMoved && moved)) return;
-    this.camera.fit(grid.bounds(), duration, this.covered);
-    this.homeAt = this.camera.flight?.to ?? { ...this.where() };
+  #title() {
+    if (!this.options.links) return;
+    const { lit, map } = this.state;
+    const words = [lit && shortName(lit.quantity.name, 60), this.model.maps[map].title.slice(0, 80), this.model.network];
+    document.title = words.filter(Boolean).join(" · ") || "Activation atlas";
   }
 
-  atHome() {
-    const at = this.homeAt;
-    if (!at) return false;
-    const { x, y, zoom } = this.where();
-    return Math.abs(x - at.x) < 1e-3 && Math.abs(y - at.y) < 1e-3 && Math.abs(zoom / at.zoom - 1) < 1e-3;
+  home(duration) {
+    return this.active.home(duration);
+  }
+
+  zoom(factor) {
+    const { active } = this;
+    const { pinned } = this.state;
+    const held = pinned?.map === active.map && active.sees(pinned.grid, pinned.i);
+    active.camera.flyZoom(factor, held ? pinned.grid.centre(pinned.i) : undefined);
   }
 
   where() {
-    const { x, y, zoom } = this.camera;
-    return { x, y, zoom };
+    return this.active.where();
   }
 
-  #hover(px, py) {
-    const { state } = this;
-    const grid = this.stage.current?.grid;
-    const i = px === undefined || !grid ? -1 : grid.find(...this.camera.toMap(px, py));
-    this.canvas.style.cursor = i >= 0 ? "pointer" : "grab";
-    if (i === state.hover && grid === state.hoverGrid) return;
-    Object.assign(state, { hover: i, hoverGrid: grid });
-    if (i >= 0) this.card.show(grid, i);
-    else this.card.hide();
-    this.changed();
+  /** Show a cell in the inspector; one that is held stays. */
+  inspect(grid, i) {
+    if (!this.state.pinned && this.frame === "wide") this.inspector.show(grid, i);
   }
 
-  #tap(px, py) {
-    const grid = this.stage.current?.grid;
-    if (!grid) return;
-    const i = grid.find(...this.camera.toMap(px, py));
-    const { pinned } = this.state;
-    this.state.cursor = -1; // arrow keys continue from the pinned cell
-    if (i < 0 || (pinned?.grid === grid && pinned.i === i)) this.pin(null);
-    else this.pin({ grid, i });
+  /** A click or a tap: hold the cell, or release it. Where a sheet would rise, wait for a second tap. */
+  tapped(pane, px, py) {
+    const act = () => {
+      const grid = pane.stage.current?.grid;
+      if (!grid) return;
+      const i = grid.find(...pane.camera.toMap(px, py));
+      const { pinned } = this.state;
+      this.beforeTap = { pinned, time: performance.now() };
+      pane.state.cursor = -1; // arrow keys continue from the held cell
+      if (i < 0 || (pinned?.grid === grid && pinned.i === i)) this.pin(null);
+      else this.pin({ grid, i });
+    };
+    clearTimeout(this.tapping);
+    if (this.sheet) this.tapping = setTimeout(act, SECOND_TAP);
+    else act();
+  }
+
+  /** A second tap or click zooms; what the first one did is undone. */
+  doubled(pane, px, py) {
+    clearTimeout(this.tapping);
+    const { pinned, time } = this.beforeTap ?? {};
+    if (!this.sheet && performance.now() - time < 2 * SECOND_TAP && this.state.pinned !== pinned) this.pin(pinned);
+    const [x, y] = pane.camera.toMap(px, py);
+    pane.camera.flyZoom(2, [x, y]);
   }
 
   /** Move the keyboard cursor to a cell. */
-  stand(grid, i) {
-    Object.assign(this.state, { cursor: i, cursorGrid: grid });
+  stand(grid, i, pane = this.active) {
+    const { state } = pane;
+    if (i < 0 && state.cursor < 0) return;
+    Object.assign(state, { cursor: i, cursorGrid: grid });
     if (i >= 0) {
       this.say(describe(this, grid, i));
       if (this.state.pinned) this.pin({ grid, i });
       else {
-        this.#intoView(grid, i);
-        this.card.show(grid, i);
-        Object.assign(this.state, { hover: i, hoverGrid: grid });
+        pane.intoView(grid, i);
+        this.inspect(grid, i);
+        Object.assign(state, { hover: i, hoverGrid: grid });
       }
-    } else if (this.card.shown && this.state.hover >= 0) this.#hover();
+    } else pane.hover();
     this.changed();
   }
 
-  #intoView(grid, i) {
-    const { camera } = this;
-    const [x, y] = grid.centre(i);
-    const [px, py] = camera.toScreen(x, y);
-    const edge = Math.min(camera.scale / grid.size, camera.width / 4) * 0.6 + 12;
-    const dx = Math.min(0, px - edge) + Math.max(0, px + edge - (camera.width - this.covered.right));
-    const dy = Math.min(0, py - edge) + Math.max(0, py + edge - (camera.height - this.covered.bottom));
-    if (dx || dy) camera.fly(camera.x + dx / camera.scale, camera.y + dy / camera.scale, camera.zoom, 250);
-  }
-
-  /** Pin a cell {grid, i}; null unpins. */
-  pin(cell) {
+  /** Hold a cell {grid, i}; null releases it. */
+  pin(cell, pane = this.active) {
     const { state } = this;
+    const before = state.pinned;
     state.pinned = cell && { ...cell, map: cell.grid.map };
-    state.trail = cell && Trail.of(this, cell.grid, cell.i);
-    this.card.hide();
-    state.hover = -1;
-    this.details.update();
+    state.trail = cell && trailOf(this.model, cell.grid, cell.i);
+    this.inspector.update();
     this.#measure();
-    if (cell) this.#intoView(cell.grid, cell.i);
-    if (state.trail) state.trail.show(state.map).then(() => this.changed());
+    if (cell && cell.grid.map === pane.map) this.shift = pane.intoView(cell.grid, cell.i) ?? (before ? this.shift : null);
+    if (!cell && before) this.#shiftBack(pane);
     this.rail.drawThumbs();
     this.options.onpin?.(cell && this.cell(state.pinned));
     this.changed();
   }
 
-  /** Return a pinned cell as plain values. */
+  /** Undo the move that made room for the held cell, if the reader has not moved the map since. */
+  #shiftBack(pane) {
+    const { shift } = this;
+    this.shift = null;
+    const now = shift && (pane.camera.flight?.to ?? pane.where());
+    const same = now && Object.keys(shift.to).every((name) => Math.abs(now[name] - shift.to[name]) < 1e-9);
+    if (same) pane.camera.fly(shift.from.x, shift.from.y, shift.from.zoom, 250);
+  }
+
+  /** Return a held cell as plain values. */
   cell({ map, grid, i }) {
     const { id, layer } = this.model.maps[map];
     const labels = grid.labels(i).map(([index, value]) => [index, this.model.name(index), value]);
@@ -241,33 +264,62 @@ export class Viewer {
     return { map: id, layer, grid: grid.size, row: grid.row(i), col: grid.column(i), count: grid.count[i], name, labels };
   }
 
-  /** Highlight cells by their evidence for a class; null clears the highlight. */
-  light(cls, change = {}) {
+  /** Light cells by a quantity, or by the evidence for a class, given by its index; null clears it. */
+  light(what, change = {}) {
     const { state } = this;
-    state.lit = cls === null ? null : { intensity: 1.4, against: false, ...change, cls };
-    this.rail.update();
-    this.say(cls === null ? "Highlight cleared" : `Highlighting evidence for ${shortName(this.model.name(cls), 60)}`);
-    this.changed();
+    const quantity = typeof what === "number" ? classEvidence(this.model, what) : what;
+    const range = quantity?.signed ? [0, 0.7] : [0, 1];
+    state.lit = quantity && { against: false, range, ...change, quantity };
+    this.lit();
+    this.say(quantity ? `Cells are lit by: ${shortName(quantity.name, 60)}` : "Highlight cleared");
+    if (quantity) this.#showLit(quantity);
   }
 
   relight(change) {
     if (!this.state.lit) return;
     Object.assign(this.state.lit, change);
+    this.lit();
+  }
+
+  /** The highlight has changed. */
+  lit() {
     this.rail.update();
+    this.legend.update();
+    this.inspector.update();
+    this.#title();
     this.changed();
+  }
+
+  /** If no bright cell is in view, fly to where they are. */
+  async #showLit(quantity) {
+    const pane = this.active;
+    const grid = pane.grid;
+    const heat = grid && (await this.model.heat(grid, quantity).catch(() => null));
+    const { lit } = this.state;
+    if (!heat || lit?.quantity !== quantity || !(lit.against ? heat.low < 0 : heat.high > 0 || heat.low < 0)) return;
+    const bright = brightest(lit, heat).slice(0, 6);
+    if (!bright.length || bright.slice(0, 3).some((i) => pane.sees(grid, i))) return;
+    const [xs, ys] = [0, 1].map((axis) => bright.map((i) => grid.centre(i)[axis]));
+    const half = 1 / grid.size;
+    pane.camera.fit([Math.min(...xs) - half, Math.min(...ys) - half, Math.max(...xs) + half, Math.max(...ys) + half], 350, pane.covered);
   }
 
   async strongest() {
     const { lit } = this.state;
-    const grid = this.stage.current?.grid;
+    const pane = this.active;
+    const grid = pane.grid;
     if (!lit || !grid) return;
-    const { values } = await this.model.heat(grid, lit.cls);
-    const sign = lit.against ? -1 : 1;
-    let best = 0;
-    values.forEach((value, i) => sign * value > sign * values[best] && (best = i));
-    const [x, y] = grid.centre(best);
-    this.camera.fly(x, y, Math.max(this.camera.zoom, 2.5), 700);
-    this.pin({ grid, i: best });
+    const [best] = brightest(lit, await this.model.heat(grid, lit.quantity));
+    if (best === undefined) return;
+    this.show(grid, best, pane);
+  }
+
+  /** Fly to a cell and hold it. */
+  show(grid, i, pane = this.active) {
+    const [x, y] = grid.centre(i);
+    if (grid.map !== pane.map) this.go(grid.map, pane);
+    pane.camera.fly(x, y, Math.max(pane.camera.zoom, 2.5));
+    this.pin({ grid, i }, pane);
     this.drawer(false);
   }
 
@@ -276,17 +328,20 @@ export class Viewer {
     if (this.root.dataset.drawer === "open") this.drawer(false);
     else if (state.pinned) this.pin(null);
     else if (state.lit) this.light(null);
-    else if (state.cursor >= 0) this.stand(null, -1);
+    else if (this.active.state.cursor >= 0) this.stand(null, -1);
+    else this.inspector.clear();
   }
 
   find() {
-    if (!this.rail.input) return; // there are no classes
-    this.drawer(true);
-    this.rail.input.focus();
+    if (!this.search) return; // there are no classes
+    if (this.frame === "medium") this.drawer(true);
+    this.search.input.focus();
   }
 
   drawer(open) {
+    if ((this.root.dataset.drawer === "open") === open) return;
     this.root.dataset.drawer = open ? "open" : "closed";
+    if (open) this.rail.element.querySelector("button, input")?.focus({ preventScroll: true });
   }
 
   toggleFull() {
@@ -295,18 +350,20 @@ export class Viewer {
   }
 
   toggleTheme() {
-    this.look.setTheme(this.state.dark ? "light" : "dark");
+    this.settings.theme = this.state.dark ? "light" : "dark";
+    this.settings.save();
+    this.look.setTheme(this.settings.theme);
   }
 
   say(words) {
     this.status.textContent = words;
   }
 
-  notice(words) {
+  notice(words, duration = 2600) {
     this.toast.textContent = words;
     this.toast.hidden = false;
     clearTimeout(this.toasting);
-    this.toasting = setTimeout(() => (this.toast.hidden = true), 2600);
+    this.toasting = setTimeout(() => (this.toast.hidden = true), duration);
   }
 
   close() {

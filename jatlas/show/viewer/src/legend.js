@@ -1,0 +1,59 @@
+// The legend of a highlight, on the map: what lights the cells, on which scale, and how many are bright.
+
+import { ICONS, h, icon, iconButton, put, segmented, shortName, text, worth } from "./dom.js";
+import { light, valueAt } from "./quantities.js";
+
+export class Legend {
+  constructor(app) {
+    this.app = app;
+    this.ramp = h("i", { class: "j-ramp", "aria-hidden": "true" });
+    this.low = h("input", { type: "range", min: "0", max: "100", "aria-label": "Dark up to", oninput: () => this.#chosen(0) });
+    this.high = h("input", { type: "range", min: "0", max: "100", "aria-label": "Full light from", oninput: () => this.#chosen(1) });
+    this.from = h("span", { class: "j-end" });
+    this.to = h("span", { class: "j-end" });
+    this.name = h("span", { class: "j-legend-name" });
+    this.sign = segmented("Evidence", [[false, "For"], [true, "Against"]], (against) => app.relight({ against }));
+    this.count = h("span", { class: "j-bright" });
+    this.element = h("div", { class: "j-legend", role: "group", "aria-label": "Highlight", hidden: true },
+      h("div", { class: "j-legend-row" }, this.name, this.sign.element,
+        iconButton("Clear", ICONS.close, () => app.light(null))),
+      h("div", { class: "j-legend-row j-scale" }, this.from, h("span", { class: "j-range" }, this.ramp, this.low, this.high), this.to),
+      h("div", { class: "j-legend-row" }, this.count,
+        h("button", { type: "button", class: "j-text-button", onclick: () => app.strongest() }, icon(ICONS.target), "Strongest cell")));
+  }
+
+  #chosen(end) {
+    let [low, high] = [Number(this.low.value) / 100, Number(this.high.value) / 100];
+    if (high - low < 0.05) [low, high] = end ? [Math.max(0, high - 0.05), Math.max(high, 0.05)] : [Math.min(low, 0.95), Math.min(1, low + 0.05)];
+    this.app.relight({ range: [low, high] });
+  }
+
+  update() {
+    const { app } = this;
+    const { lit } = app.state;
+    const { grid } = app.active;
+    const heat = lit && grid && app.model.heatNow(grid, lit.quantity);
+    const key = lit ? [lit.quantity.key, lit.against, lit.range, heat && grid.prefix].join() : "";
+    if (key === this.key) return;
+    this.key = key;
+    this.element.hidden = !lit;
+    if (!lit) return;
+    const { quantity, against, range } = lit;
+    put(this.name, text(shortName(quantity.name, 44), { title: quantity.name.slice(0, 300) }), quantity.note && h("small", {}, quantity.note));
+    this.sign.element.hidden = !quantity.signed;
+    this.sign.show(against);
+    this.element.dataset.against = String(against);
+    [this.low.value, this.high.value] = range.map((place) => String(Math.round(place * 100)));
+    this.ramp.style.setProperty("--from", `${range[0] * 100}%`);
+    this.ramp.style.setProperty("--to", `${range[1] * 100}%`);
+    if (!heat) {
+      put(this.count, heat === null ? "Not known of this map" : "");
+      return put(this.from), put(this.to);
+    }
+    put(this.from, worth(valueAt(lit, heat, range[0])));
+    put(this.to, worth(valueAt(lit, heat, range[1])));
+    const of = light(lit, heat);
+    const bright = heat.values.reduce((sum, _, i) => sum + (of(i) >= 0.5), 0);
+    put(this.count, `${bright} of ${heat.values.length} cells bright`);
+  }
+}

@@ -1,0 +1,29 @@
+// The name of the cell under the pointer, beside the pointer.
+
+import { along, ends } from "./quantities.js";
+import { clamp, h, put, shortName, text, worth } from "./dom.js";
+
+export class Tag {
+  constructor(app) {
+    this.app = app;
+    this.element = h("div", { class: "j-tag", "aria-hidden": "true", hidden: true });
+  }
+
+  show(grid, i, px, py, width) {
+    const { app } = this;
+    const known = app.model.cellName(grid, i);
+    const { lit } = app.state;
+    const heat = lit && app.model.heatNow(grid, lit.quantity);
+    put(this.element,
+      known === undefined ? h("i", {}, "no clear name") : text(shortName(known, 40)),
+      heat && h("b", { "data-bright": String(along(lit, heat, ends(lit, heat))(i) >= 0.5) }, worth(heat.values[i])));
+    this.element.hidden = false;
+    const left = clamp(px + 14, 4, Math.max(4, width - this.element.offsetWidth - 4));
+    const top = py > 44 ? py - 34 : py + 22;
+    this.element.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+}
