@@ -29,6 +29,7 @@ from jatlas.cli import _session as session
 from jatlas.model import GOOGLENET_BVLC, Network, inception_v1, read_weight_file
 from jatlas.types import Params
 
+pytest_plugins = ["viewer_page"]
 session.compile_faster()  # for the same reason; before JAX starts
 # Started now, with one device: a command would make each core one, and results for another number
 # of devices differ by rounding from those of other workers.
