@@ -14,7 +14,7 @@ from jatlas.show._encode import packed, quantized, rounded
 from jatlas.show._pack._config import PackConfig
 from jatlas.show._pack._part import Part, json_part
 from jatlas.storage import GridEntry, files, map_crops, map_icons, read_trust
-from jatlas.types import HostArray, blocks
+from jatlas.types import HostArray, blocks, take
 
 _LOWEST = 3  # classes with the most negative evidence that a cell lists
 _EXEMPLAR_CELLS = 32  # per picture
@@ -133,7 +133,7 @@ def _of_cells(grid: GridEntry, evidence: HostArray | None) -> HostArray | None:
     """Return the evidence of a grid's cells, (m, classes) float32; None if there is none."""
     if evidence is None:
         return None
-    table = evidence.reshape(grid.size**2, evidence.shape[2])[grid.cells]
+    table = take(evidence.reshape(grid.size**2, evidence.shape[2]), grid.cells)
     return table.astype(np.float32, copy=False) if table.any() else None
 
 

@@ -66,7 +66,7 @@ def map_parts(
 
 def _manifest(source: Source, entry: MapEntry) -> dict[str, Any]:
     manifest: dict[str, Any] = {
-        "id": f"{source.prefix}:{entry.name}" if source.prefix else entry.name,
+        "id": source.map_id(entry),
         "kind": entry.kind,
         "layer": entry.layer,
         "title": entry.title if source.title is None else f"{entry.title} ({source.title})",

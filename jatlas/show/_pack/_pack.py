@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from jatlas.show._pack._columns import column_parts, read_columns
 from jatlas.show._pack._config import PackConfig
 from jatlas.show._pack._labels import label_parts
 from jatlas.show._pack._map import map_parts
@@ -30,19 +31,20 @@ def pack(
 
     Args:
       folder: an atlas of format `jatlas/1`.
-      others: further atlases for the same page; their maps follow, named by their folders.
+      others: further atlases for the same page; their maps follow.
       config: how much of it; None means `PackConfig()`.
 
     Yields:
       Parts.
 
     Raises:
-      FileNotFoundError: if there is no atlas.
-      ValueError: if one is damaged.
+      FileNotFoundError: if there is no atlas, or no such file of columns.
+      ValueError: if an atlas is damaged, or a file of columns is wrong.
     """
     config = PackConfig() if config is None else config
-    sources, classes = open_sources([Path(each) for each in (folder, *others)])
+    sources, classes = open_sources(list(map(Path, (folder, *others))), titles=config.titles)
     placed = placed_samples(sources, maximum=config.samples)
+    columns = read_columns(config.columns, sources, placed)
     maps: list[dict[str, Any]] = []
     described: list[dict[str, Any]] = []
     for number, source in enumerate(sources):
@@ -58,6 +60,9 @@ def pack(
     manifest = {"format": FORMAT, "classes": classes, "maps": maps} | first
     if rest:
         manifest["others"] = rest
+    if columns:
+        manifest["columns"] = [column.manifest for column in columns]
+        yield from column_parts(columns)
     yield json_part("atlas", manifest)
 
 

@@ -25,6 +25,7 @@ from jatlas.storage import (
 )
 from jatlas.types import HostArray
 
+_ATLASES = 26  # each has a letter
 _MAX_CLASS = 99_999  # of a prediction for a class without a name
 
 
@@ -57,6 +58,10 @@ class Source(NamedTuple):
     predictions: HostArray | None
     labels: Labels | None
 
+    def map_id(self, entry: MapEntry) -> str:
+        """Return the name of a map, which no other map of the page has."""
+        return f"{self.prefix}:{entry.name}" if self.prefix else entry.name
+
 
 @contextlib.contextmanager
 def damage(root: Path) -> Iterator[None]:
@@ -67,19 +72,29 @@ def damage(root: Path) -> Iterator[None]:
         raise ValueError(f"{root} is a damaged atlas: {error}") from error
 
 
-def open_sources(folders: Sequence[Path]) -> tuple[list[Source], list[str]]:
+def open_sources(
+    folders: Sequence[Path], *, titles: Sequence[str] = ()
+) -> tuple[list[Source], list[str]]:
     """Open the atlases of a page.
 
     Args:
       folders: of the atlases, the first one's first.
+      titles: what people call all but the first; without one, by its folder.
 
     Returns:
       The atlases, and the names of the classes of all of them.
 
     Raises:
       FileNotFoundError: if there is no atlas.
-      ValueError: if one is damaged.
+      ValueError: if one is damaged, or there are too many, or more titles than other atlases.
     """
+    if len(folders) > _ATLASES:
+        raise ValueError(f"others: expected at most {_ATLASES - 1}, got {len(folders) - 1}")
+    if len(titles) >= len(folders):
+        raise ValueError(
+            f"titles: expected at most {len(folders) - 1}, one for each further atlas, "
+            f"got {len(titles)}"
+        )
     sources: list[Source] = []
     classes: list[str] = []
     for number, root in enumerate(folders):
@@ -87,7 +102,9 @@ def open_sources(folders: Sequence[Path]) -> tuple[list[Source], list[str]]:
         with damage(root):
             source = _open(root, info, number)
             if number:
-                source = source._replace(first_class=_first_class(source, sources, classes))
+                title = titles[number - 1] if number <= len(titles) else source.root.resolve().name
+                first_class = _first_class(source, sources, classes)
+                source = source._replace(title=title, first_class=first_class)
         classes += source.classes[max(len(classes) - source.first_class, 0) :]
         sources.append(source)
     return sources, classes
@@ -129,7 +146,7 @@ def _open(root: Path, info: dict[str, Any], number: int) -> Source:
     predictions, labels = _shown(root, info, len(images))
     return Source(
         root=root,
-        title=(root.name or root.resolve().name) if number else None,
+        title=None,
         prefix=chr(ord("a") + number) if number else "",
         about=read_about(info),
         maps=maps,
