@@ -81,7 +81,9 @@ def read_columns(
             )
         for name in names:
             if any(name == column.manifest["name"] for column in found):
-                raise ValueError(f"{table.path}: expected each column once, got {name!r} again")
+                raise ValueError(
+                    f"{table.path}: expected each column once, got {checks.shown(name)} again"
+                )
             found.append(_column(name, parse_values(table, name), places, key))
     return found
 
@@ -114,11 +116,13 @@ def _image_key(images: list[str]) -> _Key:
 
     def find(texts: list[str]) -> Place:
         if texts[0] in several:
-            raise ValueError(f"image: {texts[0]!r} is the name of several images: give numbers")
+            raise ValueError(
+                f"image: {checks.shown(texts[0])} is the name of several images: give numbers"
+            )
         if texts[0] in numbers:
             return "values", numbers[texts[0]]
-        if not texts[0].isdecimal():
-            known = f", such as {images[0]!r}," if images else ""
+        if not texts[0].strip().isdecimal():
+            known = f", such as {checks.shown(images[0])}," if images else ""
             raise ValueError(
                 f"image: expected the name of an image{known} or its number, "
                 f"got {checks.shown(texts[0])}"
@@ -173,8 +177,9 @@ def _cell_key(sources: list[Source]) -> _Key:
 
 
 def _number(name: str, text: str, count: int) -> int:
-    if text.isascii() and text.isdecimal() and len(text) < 12 and int(text) < count:
-        return int(text)
+    digits = text.strip()
+    if digits.isascii() and digits.isdecimal() and len(digits) < 12 and int(digits) < count:
+        return int(digits)
     raise ValueError(f"{name}: expected a number below {count}, got {checks.shown(text)}")
 
 

@@ -66,7 +66,7 @@ def _read_csv(path: Path) -> Table:
                         f"{path}, line {lines.line_num}: expected {len(header)} columns as in the "
                         f"header, got {len(row)}: {checks.shown(row)}"
                     )
-                rows.append([text.strip() for text in row])
+                rows.append(row)
                 where.append(f"line {lines.line_num}")
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(
@@ -99,4 +99,4 @@ def _read_parquet(path: Path) -> Table:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+    return str(value).lower() if isinstance(value, bool) else str(value)

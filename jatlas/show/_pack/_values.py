@@ -46,7 +46,7 @@ def parse_values(table: Table, name: str) -> Values:
         too many or too long texts; the message names the file and the line.
     """
     place = table.header.index(name)
-    texts = [row[place] for row in table.rows]
+    texts = [row[place].strip() for row in table.rows]
     numbers = [_as_number(text) for text in texts]
     other = next((i for i, x in enumerate(numbers) if x is None), None)
     if other is not None:
