@@ -28,8 +28,8 @@ def view(
       atlas: folder of an atlas, or an atlas in memory, which is served from a temporary folder.
       port: the port; 0 picks a free one.
       browser: whether to open the page in the browser. Its address is printed either way.
-      config: how much of the atlas the page holds: it is written anew, in the folder of the
-        atlas. None takes the page that is there.
+      config: how much of the atlas the page holds. The page in the folder is then replaced; with
+        None, one that is there is served as it is.
 
     Raises:
       FileNotFoundError: if the folder holds no atlas.
