@@ -16,7 +16,7 @@ from viewer_atlas import CLASSES
 
 from jatlas.cli import main
 from jatlas.records import Atlas, Hierarchy, Labels, Map, Names
-from jatlas.show import PackConfig, pack
+from jatlas.show import PackConfig, pack, widget
 from jatlas.storage import load, save
 
 HIERARCHY = Hierarchy(
@@ -420,3 +420,11 @@ def test_the_command_takes_columns_and_other_atlases(
     written = (site / "viewer" / "data" / "atlas.js").read_text(encoding="utf-8")
     assert '"mixed4c (B)"' in written and '"columns":[{"name":"v"' in written
     assert (site / "viewer" / "data" / "c0.js").exists()
+
+
+def test_a_frame_shows_several_atlases_and_columns(
+    atlas: Atlas, folder: Path, tmp_path: Path
+) -> None:
+    config = PackConfig(columns=(table(tmp_path, "image,v\n1,2\n"),), titles=("B",))
+    page = widget(folder, static=True, others=(atlas,), config=config)._repr_html_()
+    assert "mixed4c (B)" in page and "data-jatlas=&quot;c0&quot;" in page

@@ -197,7 +197,7 @@ def _places(table: Table, key: _Key) -> list[Place]:
             raise table.error(
                 number,
                 f"{','.join(key.columns)}: expected each {key.of} once, "
-                f"{checks.shown(','.join(texts))} is in {table.where[places[place]]} too",
+                f"{checks.shown(','.join(texts))} is in {table.where(places[place])} too",
             )
         places[place] = number
     return list(places)

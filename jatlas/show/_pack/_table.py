@@ -16,17 +16,23 @@ class Table(NamedTuple):
       path: of the file.
       header: names of the columns, each once.
       rows: for each row the text of each column, "" where there is none.
-      where: what messages call each row, "line 2".
+      lines: number of each row in the file.
+      unit: what these numbers count, "line" or "row".
     """
 
     path: Path
     header: list[str]
     rows: list[list[str]]
-    where: list[str]
+    lines: list[int]
+    unit: str
+
+    def where(self, row: int) -> str:
+        """Return what messages call a row, such as "line 2"."""
+        return f"{self.unit} {self.lines[row]}"
 
     def error(self, row: int, message: str) -> ValueError:
         """Return an error that names the file and the line."""
-        return ValueError(f"{self.path}, {self.where[row]}: {message}")
+        return ValueError(f"{self.path}, {self.where(row)}: {message}")
 
 
 def read_table(path: str | Path) -> Table:
@@ -53,7 +59,7 @@ def read_table(path: str | Path) -> Table:
 
 
 def _read_csv(path: Path) -> Table:
-    rows, where = [], []
+    rows, numbers = [], []
     with open(path, encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, strict=True)
         try:
@@ -67,14 +73,14 @@ def _read_csv(path: Path) -> Table:
                         f"header, got {len(row)}: {checks.shown(row)}"
                     )
                 rows.append(row)
-                where.append(f"line {lines.line_num}")
+                numbers.append(lines.line_num)
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(
                 f"{path}, after line {lines.line_num}: expected CSV in UTF-8: {one_line(error)}"
             ) from error
     if not header:
         raise ValueError(f"{path}: expected a header, got an empty file")
-    return Table(path, header, rows, where)
+    return Table(path, header, rows, numbers, "line")
 
 
 def _read_parquet(path: Path) -> Table:
@@ -93,7 +99,7 @@ def _read_parquet(path: Path) -> Table:
         except (ArrowException, OSError, ValueError) as error:
             raise ValueError(f"{path}: expected a Parquet file: {one_line(error)}") from error
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return Table(path, header, rows, [f"row {i}" for i in range(len(rows))])
+    return Table(path, header, rows, list(range(len(rows))), "row")
 
 
 def _text(value: Any) -> str:
