@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import json
 import random
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,19 +69,22 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     return linked_atlas(tmp_path_factory.mktemp("made") / "atlas")
 
 
-@pytest.fixture
-def folder(atlas: Atlas, tmp_path: Path) -> Path:
-    return save(atlas, tmp_path / "linked")
+@pytest.fixture(scope="module")
+def folder(atlas: Atlas, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(atlas, tmp_path_factory.mktemp("saved") / "linked")
 
 
 @pytest.fixture
-def unsigned(folder: Path) -> Path:
+def unsigned(folder: Path, tmp_path: Path) -> Path:
+    """A copy without checksums, to be changed."""
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+
     def drop(info: dict[str, Any]) -> None:
         for entry in (info, *info["maps"]):
             del entry["crc32"]
 
-    viewer_atlas.edit(folder, drop)
-    return folder
+    viewer_atlas.edit(copy, drop)
+    return copy
 
 
 def read(folder: Path, *others: Path, **settings: Any) -> dict[str, Any]:
