@@ -120,6 +120,8 @@ def _shown(value: float) -> str:
 def _worst_row(cell: WorstCell, grid: Grid) -> str:
     icon = _picture(np.asarray(grid.icons.images[cell.number]), "icon")
     crops = [] if grid.crops is None else list(np.asarray(grid.crops[cell.number]))
+    if grid.exemplars is not None:  # a cell may have fewer
+        crops = crops[: int((np.asarray(grid.exemplars[cell.number]) >= 0).sum())]
     places = "".join(_picture(crop, "real place") for crop in crops)
     why = html.escape(", ".join(map(reason_text, cell.reasons)))
     return (
