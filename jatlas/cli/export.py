@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from jatlas.show import ONE_FILE, PackConfig, export
 from jatlas.storage import check_file, check_folder
@@ -21,17 +22,23 @@ class Export:
       site: folder to write instead; it holds only what the page needs. Without either, the page
         is written into the atlas.
       paths: whether the page names the images that the samples came from.
+      images: longer side in pixels, at most, of the whole images that the page shows behind its
+        real places; 0 for none, as they may be private.
+      images_from: folder that the images have moved to. Without it, where they were.
     """
 
     atlas: Positional[Path]
     html: Path | None = None
     site: Path | None = None
     paths: bool = False
+    images: int = 0
+    images_from: Annotated[Path | None, arg(name="from")] = None
 
     def run(self) -> None:
         """Write the page and say where it is."""
         check_file(self.html)
         check_folder(self.site)
         base = PackConfig() if self.html is None else ONE_FILE
-        config = dataclasses.replace(base, paths=self.paths)
+        moved = None if self.images_from is None else str(self.images_from)
+        config = dataclasses.replace(base, paths=self.paths, images=self.images, images_from=moved)
         print(export(self.atlas, html=self.html, site=self.site, config=config))

@@ -37,3 +37,4 @@ from jatlas.collect._source import select as select
 from jatlas.collect._stored import images_of as images_of
 from jatlas.collect._stored import preprocess_of as preprocess_of
 from jatlas.collect._stored import stored_folder as stored_folder
+from jatlas.collect._whole import read_whole as read_whole

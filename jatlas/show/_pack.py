@@ -3,8 +3,8 @@
 Text and numbers are JSON, arrays are base64 inside it, pictures are JPEG and PNG. The names:
 `atlas` (the manifest), `m0-thumb`, `m0-samples`, and for each grid `m0-g20` (its cells),
 `m0-g20-0-3-4` (the tile at level 0, column 3, row 4), `m0-g20-e0` (evidence, a range of classes
-each) and `m0-g20-x0` (exemplars, a range of cells each). They hold numbers of maps and not their
-names, which may be anything.
+each) and `m0-g20-x0` (exemplars, a range of cells each); and where images may be shown, `i7` (one
+of them, whole). They hold numbers of maps and not their names, which may be anything.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 from jatlas.records import Names, Regions
 from jatlas.show import _tiles as tiles
 from jatlas.show._encode import embeddable, encoded, packed, quantized, rounded
+from jatlas.show._pictures import exemplar_images, open_pictures
+from jatlas.show._places import place_columns, steps
 from jatlas.storage import (
     GridEntry,
     MapEntry,
@@ -56,6 +58,9 @@ class PackConfig:
         cells by the evidence of a coarser grid, or else by their top classes alone.
       samples: maximum number of samples per map that can be found again in other maps; of more,
         every second, third ... is kept.
+      images: longer side in pixels, at most, of the whole images that the exemplars are of; 0 for
+        none of them, as they may be private. They keep no metadata.
+      images_from: folder that the images have moved to; None means where they were.
 
     Raises:
       ValueError: if a value is of another kind or out of range.
@@ -69,12 +74,16 @@ class PackConfig:
     paths: bool = False
     evidence: int = 32_000_000
     samples: int = 200_000
+    images: int = 0
+    images_from: str | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         checks.field(self, "paths", checks.flag)
         checks.field(self, "evidence", checks.whole, minimum=0)
         checks.field(self, "samples", checks.whole)
+        checks.field(self, "images", checks.whole, minimum=0, maximum=checks.MAX_SIDE)
+        checks.field(self, "images_from", checks.text, optional=True)
 
 
 class Part(NamedTuple):
@@ -105,7 +114,7 @@ def pack(folder: str | Path, *, config: PackConfig | None = None) -> Iterator[Pa
 
     Raises:
       FileNotFoundError: if there is no atlas.
-      ValueError: if it is damaged.
+      ValueError: if it is damaged, or its images are to be shown and cannot be read.
     """
     root = Path(folder)
     config = PackConfig() if config is None else config
@@ -113,6 +122,12 @@ def pack(folder: str | Path, *, config: PackConfig | None = None) -> Iterator[Pa
     try:
         maps, classes, about = read_maps(info), read_classes(info), read_about(info)
         images = _images(root, info, maps)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{root} is a damaged atlas: {error}") from error
+    pictures = None
+    if config.images:  # looked for before anything is written
+        pictures = open_pictures(about, images, px=config.images, root=config.images_from)
+    try:
         entries = []
         for number, entry in enumerate(maps):
             parts = _map_parts(root, entry, f"m{number}", len(classes), config)
@@ -127,6 +142,10 @@ def pack(folder: str | Path, *, config: PackConfig | None = None) -> Iterator[Pa
     }
     if config.paths:
         manifest["images"] = images
+    if pictures is not None:
+        manifest["pictures"] = pictures.about
+        for name, data in pictures.parts(exemplar_images(maps)):
+            yield Part(name, "jpg", data)
     yield _json("atlas", manifest)
 
 
@@ -136,9 +155,7 @@ def _images(root: Path, info: dict[str, Any], maps: tuple[MapEntry, ...]) -> lis
     if not (root / "images.txt").exists():
         return []
     names = list(read_names(root))
-    shown = (index for entry in maps for grid in entry.grids for each in grid.images or []
-             for index in each)  # fmt: skip
-    if (last := max(shown, default=-1)) >= len(names):
+    if (last := max(exemplar_images(maps), default=-1)) >= len(names):
         raise ValueError(
             f"{root / 'images.txt'}: expected more than {last} names, got {len(names)}"
         )
@@ -184,17 +201,14 @@ def _map_parts(
     if (place / "points.npy").exists():
         points = _points(place / "points.npy", entry.samples)
         stride = max(-(-len(points) // config.samples), 1)
-        # In float64: half precision does not reach 65536.
-        scaled = points[::stride].astype(np.float64) * 65536
-        kept = np.clip(np.floor(scaled), 0, 65535).astype("<u2")
         manifest["stride"] = stride
-        yield _json(f"{name}-samples", {"xy": encoded(kept)})
+        yield _json(f"{name}-samples", {"xy": encoded(steps(points[::stride]))})
     return manifest
 
 
 def _verify(place: Path, entry: MapEntry) -> None:
     """Check that the files of a map that a page is made of are those that were saved."""
-    used = {"points.npy"}
+    used = {"points.npy", "source.npy"}
     for grid in entry.grids:
         used |= {f"cells-{grid.size}.npz", f"icons-{grid.size}.npy"}
         used |= set() if grid.crops is None else {f"exemplars-{grid.size}.npy"}
@@ -223,7 +237,7 @@ def _grid_parts(
     icons = map_icons(place, grid)
     evidence = _evidence(place, grid, classes)
     columns = _columns(grid, evidence, paths=config.paths)
-    yield _json(name, columns | _trust(place, grid))
+    yield _json(name, columns | _trust(place, grid) | place_columns(place, grid))
     for tile in tiles.cut(icons, grid.cells, size=grid.size):
         yield Part(f"{name}-{tile.level}-{tile.column}-{tile.row}", "jpg", tile.data)
     if thumb:
