@@ -252,9 +252,9 @@ def test_views_hold_three_cells_of_the_layer(atlas: Atlas) -> None:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, (True, 0.1, 4)),
+        ({}, (True, 0.1, 9)),
         ({"whiten": False, "exemplars": 2}, (False, 0.1, 2)),
-        ({"ridge": 0.5}, (True, 0.5, 4)),
+        ({"ridge": 0.5}, (True, 0.5, 9)),
     ],
 )
 def test_cells_are_like_those_of_the_atlas(

@@ -164,7 +164,7 @@ def test_an_atlas_whose_images_were_not_read_again_has_places_alone(
         ("exemplars", lambda x: x[:1], "exemplars: expected whole numbers for"),
         ("exemplars", lambda x: x[::-1].copy(), "images that atlas.json lists"),
         ("boxes", lambda x: x + 1, "boxes: expected .* from 0 to 1"),
-        ("boxes", lambda x: x[..., :3], r"boxes: expected \(\d, 4, 4\)"),
+        ("boxes", lambda x: x[..., :3], r"boxes: expected \(\d, 9, 4\)"),
     ],
 )
 def test_places_that_do_not_fit_are_refused(

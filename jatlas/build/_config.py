@@ -33,7 +33,7 @@ class CellConfig:
 
     whiten: bool = True
     ridge: float = 1e-2
-    exemplars: int = 4
+    exemplars: int = 9
     icons: RenderConfig = RenderConfig()
 
     def __post_init__(self) -> None:
