@@ -27,6 +27,9 @@ class Export:
         columns of numbers or of at most 256 different texts; may be given several times.
       others: folder of another atlas whose maps the page shows too; may be given several times.
       title: what the page calls that atlas, instead of the name of its folder.
+      images: longer side in pixels, at most, of the whole images that the page shows behind its
+        real places; 0 for none, as they may be private.
+      images_from: folder that the images have moved to. Without it, where they were.
     """
 
     atlas: Positional[Path]
@@ -36,13 +39,21 @@ class Export:
     column: UseAppendAction[tuple[Path, ...]] = ()
     others: Annotated[UseAppendAction[tuple[Path, ...]], arg(name="with")] = ()
     title: UseAppendAction[tuple[str, ...]] = ()
+    images: int = 0
+    images_from: Annotated[Path | None, arg(name="from")] = None
 
     def run(self) -> None:
         """Write the page and say where it is."""
         check_file(self.html)
         check_folder(self.site)
         base = PackConfig() if self.html is None else ONE_FILE
-        columns = tuple(map(str, self.column))
-        config = dataclasses.replace(base, paths=self.paths, columns=columns, titles=self.title)
+        config = dataclasses.replace(
+            base,
+            paths=self.paths,
+            columns=tuple(map(str, self.column)),
+            titles=self.title,
+            images=self.images,
+            images_from=None if self.images_from is None else str(self.images_from),
+        )
         page = export(self.atlas, html=self.html, site=self.site, others=self.others, config=config)
         print(page)

@@ -33,7 +33,7 @@ def write_map(folder: Path, atlas_map: Map) -> dict[str, str]:
 
 
 def _write_grid(folder: Path, grid: Grid, regions: Regions | None) -> None:
-    names = ("mean", "count", "evidence", "cells", "exemplars")
+    names = ("mean", "count", "evidence", "cells", "exemplars", "boxes")
     arrays = {name: getattr(grid, name) for name in names if getattr(grid, name) is not None}
     arrays |= {"scores": grid.icons.scores, "cosines": grid.icons.cosines}
     files.write_arrays(folder / f"cells-{grid.size}.npz", arrays)
@@ -119,6 +119,7 @@ def _read_grid(folder: Path, entry: GridEntry) -> Grid:
         ),
         exemplars=arrays.get("exemplars"),
         crops=None if entry.crops is None else map_crops(folder, entry),
+        boxes=arrays.get("boxes"),
         names=entry.names,
         evidence_names=entry.evidence_names,
         settings=_info(entry.settings),
