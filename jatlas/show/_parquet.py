@@ -101,9 +101,16 @@ def _lists(pa: Any, table: HostArray) -> Any:
 
 def _pictures(pa: Any, pictures: RowPictures, rows: slice) -> Any:
     found = pictures.read(rows)
-    codes = pa.array(found.codes, pa.int32())
+    missing = pa.array([each is None for each in found])
     parts = [
-        pa.DictionaryArray.from_arrays(codes, pa.array(values, kind))
-        for values, kind in ((found.files, pa.binary()), (found.names, pa.string()))
+        _dictionary(pa, [each and each.file for each in found], pa.binary()),
+        _dictionary(pa, [each and each.path for each in found], pa.string()),
     ]
-    return pa.StructArray.from_arrays(parts, names=["bytes", "path"], mask=codes.is_null())
+    return pa.StructArray.from_arrays(parts, names=["bytes", "path"], mask=missing)
+
+
+def _dictionary(pa: Any, values: list[Any], kind: Any) -> Any:
+    """Return values of which each is kept once: of one that is there twice, Parquet keeps all."""
+    numbers: dict[Any, int] = {}
+    codes = [None if x is None else numbers.setdefault(x, len(numbers)) for x in values]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(numbers, kind))

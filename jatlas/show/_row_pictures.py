@@ -10,22 +10,21 @@ from PIL import Image
 from jatlas.records import Grid, Map
 from jatlas.show._columns import cells_of, numbers_of_icons
 from jatlas.show._tiles import jpeg
+from jatlas.types import HostArray
 
 _FINEST = 80  # cells along each side: of a finer grid, the icons would fill the file
 
 
-class PicturesOfRows(NamedTuple):
-    """The pictures of some rows.
+class Picture(NamedTuple):
+    """A picture.
 
     Attributes:
-      codes: number of the picture of each row, None for none.
-      files: the pictures as JPEG.
-      names: what each shows, as the name of a file.
+      file: the content of a JPEG file.
+      path: name of such a file, which says what it shows.
     """
 
-    codes: list[int | None]
-    files: list[bytes]
-    names: list[str]
+    file: bytes
+    path: str
 
 
 class RowPictures:
@@ -36,40 +35,28 @@ class RowPictures:
         cell = cells_of(np.asarray(atlas_map.points), size=self._grid.size)
         self._icon = numbers_of_icons(self._grid, cell)
         self._crops = _crops(atlas_map)
-        self._encoded: dict[int, bytes] = {}
+        self._encoded: dict[int, Picture] = {}
 
-    def read(self, rows: slice) -> PicturesOfRows:
-        """Return the pictures of some rows, each once."""
-        found = PicturesOfRows([], [], [])
-        known: dict[int, int] = {}
+    def read(self, rows: slice) -> list[Picture | None]:
+        """Return the pictures of some rows, None where there is none."""
         first, last, _ = rows.indices(len(self._icon))
-        for row in range(first, last):
-            icon = int(self._icon[row])
-            if row in self._crops:
-                found.codes.append(len(found.files))
-                self._add_crop(row, found)
-            elif icon < 0:
-                found.codes.append(None)
-            else:
-                if icon not in known:
-                    known[icon] = len(found.files)
-                    self._add_icon(icon, found)
-                found.codes.append(known[icon])
-        return found
+        return [self._picture(row) for row in range(first, last)]
 
-    def _add_crop(self, row: int, found: PicturesOfRows) -> None:
-        grid, cell, number = self._crops[row]
-        assert grid.crops is not None
-        found.files.append(jpeg(Image.fromarray(np.asarray(grid.crops[cell, number]))))
-        found.names.append(f"place-{row}.jpg")
-
-    def _add_icon(self, icon: int, found: PicturesOfRows) -> None:
+    def _picture(self, row: int) -> Picture | None:
+        if row in self._crops:
+            grid, cell, number = self._crops[row]
+            assert grid.crops is not None
+            return _encode(grid.crops[cell, number], "place.jpg")
+        icon = int(self._icon[row])
+        if icon < 0:
+            return None
         if icon not in self._encoded:
-            pixels = np.asarray(self._grid.icons.images[icon])
-            self._encoded[icon] = jpeg(Image.fromarray(pixels).convert("RGB"))
-        row, column = divmod(int(self._grid.cells[icon]), self._grid.size)
-        found.files.append(self._encoded[icon])
-        found.names.append(f"icon-{self._grid.size}-{row}-{column}.jpg")
+            self._encoded[icon] = _encode(self._grid.icons.images[icon], "icon.jpg")
+        return self._encoded[icon]
+
+
+def _encode(pixels: HostArray, path: str) -> Picture:
+    return Picture(jpeg(Image.fromarray(np.asarray(pixels)).convert("RGB")), path)
 
 
 def _grid_of_icons(atlas_map: Map) -> Grid:
