@@ -313,6 +313,7 @@ def test_the_command_writes_what_the_suffix_says(
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_large_table_is_never_in_memory_as_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

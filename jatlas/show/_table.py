@@ -146,7 +146,7 @@ def to_parquet(
         near = other_neighbors(chosen.samples.vectors, k=neighbors, progress=progress)
     write_parquet(
         target, columns, count=len(chosen.samples), neighbors=near,
-        pictures=RowPictures(chosen) if pictures else None,
+        pictures=RowPictures(chosen) if pictures and chosen.grids else None,
     )  # fmt: skip
     return target
 
