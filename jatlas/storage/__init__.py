@@ -23,6 +23,8 @@ from jatlas.storage._format import update as update
 from jatlas.storage._maps import map_crops as map_crops
 from jatlas.storage._maps import map_icons as map_icons
 from jatlas.storage._maps import map_place as map_place
+from jatlas.storage._overview import check_overview as check_overview
+from jatlas.storage._overview import write_overview as write_overview
 from jatlas.storage._places import check_file as check_file
 from jatlas.storage._places import check_folder as check_folder
 from jatlas.storage._rows import Rows as Rows
