@@ -28,7 +28,7 @@ from jatlas.storage._figure_svg import to_svg
 from jatlas.storage._overview_names import Frame
 from jatlas.types import HostArray, release
 
-_WIDEST, _SMALLEST = 2400, 640  # pixels: of the figure, and of its map
+_WIDEST, _SMALLEST = 2400, 512  # pixels: of the figure, and of its map
 _SIDE = 1600.0  # of the map, in units, which all else is measured in
 _MARGIN, _TITLE, _LINE, _SMALL, _CELL = 40.0, 46.0, 26.0, 24.0, 44.0
 _DISPLAYED = {
