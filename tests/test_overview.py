@@ -118,7 +118,7 @@ def bounds(text: Text) -> tuple[float, float, float, float]:
 
 CROWDED = make_regions(
     tuple(f"region {number} of many {'m' * 8 * number}" for number in range(9)),
-    np.array([(0.4, 0.5)] * 7 + [(0.9, 1.0), (0.9, 0.0)]),
+    np.array([(0.4, 0.45)] * 7 + [(0.9, 0.95), (0.9, 0.06)]),
 )
 RICH = make_atlas(
     regions=CROWDED,

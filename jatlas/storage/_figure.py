@@ -12,6 +12,7 @@ from jatlas.types import HostArray
 
 GROUND, INK, MUTED = (244, 244, 242), (28, 32, 40), (96, 102, 112)
 FAMILY = "DejaVu Sans"
+_JOINERS = "\u200c\u200d"  # without which some scripts are written wrongly
 _MEASURED = 100  # size of the font that widths are taken from
 
 
@@ -98,7 +99,7 @@ def plain(words: str) -> str:
       >>> plain("red\n\u202efox \x00")
       'red fox'
     """
-    return " ".join("".join(x if x.isprintable() else " " for x in words).split())
+    return " ".join("".join(x if x.isprintable() or x in _JOINERS else " " for x in words).split())
 
 
 def fitted(words: str, size: float, room: float, *, bold: bool = False) -> str:
