@@ -306,11 +306,11 @@ def test_the_command_writes_what_the_suffix_says(
     assert read(tmp_path / "a.csv") == write(jatlas.load(folder), tmp_path / "b.csv", paths=True)
     for words, message in (
         (["--table", "a.xls"], "table: expected a name that ends in .csv, .json, .parquet"),
-        (["--table", "a.csv", "--html", "a.html"], "table: expected without --html and --site"),
-        (["--map", "conv"], "map: a page has all maps; only a table is of one"),
+        (["--map", "conv"], "map: expected only with --overview or --table"),
     ):
         assert run("export", folder, *words) == 2
         assert message in capsys.readouterr().err
+    assert not (folder / "index.html").exists()
 
 
 @pytest.mark.slow

@@ -91,6 +91,4 @@ class Export:
             images=self.images,
             images_from=None if self.images_from is None else str(self.images_from),
         )
-        return export(
-            self.atlas, html=self.html, site=self.site, others=self.others, config=config
-        )
+        return export(self.atlas, html=self.html, site=self.site, others=self.others, config=config)

@@ -7,6 +7,7 @@ from jatlas.show._export import export_folder as export_folder
 from jatlas.show._export import export_html as export_html
 from jatlas.show._export import has_page as has_page
 from jatlas.show._figures import plot_sweep as plot_sweep
+from jatlas.show._overview import overview as overview
 from jatlas.show._pack import PackConfig as PackConfig
 from jatlas.show._pack import Part as Part
 from jatlas.show._pack import pack as pack

@@ -14,6 +14,7 @@ from jatlas.show._pack._part import Part, json_part
 from jatlas.show._pack._samples import placed_samples
 from jatlas.show._pack._source import Source, damage, open_sources
 from jatlas.show._pictures import exemplar_images, open_pictures
+from jatlas.storage import network_title
 
 FORMAT = "jatlas-viewer/1"
 
@@ -80,6 +81,8 @@ def pack(
 def _about(source: Source, first: Source, *, paths: bool) -> dict[str, Any]:
     """Return what the manifest says of an atlas itself."""
     known = {name: source.about[name] for name in _ABOUT if name in source.about}
+    if "network" in known:
+        known["title"] = network_title(str(known["network"]))
     manifest: dict[str, Any] = {"about": known | {"images": len(source.images)}}
     same = source is not first and bool(source.images) and source.images == first.images
     if source is not first:
