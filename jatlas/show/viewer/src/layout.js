@@ -1,6 +1,7 @@
 // The parts of the page and where they go.
 
 import { ICONS, h, iconButton, put } from "./dom.js";
+import { Filters } from "./filters.js";
 import { Help } from "./help.js";
 import { Inspector } from "./inspector.js";
 import { Legend } from "./legend.js";
@@ -12,6 +13,7 @@ export function lay(app) {
   app.search = app.model.hasClasses ? new Search(app) : null;
   app.legend = new Legend(app);
   app.inspector = new Inspector(app);
+  app.filters = new Filters(app);
   app.rail = new Rail(app);
   app.help = new Help(app);
   app.status = h("div", { class: "j-status", role: "status", "aria-live": "polite" });

@@ -1,7 +1,7 @@
 // The legend of a highlight, on the map: what lights the cells, on which scale, and how many are bright.
 
 import { ICONS, h, icon, iconButton, put, segmented, shortName, text, worth } from "./dom.js";
-import { light, valueAt } from "./quantities.js";
+import { light, quantityOf, valueAt } from "./quantities.js";
 
 export class Legend {
   constructor(app) {
@@ -14,9 +14,12 @@ export class Legend {
     this.name = h("span", { class: "j-legend-name" });
     this.sign = segmented("Evidence", [[false, "For"], [true, "Against"]], (against) => app.relight({ against }));
     this.count = h("span", { class: "j-bright" });
+    this.choice = h("select", { class: "j-select", onchange: () => this.#choose(this.choice.value) });
+    this.several = h("label", { class: "j-several" }, h("span"), this.choice);
     this.element = h("div", { class: "j-legend", role: "group", "aria-label": "Highlight", hidden: true },
       h("div", { class: "j-legend-row" }, this.name, this.sign.element,
         iconButton("Clear", ICONS.close, () => app.light(null))),
+      h("div", { class: "j-legend-row" }, this.several),
       h("div", { class: "j-legend-row j-scale" }, this.from, h("span", { class: "j-range" }, this.ramp, this.low, this.high), this.to),
       h("div", { class: "j-legend-row" }, this.count,
         h("button", { type: "button", class: "j-text-button", onclick: () => app.strongest() }, icon(ICONS.target), "Strongest cell")));
@@ -26,6 +29,19 @@ export class Legend {
     let [low, high] = [Number(this.low.value) / 100, Number(this.high.value) / 100];
     if (high - low < 0.05) [low, high] = end ? [Math.max(0, high - 0.05), Math.max(high, 0.05)] : [Math.min(low, 0.95), Math.min(1, low + 0.05)];
     this.app.relight({ range: [low, high] });
+  }
+
+  /** Light the map by another of several quantities: evidence or labels of a class, a category. */
+  async #choose(key) {
+    const quantity = await quantityOf(this.app.model, key);
+    if (quantity) this.app.light(quantity);
+  }
+
+  #severals({ key, several = "", choices = [] }) {
+    this.several.parentElement.hidden = choices.length < 2;
+    put(this.several.firstChild, several);
+    put(this.choice, ...choices.map(([value, title]) => h("option", { value }, title.slice(0, 80))));
+    this.choice.value = key;
   }
 
   update() {
@@ -39,7 +55,8 @@ export class Legend {
     this.element.hidden = !lit;
     if (!lit) return;
     const { quantity, against, range } = lit;
-    put(this.name, text(shortName(quantity.name, 44), { title: quantity.name.slice(0, 300) }), quantity.note && h("small", {}, quantity.note));
+    put(this.name, text(shortName(quantity.name, 44), { title: quantity.name.slice(0, 300) }), quantity.note && h("small", {}, text(quantity.note)));
+    this.#severals(quantity);
     this.sign.element.hidden = !quantity.signed;
     this.sign.show(against);
     this.element.dataset.against = String(against);
@@ -54,6 +71,6 @@ export class Legend {
     put(this.to, worth(valueAt(lit, heat, range[1])));
     const of = light(lit, heat);
     const bright = heat.values.reduce((sum, _, i) => sum + (of(i) >= 0.5), 0);
-    put(this.count, `${bright} of ${heat.values.length} cells bright`);
+    put(this.count, quantity.words?.(grid.map) ?? `${bright} of ${heat.values.length} cells bright`);
   }
 }

@@ -50,14 +50,14 @@ export class Model {
     return this.hasClasses || this.maps.some((map) => map.regions?.length);
   }
 
-  /** Read the groups of classes, {name, classes}, into `groups`. */
+  /** Read the groups of classes, {name, classes, labels}, into `groups`; `labels` if labels have names of their own. */
   readGroups() {
     if (!this.manifest.groups) return Promise.resolve();
     return this.#once("groups", async () => {
       const data = await this.#take("groups");
-      const [counts, classes] = [numbers(data.count), [...numbers(data.classes)]];
-      let at = 0;
-      const groups = data.name.map((name, i) => ({ name, classes: classes.slice(at, (at += counts[i])) }));
+      const classes = split(data.count, data.classes);
+      const labels = data.labels && split(data.labels_count, data.labels);
+      const groups = data.name.map((name, i) => ({ name, classes: classes[i], labels: labels?.[i] }));
       this.groups = groups.filter((group) => group.classes.length);
     });
   }
@@ -153,6 +153,16 @@ export class Model {
     });
   }
 
+  /** Where the samples of a map are from: {image, row, column}, in their order; null if unknown. */
+  origins(map) {
+    if (!this.maps[map].source) return Promise.resolve(null);
+    const name = `m${map}-source`;
+    return this.#once(name, async () => {
+      const data = await this.#take(name);
+      return { image: numbers(data.image), row: numbers(data.row), column: numbers(data.column) };
+    });
+  }
+
   /** Other maps that have samples at the same positions of the same images. */
   companions(map) {
     const { places } = this.maps[map];
@@ -210,6 +220,11 @@ export class Model {
     return this.#once(name, async () => ({ dims, values: numbers((await this.#take(name)).vectors) }));
   }
 
+  /** A part as it is: labels, a column. */
+  part(name) {
+    return this.#once(`part-${name}`, () => this.#take(name));
+  }
+
   /** Move a name to the end of a set, and drop what its oldest names stand for. */
   #keep(names, name, limit) {
     names.delete(name);
@@ -246,6 +261,13 @@ export class Model {
     }
     return entry.promise;
   }
+}
+
+/** Lists that are one column, by their lengths. */
+function split(lengths, column) {
+  const all = [...numbers(column)];
+  let at = 0;
+  return Array.from(numbers(lengths), (length) => all.slice(at, (at += length)));
 }
 
 /** The class that the evidence of a grid begins with: not 0 in a second atlas with classes of its own. */

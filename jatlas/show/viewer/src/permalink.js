@@ -1,16 +1,25 @@
 // The view as a fragment of the address: #map=mixed4c&at=0.412,0.380,3.20&class=281&cell=20.3.7
 
+const LONGEST = 1500; // letters of a filter
+
 /** Write a view as the fragment of an address. */
 export function write({ map, x, y, zoom, by, against, grid, pinned }) {
   const parts = [`map=${encodeURIComponent(map)}`];
   parts.push(`at=${x.toFixed(4)},${y.toFixed(4)},${zoom.toFixed(3)}`);
   if (by?.startsWith("class-")) parts.push(`class=${by.slice(6)}`);
+  else if (by?.startsWith("filter-")) parts.push(...filtered(by.slice(7)));
   else if (by) parts.push(`by=${encodeURIComponent(by)}`);
   if (by && against) parts.push("against=1");
   if (grid !== "auto") parts.push(`grid=${grid}`);
   if (pinned) parts.push(`cell=${pinned.size}.${pinned.row}.${pinned.column}`);
   if (pinned && pinned.map !== map) parts.push(`from=${encodeURIComponent(pinned.map)}`);
   return `#${parts.join("&")}`;
+}
+
+/** A filter, unless it is too long for an address. */
+function filtered(rules) {
+  const part = `filter=${encodeURIComponent(rules)}`;
+  return part.length > LONGEST ? [] : [part];
 }
 
 /** Read a fragment; what is missing or invalid is left out. */
@@ -31,6 +40,7 @@ export function read(hash) {
     else if (name === "at" && valid(3)) [view.x, view.y, view.zoom] = numbers;
     else if (name === "class" && valid(1)) view.by = `class-${numbers[0]}`;
     else if (name === "by") view.by = value;
+    else if (name === "filter") view.by = `filter-${value}`;
     else if (name === "against") view.against = value === "1";
     else if (name === "grid" && valid(1)) view.grid = numbers[0];
     else if (name === "cell" && valid(3)) {

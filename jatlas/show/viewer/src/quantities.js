@@ -1,9 +1,12 @@
 // What cells can be lit by: quantities, which give one number per cell, and how numbers become light.
 
+import { filterOf } from "./filter.js";
+import { groupViews, sampleQuantity, views } from "./ofsamples.js";
+
 /** The evidence of the cells for a class. */
 export function classEvidence(model, index) {
   const values = (grid) => model.evidence(grid, index);
-  return { key: `class-${index}`, cls: index, name: model.name(index), signed: true, values };
+  return { key: `class-${index}`, cls: index, name: model.name(index), signed: true, values, ...views(model, index) };
 }
 
 /** The evidence of the cells for a group of classes: the sum over the classes. */
@@ -14,14 +17,14 @@ export function groupEvidence(model, number) {
     for (const index of classes) (await model.evidence(grid, index)).forEach((value, i) => (sum[i] += value));
     return sum;
   };
-  return { key: `group-${number}`, group: number, name, note: `${classes.length} classes`, signed: true, values };
+  return { key: `group-${number}`, group: number, name, note: `${classes.length} classes`, signed: true, values, ...groupViews(model, number) };
 }
 
 /** What is known of the cells themselves. */
 export function cellQuantities(model) {
   const shapes = model.maps.flatMap((map) => map.grids);
   const measures = [...new Set(shapes.flatMap((shape) => (shape.trust ? shape.measures ?? [] : [])))];
-  const column = (key, name, values) => ({ key, name, signed: false, values: async (grid) => values(grid) });
+  const column = (key, name, values) => ({ key, name, of: key.startsWith("trust-") ? "Trust" : "Cells", signed: false, values: async (grid) => values(grid) });
   return [
     // By its square root, as the size of icons: a few cells have many.
     { ...column("count", "Number of activations", (grid) => grid.count), curve: Math.sqrt },
@@ -45,6 +48,8 @@ export function likeness(model, owner, cell) {
 /** The quantity of a key; undefined if this atlas has none of that key. */
 export async function quantityOf(model, key) {
   await model.readGroups().catch(() => {});
+  const ofSamples = filterOf(model, key) ?? sampleQuantity(model, key);
+  if (ofSamples) return ofSamples;
   const [, kind, rest] = /^(class|group|like)-(.+)$/.exec(key) ?? [null, null, key];
   if (kind === "class") return Number.isInteger(+rest) && model.classes[+rest] !== undefined ? classEvidence(model, +rest) : undefined;
   if (kind === "group") return model.groups[+rest] && groupEvidence(model, +rest);
@@ -69,7 +74,7 @@ export function ranged(values) {
 
 /** The ends of the scale of a highlight: [its dark end, its bright end]. */
 export function ends({ quantity, against }, { low, high }) {
-  if (!quantity.signed) return [low, high];
+  if (!quantity.signed) return [quantity.share ? 0 : low, high]; // a share is dark if it is nothing
   return [0, against ? Math.min(low, 0) : Math.max(high, 0)];
 }
 

@@ -1,6 +1,7 @@
 // The sidebar: title, search, maps, display settings.
 
 import { ICONS, h, iconButton, number, put, segmented, shortName, text } from "./dom.js";
+import { sampleQuantities } from "./ofsamples.js";
 import { cellQuantities, ends } from "./quantities.js";
 import { drawThumb, thumbSize } from "./thumbs.js";
 
@@ -19,6 +20,7 @@ export class Rail {
       this.find,
       this.#maps(),
       this.#section("View", this.#view()),
+      app.filters.controls.length > 0 && app.filters.element,
       this.#footer());
   }
 
@@ -60,8 +62,10 @@ export class Rail {
   /** A menu of what cells can be lit by. */
   #light() {
     const { app } = this;
-    this.quantities = cellQuantities(app.model);
-    const options = this.quantities.map(({ key, name }) => h("option", { value: key }, name));
+    this.quantities = [...cellQuantities(app.model), ...sampleQuantities(app.model)];
+    const option = ({ key, name, menu = name }) => h("option", { value: key }, menu.slice(0, 60));
+    const headings = [...new Set(this.quantities.map(({ of }) => of))];
+    const options = headings.map((heading) => h("optgroup", { label: heading }, ...this.quantities.filter(({ of }) => of === heading).map(option)));
     this.other = h("option", { value: "other", hidden: true });
     return h("select", {
       class: "j-select", "aria-label": "Light by",
@@ -101,6 +105,7 @@ export class Rail {
     this.labels.checked = state.labels;
     this.doubts.checked = state.doubts;
     this.#updateLight(state.lit);
+    app.filters.update();
     this.drawThumbs();
   }
 
