@@ -19,6 +19,7 @@ class Fields {
     this.model = model;
     this.kept = new Map(); // name -> promise
     this.passed = new Map(); // map -> the last filter and what passes it
+    this.broken = new Map(); // map and field -> the last rule and what breaks it
     this.list = [...this.#ofImages(), ...this.#ofColumns()];
   }
 
@@ -162,38 +163,50 @@ class Fields {
     return sum.map((total, i) => (count[i] ? total / count[i] : NaN));
   }
 
-  /** The bin of each sample and the size of the bins: {of, all}; null if nothing is known on this map. */
+  /**
+   * The bin of each sample and the size of the bins: {slot, all}; null if nothing is known on this map.
+   * Slot 0 is for what is missing, slot 1 for the first bin.
+   */
   bins(map, field) {
     return this.#once(`bins-${map}-${field.id}`, async () => {
       const values = await this.values(map, field.id);
       if (!values) return null;
+      const numeric = field.kind === "number";
       const width = (field.high - field.low) / BINS || 1;
-      const bin = (value) => (Number.isNaN(value) ? -1 : Math.min(BINS - 1, Math.floor((value - field.low) / width)));
-      const of = field.kind === "number" ? Int16Array.from(values, bin) : values;
-      const all = new Uint32Array(field.kind === "number" ? BINS : field.vocabulary.length);
-      for (let i = 0; i < of.length; i++) if (of[i] >= 0) all[of[i]]++;
-      return { of, all };
+      const bin = (value) => (Number.isNaN(value) ? 0 : 1 + Math.min(BINS - 1, Math.floor((value - field.low) / width)));
+      const slot = Uint16Array.from(values, numeric ? bin : (value) => value + 1);
+      return { slot, all: counted(slot, numeric ? BINS : field.vocabulary.length) };
     });
   }
 
+  /** Whether each sample breaks a rule, 0 or 1; null if the field is not known on this map. */
+  async #broken(map, id, rule) {
+    const name = `${map}-${id}`;
+    const key = JSON.stringify(rule);
+    if (this.broken.get(name)?.key !== key) {
+      const values = await this.values(map, id);
+      this.broken.set(name, { key, of: values && judged(values, this.get(id), rule, this.model) });
+    }
+    return this.broken.get(name).of;
+  }
+
   /**
-   * Which samples of a map pass a filter: {fails, last, passed, total}; null if it asks for what is not known.
-   * `fails` counts the rules that a sample breaks, `last` is one of these rules, by its place in `rules`.
+   * Which samples of a map pass a filter: {fails, broken, passed, total}; null if it asks for what is not known.
+   * `fails` counts the rules that a sample breaks, `broken` has the samples that break one, by its field.
    */
   async passing(map, filter) {
     const key = JSON.stringify(filter);
     if (this.passed.get(map)?.key === key) return this.passed.get(map);
     const rules = Object.keys(filter);
-    const columns = await Promise.all(rules.map((id) => this.values(map, id)));
+    const columns = await Promise.all(rules.map((id) => this.#broken(map, id, filter[id])));
     const samples = await this.model.samples(map);
     if (!samples || columns.includes(null)) return null;
     const total = samples.ids.length;
     const fails = new Uint8Array(total);
-    const last = new Uint8Array(total);
-    rules.forEach((id, number) => judge(columns[number], this.get(id), filter[id], this.model, { fails, last, number }));
-    let passed = 0;
-    for (let i = 0; i < total; i++) if (!fails[i]) passed++;
-    const result = { key, rules, fails, last, passed, total };
+    for (const column of columns) for (let i = 0; i < total; i++) fails[i] += column[i];
+    let passed = total;
+    for (let i = 0; i < total; i++) if (fails[i]) passed--;
+    const result = { key, fails, broken: Object.fromEntries(rules.map((id, k) => [id, columns[k]])), passed, total };
     this.passed.set(map, result);
     return result;
   }
@@ -202,30 +215,39 @@ class Fields {
   async crossed(map, field, filter) {
     const [bins, found] = await Promise.all([this.bins(map, field), this.passing(map, filter)]);
     if (!bins || !found) return null;
-    const { fails, last, rules } = found;
-    const own = rules.indexOf(field.id);
-    const counts = new Uint32Array(bins.all.length);
-    for (let i = 0; i < fails.length; i++) {
-      const others = fails[i] === 0 || (fails[i] === 1 && last[i] === own);
-      if (others && bins.of[i] >= 0) counts[bins.of[i]]++;
-    }
-    return counts;
+    const { fails, broken } = found;
+    return counted(bins.slot, bins.all.length, fails, broken[field.id]);
   }
 }
 
-/** Note which samples break a rule. */
-function judge(values, field, rule, model, { fails, last, number }) {
-  const fail = (i) => {
-    fails[i]++;
-    last[i] = number;
-  };
+/**
+ * How many samples are in each bin.
+ * @param fails how many rules each breaks; those are counted that break none but `own`, 0 or 1 each
+ */
+function counted(slot, bins, fails = none(slot.length), own = none(slot.length)) {
+  const counts = new Uint32Array(bins + 1);
+  for (let i = 0; i < slot.length; i++) counts[fails[i] === own[i] ? slot[i] : 0]++;
+  return counts.subarray(1);
+}
+
+let zeros = new Uint8Array(0);
+
+function none(length) {
+  if (zeros.length < length) zeros = new Uint8Array(length);
+  return zeros;
+}
+
+/** Whether each sample breaks a rule: 0 or 1. In plain loops: they run again for every move of a handle. */
+function judged(values, field, rule, model) {
+  const broken = new Uint8Array(values.length);
   if (field.kind === "number") {
     const [low, high] = [rule[0] ?? -Infinity, rule[1] ?? Infinity];
-    for (let i = 0; i < values.length; i++) if (!(values[i] >= low && values[i] <= high)) fail(i);
-    return;
+    for (let i = 0; i < values.length; i++) broken[i] = values[i] >= low && values[i] <= high ? 0 : 1;
+    return broken;
   }
   const wanted = chosen(members(model, field, rule), field.vocabulary.length);
-  for (let i = 0; i < values.length; i++) if (values[i] < 0 || !wanted[values[i]]) fail(i);
+  for (let i = 0; i < values.length; i++) broken[i] = values[i] >= 0 && wanted[values[i]] ? 0 : 1;
+  return broken;
 }
 
 /** The categories that a rule lets pass: those listed, a class, or the classes of a group. */

@@ -6,6 +6,8 @@ import { fieldsOf } from "./fields.js";
 import { checked, filterQuantity, passWords } from "./filter.js";
 import { controlOf } from "./filterrows.js";
 
+const PAUSE = 500; // ms without a change before the count is read out
+
 export class Filters {
   constructor(app) {
     this.app = app;
@@ -51,13 +53,14 @@ export class Filters {
         if (this.waiting || !Object.keys(this.filter).length) continue;
         if (app.state.lit?.quantity.filter) app.relight({ quantity });
         else app.light(quantity);
+        clearTimeout(this.saying);
+        this.saying = setTimeout(() => app.say(quantity.words(app.active.map) ?? ""), PAUSE);
         // At most once a frame.
         await new Promise((done) => requestAnimationFrame(done));
       }
     } finally {
       this.busy = false;
     }
-    this.update();
   }
 
   /** The state has changed: a link was followed, the filter was cleared, something else lights the map. */

@@ -6,11 +6,12 @@ import { differences, difference } from "./differs.js";
 import { fieldsOf, groupMembers } from "./fields.js";
 
 const IMAGES = { label: "Images labelled so", prediction: "Images predicted so" };
+const NOTE = "share of each cell's samples";
 
 /** Those that the menu offers: {..., of: heading}. */
 export function sampleQuantities(model) {
   const fields = fieldsOf(model);
-  const columns = (model.manifest.columns ?? []).map((_, number) => columnQuantity(model, number, 0));
+  const columns = (model.manifest.columns ?? []).map((_, number) => columnQuantity(model, number));
   const label = fields.get("label");
   const images = [
     fields.get("correct") && correct(model),
@@ -39,7 +40,7 @@ function columnQuantity(model, number, category) {
   const column = model.manifest.columns?.[number];
   if (!column) return undefined;
   const { name, of, kind, vocabulary } = column;
-  const whole = of === "cell" ? "" : "mean of the samples of a cell";
+  const whole = of === "cell" ? "" : "mean of each cell's samples";
   if (kind === "number") {
     if (category !== undefined) return undefined;
     const values = (grid) => (of === "cell" ? ofCells(model, number, grid) : fieldsOf(model).mean(grid, `c${number}`));
@@ -49,7 +50,7 @@ function columnQuantity(model, number, category) {
   if (vocabulary[index] === undefined) return undefined;
   return {
     key: `column-${number}-${index}`, name: `${name}: ${vocabulary[index]}`, menu: name, signed: false, share: true,
-    note: of === "cell" ? "" : "share of the samples of a cell", several: "Category",
+    note: of === "cell" ? "" : NOTE, several: "Category",
     choices: vocabulary.map((title, i) => [`column-${number}-${i}`, title]),
     values: (grid) => (of === "cell" ? ofCells(model, number, grid, index) : fieldsOf(model).share(grid, `c${number}`, [index])),
   };
@@ -70,7 +71,7 @@ function shown(model, id, index) {
   if (name === undefined) return undefined;
   const cls = id === "label" ? fieldsOf(model).classOf?.[index] ?? (fieldsOf(model).classOf ? -1 : index) : index;
   return {
-    key: `${id}-${index}`, name, menu: "Label", note: `share of the samples of a cell: ${IMAGES[id].toLowerCase()}`, signed: false, share: true,
+    key: `${id}-${index}`, name, menu: "Label", note: NOTE, signed: false, share: true,
     ...(cls >= 0 ? views(model, cls) : { several: "Label", choices: vocabulary.map((title, i) => [`label-${i}`, title]) }),
     values: (grid) => fieldsOf(model).share(grid, id, [index]),
   };
@@ -80,7 +81,7 @@ function groupShown(model, id, number) {
   const group = model.groups[number];
   const field = fieldsOf(model).get(id);
   return group && {
-    key: `group${id}-${number}`, name: group.name, note: `share of the samples of a cell: ${IMAGES[id].toLowerCase()}`, signed: false, share: true,
+    key: `group${id}-${number}`, name: group.name, note: NOTE, signed: false, share: true,
     ...groupViews(model, number),
     values: (grid) => fieldsOf(model).share(grid, id, groupMembers(model, field, number)),
   };
@@ -88,7 +89,7 @@ function groupShown(model, id, number) {
 
 function correct(model) {
   const values = (grid) => fieldsOf(model).share(grid, "correct", [0]);
-  return { key: "correct", name: "Predicted as labelled", menu: "Predicted as labelled", note: "share of the samples of a cell", signed: false, share: true, values };
+  return { key: "correct", name: "Predicted as labelled", menu: "Predicted as labelled", note: NOTE, signed: false, share: true, values };
 }
 
 /** What a class can be shown by: its evidence, or the images that are labelled or predicted so. */
