@@ -71,6 +71,16 @@ def test_a_link_reads_back_whatever_the_map_is_called() -> None:
         assert link.isascii() and " " not in link and link.count("#") == 1
 
 
+@pytest.mark.parametrize(("extra", "kept"), [(0, True), (1500, False)])
+def test_a_filter_is_in_the_link_unless_it_is_long(extra: int, kept: bool) -> None:
+    rules = json.dumps({"c0": [0.25, None], "label": "g3", "c1": [1] * extra})
+    view = {"map": "mixed4c", "x": 0.5, "y": 0.5, "zoom": 1, "by": f"filter-{rules}"}
+    body = "const link = write(data); return [link, read(link).by ?? null];"
+    link, by = run("permalink.js", "read, write", body, view | {"grid": "auto"})
+    assert by == (view["by"] if kept else None)
+    assert ("&filter=" in link) is kept and "by=" not in link and len(link) < 1600
+
+
 def test_names_are_placed_block_by_block_in_any_order() -> None:
     rng = np.random.default_rng(3)
     size, classes, px = 60, 30, 40.0

@@ -5,12 +5,13 @@ import { Filters } from "./filters.js";
 import { Help } from "./help.js";
 import { Inspector } from "./inspector.js";
 import { Legend } from "./legend.js";
+import { ownLabels } from "./ofsamples.js";
 import { Rail } from "./rail.js";
 import { Search } from "./search.js";
 
 /** Create the parts and put them into the viewer's root. */
 export function lay(app) {
-  app.search = app.model.hasClasses ? new Search(app) : null;
+  app.search = app.model.hasClasses || ownLabels(app.model).length ? new Search(app) : null;
   app.legend = new Legend(app);
   app.inspector = new Inspector(app);
   app.filters = new Filters(app);

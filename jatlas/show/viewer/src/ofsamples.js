@@ -92,6 +92,12 @@ function correct(model) {
   return { key: "correct", name: "Predicted as labelled", menu: "Predicted as labelled", note: NOTE, signed: false, share: true, values };
 }
 
+/** Labels that are no classes of the network: [number, name]. */
+export function ownLabels(model) {
+  const { classOf, vocabulary } = fieldsOf(model);
+  return classOf ? [...vocabulary.entries()].filter(([index]) => classOf[index] < 0) : [];
+}
+
 /** What a class can be shown by: its evidence, or the images that are labelled or predicted so. */
 export function views(model, index) {
   const fields = fieldsOf(model);

@@ -2,6 +2,7 @@
 
 import { h, put, shortName, text, worth } from "./dom.js";
 import { search } from "./match.js";
+import { ownLabels, sampleQuantity } from "./ofsamples.js";
 import { brightest, classEvidence, groupEvidence } from "./quantities.js";
 
 const SHOWN = 8;
@@ -26,16 +27,18 @@ export class Search {
     this.#exemplify().catch(() => {});
   }
 
-  /** What can be searched for: groups of classes, then classes. */
+  /** What can be searched for: groups of classes, classes, labels that are no classes of the network. */
   get #names() {
     const { model } = this.app;
-    return (this.names ??= [...model.groups.map((group) => group.name), ...model.classes]);
+    return (this.names ??= [...model.groups.map((group) => group.name), ...model.classes, ...ownLabels(model).map(([, name]) => name)]);
   }
 
   /** The quantity of an entry of the names. */
   #quantity(index) {
     const { model } = this.app;
     const groups = model.groups.length;
+    const own = index - groups - model.classes.length;
+    if (own >= 0) return sampleQuantity(model, `label-${ownLabels(model)[own][0]}`);
     return index < groups ? groupEvidence(model, index) : classEvidence(model, index - groups);
   }
 
@@ -82,7 +85,7 @@ export class Search {
   #row({ index, name }, i) {
     const quantity = this.#quantity(index);
     const canvas = h("canvas", { class: "j-result-icon", "aria-hidden": "true" });
-    const facts = h("small", {}, quantity.note ?? "");
+    const facts = h("small", {}, quantity.share ? "images" : quantity.note ?? "");
     this.#fill(quantity, canvas, facts).catch(() => {});
     return h("li", {
       role: "option", id: `${this.app.id}-result-${i}`, "aria-selected": String(i === this.active),
@@ -111,10 +114,10 @@ export class Search {
     const grid = app.active.grid ?? (await app.model.grid(map, app.model.maps[map].grids[0].size));
     if (quantity.group !== undefined && app.model.groups[quantity.group].classes.length > 40) return; // too much to read for a list
     const heat = await app.model.heat(grid, quantity);
-    if (!heat || heat.high <= 0) return void put(facts, quantity.note ?? "no evidence here");
+    if (!heat || heat.high <= 0) return void put(facts, quantity.share ? "none here" : quantity.note ?? "no evidence here");
     const [best] = brightest({ against: false }, heat);
     const bright = heat.values.reduce((sum, value) => sum + (value >= heat.high / 2), 0);
-    put(facts, quantity.note ? `${quantity.note} · ` : "", `${bright} ${bright === 1 ? "cell" : "cells"} · ${worth(heat.high)}`);
+    put(facts, quantity.share ? "images · " : quantity.note ? `${quantity.note} · ` : "", `${bright} ${bright === 1 ? "cell" : "cells"} · ${worth(heat.high)}`);
     await app.tiles.forIcon(grid, best);
     const dpr = Math.min(devicePixelRatio || 1, 2);
     canvas.width = canvas.height = ICON * dpr;
