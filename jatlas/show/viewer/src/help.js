@@ -23,6 +23,8 @@ const TOUCH = [
   ["Double click or tap", "zoom in"],
   ["Wheel or pinch", "zoom"],
   ["Drag", "pan"],
+  ["Light by", "light cells by a number: of themselves, of their samples, of your columns"],
+  ["Filter samples", "light cells by the share of their samples that passes"],
   ["Back", "undo: another map, highlight or held cell"],
 ];
 
