@@ -272,6 +272,7 @@ def test_a_filter_lights_cells_by_the_share_that_passes(
     values(seen, "#by=count")
     values(seen, again)
     assert seen("v.filters.filter") == rules
+    assert "samples pass" in seen.page.locator(".j-legend").inner_text()
 
 
 @pytest.mark.slow

@@ -31,18 +31,16 @@ export function checked(model, filter) {
 export function filterQuantity(model, filter) {
   const fields = fieldsOf(model);
   const rules = Object.keys(filter);
-  const counts = new Map(); // of each map: words
   return {
     key: `${KEY}${JSON.stringify(filter)}`, filter, signed: false, share: true,
     name: "Samples that pass the filter", note: rules.map((id) => described(model, fields.get(id), filter[id])).join(" · ").slice(0, 300),
-    words: (map) => counts.get(map),
     values: async (grid) => {
       const [cells, found] = await Promise.all([fields.cells(grid), fields.passing(grid.map, filter)]);
       if (!cells || !found) return undefined;
-      counts.set(grid.map, passWords(found));
       const sum = new Float64Array(grid.cell.length);
       for (let i = 0; i < found.fails.length; i++) if (!found.fails[i] && cells.of[i] >= 0) sum[cells.of[i]]++;
-      return sum.map((passed, i) => (cells.count[i] ? passed / cells.count[i] : NaN));
+      const shares = sum.map((passed, i) => (cells.count[i] ? passed / cells.count[i] : NaN));
+      return Object.assign(shares, { words: passWords(found) }); // for the legend
     },
   };
 }

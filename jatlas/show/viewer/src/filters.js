@@ -49,12 +49,12 @@ export class Filters {
         this.waiting = false;
         await app.model.readGroups().catch(() => {});
         const quantity = filterQuantity(app.model, this.filter);
-        await Promise.all(app.panes.map(({ grid }) => grid && app.model.heat(grid, quantity)));
+        const heats = await Promise.all(app.panes.map(({ grid }) => grid && app.model.heat(grid, quantity)));
         if (this.waiting || !Object.keys(this.filter).length) continue;
         if (app.state.lit?.quantity.filter) app.relight({ quantity });
         else app.light(quantity);
         clearTimeout(this.saying);
-        this.saying = setTimeout(() => app.say(quantity.words(app.active.map) ?? ""), PAUSE);
+        this.saying = setTimeout(() => app.say(heats[0]?.values.words ?? ""), PAUSE);
         // At most once a frame.
         await new Promise((done) => requestAnimationFrame(done));
       }

@@ -71,6 +71,6 @@ export class Legend {
     put(this.to, worth(valueAt(lit, heat, range[1])));
     const of = light(lit, heat);
     const bright = heat.values.reduce((sum, _, i) => sum + (of(i) >= 0.5), 0);
-    put(this.count, quantity.words?.(grid.map) ?? `${bright} of ${heat.values.length} cells bright`);
+    put(this.count, heat.values.words ?? `${bright} of ${heat.values.length} cells bright`);
   }
 }
