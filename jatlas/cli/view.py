@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 
-from jatlas.show import view
+from jatlas.show import PackConfig, view
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,12 +18,17 @@ class View:
       atlas: folder of the atlas.
       port: port to listen on; 0 takes a free one.
       browser: whether to open the browser.
+      column: a CSV or Parquet file of your own values, which are written into the page, see
+        `jatlas export`; may be given several times.
     """
 
     atlas: Positional[Path]
     port: int = 0
     browser: bool = True
+    column: UseAppendAction[tuple[Path, ...]] = ()
 
     def run(self) -> None:
         """Serve the atlas on the loopback interface."""
-        view(self.atlas, port=self.port, browser=self.browser)
+        columns = tuple(map(str, self.column))
+        config = PackConfig(columns=columns) if columns else None
+        view(self.atlas, port=self.port, browser=self.browser, config=config)

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import IO
@@ -36,6 +36,7 @@ def export(
     *,
     html: str | Path | None = None,
     site: str | Path | None = None,
+    others: Sequence[Atlas | str | Path] = (),
     config: PackConfig | None = None,
 ) -> Path:
     """Write an atlas as a page that opens in any browser and needs no server.
@@ -45,6 +46,8 @@ def export(
       html: the file to write, which holds everything; see `export_html`.
       site: the folder to write instead, which holds only what the page needs; see `export_folder`.
         Without `html` and `site`, the page is written into the folder of the atlas.
+      others: further atlases to show on the same page, such as those of other checkpoints. The
+        page calls them by `config.titles`, or the names of their folders.
       config: how much of the atlas the page holds; None means `PackConfig()` for a folder, and
         `ONE_FILE` for a file.
 
@@ -52,19 +55,21 @@ def export(
       The page.
 
     Raises:
-      FileNotFoundError: if there is no atlas.
-      ValueError: if the atlas is damaged or too large for one file, if the target is something
-        else, if both `html` and `site` are given, or neither for an atlas in memory.
+      FileNotFoundError: if there is no atlas, or no file of `config.columns`.
+      ValueError: if an atlas is damaged, a file of columns is wrong, or the page is too large for
+        one file, if the target is something else, if both `html` and `site` are given, or neither
+        for an atlas in memory.
       OSError: if the page cannot be written.
     """
     if html is not None and site is not None:
         raise ValueError("html, site: expected at most one of them")
     if isinstance(atlas, Atlas) and html is None and site is None:
         raise ValueError("html, site: expected one of them, as the atlas is not in a folder")
-    with as_folder(atlas) as folder:
+    with contextlib.ExitStack() as stack:
+        folder, *more = (stack.enter_context(as_folder(each)) for each in (atlas, *others))
         if html is not None:
-            return export_html(folder, html, config=config)
-        return export_folder(folder, out=site, config=config)
+            return export_html(folder, html, others=more, config=config)
+        return export_folder(folder, out=site, others=more, config=config)
 
 
 @contextlib.contextmanager
@@ -88,7 +93,11 @@ def has_page(folder: str | Path) -> bool:
 
 
 def export_folder(
-    folder: str | Path, *, out: str | Path | None = None, config: PackConfig | None = None
+    folder: str | Path,
+    *,
+    out: str | Path | None = None,
+    others: Sequence[str | Path] = (),
+    config: PackConfig | None = None,
 ) -> Path:
     """Write the page of an atlas as `index.html` and the folder `viewer`.
 
@@ -96,6 +105,7 @@ def export_folder(
       folder: an atlas of format `jatlas/1`.
       out: the folder to write to; None means into the atlas itself. Another folder then holds
         nothing but the page, for publishing.
+      others: folders of further atlases to show on the same page.
       config: how much of the atlas the page holds; None means `PackConfig()`.
 
     Returns:
@@ -117,7 +127,7 @@ def export_folder(
     with files.replacing_folder(viewer) as new:
         for name in ("data", "tiles"):
             (new / name).mkdir()
-        for part in pack(source, config=config):
+        for part in pack(source, others=others, config=config):
             if part.kind == "json":
                 (new / "data" / f"{part.name}.js").write_bytes(_script(part.name, part.data))
             else:
@@ -139,6 +149,7 @@ def export_html(
     folder: str | Path,
     file: str | Path,
     *,
+    others: Sequence[str | Path] = (),
     config: PackConfig | None = None,
     max_mb: float = 300,
 ) -> Path:
@@ -147,6 +158,7 @@ def export_html(
     Args:
       folder: an atlas of format `jatlas/1`.
       file: the file to write; an existing one is replaced, whole or not at all.
+      others: folders of further atlases to show on the same page.
       config: how much of the atlas the file holds; None means `ONE_FILE`, which is less evidence
         and fewer samples than a folder gets.
       max_mb: maximum size of the file in millions of bytes.
@@ -169,7 +181,7 @@ def export_html(
     )
     with files.replacing(target) as out:
         out.write(_page_start(title, policy, f"<style>{style}</style>").encode())
-        for part in pack(source, config=config or ONE_FILE):
+        for part in pack(source, others=others, config=config or ONE_FILE):
             if part.kind == "json":
                 _element(out, part.name, "application/json", part.data)
             else:

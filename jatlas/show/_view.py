@@ -9,10 +9,17 @@ from pathlib import Path
 
 from jatlas.records import Atlas
 from jatlas.show._export import as_folder, export_folder, has_page
+from jatlas.show._pack import PackConfig
 from jatlas.show._server import check_port, serving
 
 
-def view(atlas: Atlas | str | Path, *, port: int = 0, browser: bool = True) -> None:
+def view(
+    atlas: Atlas | str | Path,
+    *,
+    port: int = 0,
+    browser: bool = True,
+    config: PackConfig | None = None,
+) -> None:
     """Serve an atlas on 127.0.0.1 and open it in the browser; returns at Ctrl-C.
 
     A folder without a page gets one first. Nothing leaves this machine.
@@ -21,6 +28,8 @@ def view(atlas: Atlas | str | Path, *, port: int = 0, browser: bool = True) -> N
       atlas: folder of an atlas, or an atlas in memory, which is served from a temporary folder.
       port: the port; 0 picks a free one.
       browser: whether to open the page in the browser. Its address is printed either way.
+      config: how much of the atlas the page holds. The page in the folder is then replaced; with
+        None, one that is there is served as it is.
 
     Raises:
       FileNotFoundError: if the folder holds no atlas.
@@ -29,8 +38,8 @@ def view(atlas: Atlas | str | Path, *, port: int = 0, browser: bool = True) -> N
     """
     check_port(port)
     with as_folder(atlas) as folder:
-        if not has_page(folder):
-            export_folder(folder)
+        if config is not None or not has_page(folder):
+            export_folder(folder, config=config)
         with serving(folder, port=port) as url, contextlib.suppress(KeyboardInterrupt):
             print(f"{url} (Ctrl-C stops)", flush=True)
             if browser and not _open_browser(url):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import html
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ def widget(
     *,
     height: int = 600,
     static: bool = False,
+    others: Sequence[Atlas | str | Path] = (),
     config: PackConfig | None = None,
 ) -> Any:
     """Show an atlas in a notebook.
@@ -48,6 +51,7 @@ def widget(
       height: in CSS pixels.
       static: whether to return a frame that holds the whole atlas and needs no kernel, for
         notebooks that are exported or published.
+      others: further atlases to show beside it, as in `export`.
       config: how much of the atlas is shown; None means `PackConfig()` for a widget, and
         `ONE_FILE` for a frame.
 
@@ -57,11 +61,13 @@ def widget(
       `static`, or without anywidget, a `Frame`, which has no selection.
 
     Raises:
-      FileNotFoundError: if there is no atlas.
-      ValueError: if it is damaged, or too large for a frame, or for a height that is none.
+      FileNotFoundError: if there is no atlas, or no file of `config.columns`.
+      ValueError: if it is damaged, or too large for a frame, if a file of columns is wrong, or for
+        a height that is none.
     """
     height = checks.whole("height", height, unit="pixel")
-    with as_folder(atlas) as folder:
+    with contextlib.ExitStack() as stack:
+        folder, *more = (stack.enter_context(as_folder(each)) for each in (atlas, *others))
         if not static:
             try:
                 widget_class = _widget_class()
@@ -71,13 +77,14 @@ def widget(
                     "pip install 'jatlas[widget]' (%s)", one_line(error),
                 )  # fmt: skip
             else:
-                return widget_class(list(pack(folder, config=config)), height)
-        return _frame(folder, height, config)
+                return widget_class(list(pack(folder, others=more, config=config)), height)
+        return _frame(folder, more, height, config)
 
 
-def _frame(folder: Path, height: int, config: PackConfig | None) -> Frame:
+def _frame(folder: Path, others: list[Path], height: int, config: PackConfig | None) -> Frame:
     with tempfile.TemporaryDirectory(prefix="jatlas-") as scratch:
-        page = export_html(folder, Path(scratch) / "a.html", config=config, max_mb=_FRAME_MB)
+        file = Path(scratch) / "a.html"
+        page = export_html(folder, file, others=others, config=config, max_mb=_FRAME_MB)
         return Frame(page.read_text(encoding="utf-8"), height=height)
 
 

@@ -17,9 +17,10 @@ from jatlas.storage._format import check_output as check_output
 from jatlas.storage._format import holds_page as holds_page
 from jatlas.storage._format import load as load
 from jatlas.storage._format import read_info as read_info
-from jatlas.storage._format import read_names as read_names
 from jatlas.storage._format import save as save
 from jatlas.storage._format import update as update
+from jatlas.storage._images import read_names as read_names
+from jatlas.storage._images import read_shown as read_shown
 from jatlas.storage._maps import map_crops as map_crops
 from jatlas.storage._maps import map_icons as map_icons
 from jatlas.storage._maps import map_place as map_place

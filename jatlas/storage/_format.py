@@ -13,16 +13,14 @@ from jatlas.storage import files
 from jatlas.storage._checks import check_atlas, check_map
 from jatlas.storage._describe import ATLAS_FILE, FORMAT, describe, describe_map, map_folder
 from jatlas.storage._entries import read_about, read_classes, read_maps, read_sums
+from jatlas.storage._images import LABELS, NAMES, PREDICTIONS, read_names, read_shown
 from jatlas.storage._maps import read_map, write_map
-from jatlas.storage._names import read_labels
 from jatlas.storage._working import FOLDER
-from jatlas.types import HostArray
 
 PAGE_DATA = b"(self.jatlasParts="
 """How a script with data of an exported page begins."""
 
 _PAGE_SCRIPT = "viewer/data/atlas.js"
-_IMAGES, _PREDICTIONS, _LABELS = "images.txt", "predictions.npy", "labels.npy"
 
 
 def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -104,11 +102,11 @@ def _write_index(folder: Path, atlas: Atlas, sums: Mapping[str, dict[str, str]])
     for number, name in enumerate(atlas.images):
         if "\n" in name or not _is_unicode(name):
             raise ValueError(f"image {number}: expected one line of text as its name, got {name!r}")
-    files.write_text(folder / _IMAGES, "".join(f"{name}\n" for name in atlas.images))
-    own = {_IMAGES: files.checksum(folder / _IMAGES)}
+    files.write_text(folder / NAMES, "".join(f"{name}\n" for name in atlas.images))
+    own = {NAMES: files.checksum(folder / NAMES)}
     labels = atlas.labels
     given = labels.index if labels is not None and labels.given else None
-    for name, array in ((_PREDICTIONS, atlas.predictions), (_LABELS, given)):
+    for name, array in ((PREDICTIONS, atlas.predictions), (LABELS, given)):
         if array is None:
             (folder / name).unlink(missing_ok=True)
         else:
@@ -141,15 +139,14 @@ def load(path: str | Path) -> Atlas:
     try:
         sums = read_sums(info)
         files.verify(folder, sums)
-        predictions = _classes_of_images(folder, _PREDICTIONS, sums)
-        given = _classes_of_images(folder, _LABELS, sums)
+        predictions, labels = read_shown(folder, info)
         atlas = Atlas(
             maps=tuple(read_map(folder, entry) for entry in read_maps(info)),
             images=read_names(folder),
             classes=tuple(read_classes(info)),
             info=Info(read_about(info)),
             predictions=predictions,
-            labels=read_labels(info.get("labels"), predictions if given is None else given),
+            labels=labels,
         )
         if not sums:  # written before there were any
             _check_count(folder, atlas)
@@ -159,16 +156,10 @@ def load(path: str | Path) -> Atlas:
     return atlas
 
 
-def _classes_of_images(folder: Path, name: str, sums: Mapping[str, str]) -> HostArray | None:
-    """Read a class for each image; None if there is no such file."""
-    # What is missing is said with the checksums.
-    return files.map_array(folder / name) if name in sums or (folder / name).exists() else None
-
-
 def _check_count(folder: Path, atlas: Atlas) -> None:
     count = atlas.info.get("source", {}).get("images")
     if count not in (None, len(atlas.images)):
-        raise ValueError(f"{folder / _IMAGES}: expected {count} names, got {len(atlas.images)}")
+        raise ValueError(f"{folder / NAMES}: expected {count} names, got {len(atlas.images)}")
 
 
 def add_map(path: str | Path, atlas: Atlas, new: Map) -> None:
@@ -278,17 +269,3 @@ def read_info(folder: Path) -> dict[str, Any]:
     if found != FORMAT:
         raise ValueError(f"{folder / ATLAS_FILE}: expected format {FORMAT!r}, got {found!r}")
     return info
-
-
-def read_names(folder: Path) -> tuple[str, ...]:
-    """Read the names of an atlas's images, one a line of images.txt.
-
-    Raises:
-      OSError: if it cannot be read.
-      ValueError: if it is damaged.
-    """
-    # Not splitlines, which also splits at characters that a name may hold.
-    *names, rest = files.read_text(folder / _IMAGES).split("\n")
-    if rest:
-        raise ValueError(f"{folder / _IMAGES} is damaged: its last line has no end")
-    return tuple(names)
