@@ -10,6 +10,7 @@ const KEYS = [
   ["Esc", "close, release, clear"],
   ["/", "search for a class"],
   ["[  ]", "previous or next map"],
+  ["S", "two maps side by side, or one"],
   ["H or 0", "fit the map"],
   ["L", "show or hide names"],
   ["B", "light or dark theme"],

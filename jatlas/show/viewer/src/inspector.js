@@ -38,7 +38,7 @@ export class Inspector {
     const { app } = this;
     const { pinned } = app.state;
     if (pinned) this.shown = { grid: pinned.grid, i: pinned.i };
-    else if (this.shown && this.shown.grid.map !== app.active.map) this.shown = null;
+    else if (this.shown && !app.shows(this.shown.grid.map)) this.shown = null;
     this.element.hidden = app.frame !== "wide" && !pinned;
     this.element.dataset.held = String(Boolean(pinned));
     this.close.hidden = !pinned;
@@ -88,7 +88,7 @@ export class Inspector {
   /** Where a cell of another map than the one in view is, and the way back to it. */
   #origin(grid, i) {
     const { app } = this;
-    if (grid.map === app.active.map) return null;
+    if (app.shows(grid.map)) return null;
     const title = app.model.maps[grid.map].title.slice(0, 80);
     return h("p", { class: "j-origin" }, "A cell of ", text(title), " ",
       h("button", { type: "button", class: "j-text-button", onclick: () => app.show(grid, i) }, "Show it there"));

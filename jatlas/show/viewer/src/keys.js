@@ -24,6 +24,7 @@ export function press(app, event) {
     "[": () => app.go(app.active.map - 1),
     "]": () => app.go(app.active.map + 1),
     l: () => app.set({ labels: !app.state.labels }),
+    s: () => app.model.maps.length > 1 && app.split.toggle(),
     b: () => app.toggleTheme(),
     f: () => app.toggleFull(),
     "?": () => app.help.open(),

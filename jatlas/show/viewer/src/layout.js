@@ -16,13 +16,14 @@ export function lay(app) {
   app.help = new Help(app);
   app.status = h("div", { class: "j-status", role: "status", "aria-live": "polite" });
   app.toast = h("div", { class: "j-toast", role: "alert", hidden: true });
-  app.maps = h("div", { class: "j-panes" }, ...app.panes.map((pane) => pane.element));
+  app.maps = h("div", { class: "j-panes" }, ...app.panes.map((pane) => h("div", { class: "j-side" }, pane.element)));
   const zoom = (factor) => () => app.zoom(factor);
   app.view = h("main", { class: "j-view" }, app.maps, app.legend.element,
     h("div", { class: "j-controls", role: "group", "aria-label": "Zoom" },
       iconButton("Zoom in (+)", ICONS.plus, zoom(1.8)),
       iconButton("Zoom out (−)", ICONS.minus, zoom(1 / 1.8)),
       iconButton("Fit the map (H)", ICONS.home, () => app.home()),
+      app.model.maps.length > 1 && app.split.button,
       document.fullscreenEnabled && iconButton("Full screen (F)", ICONS.full, () => app.toggleFull(), { class: "j-button j-full" })),
     h("div", { class: "j-scrim", onclick: () => app.drawer(false) }),
     app.toast, app.status);

@@ -1,7 +1,7 @@
 // Keeps the address bar in step with the view, and follows links. Another map, highlight or held cell is a
 // step that Back undoes; panning and zooming is not.
 
-import { read, write } from "./permalink.js";
+import { read, step, write } from "./permalink.js";
 import { quantityOf } from "./quantities.js";
 
 const LATER = 250; // ms
@@ -17,7 +17,7 @@ export class Links {
     const { state, model } = app;
     const { pinned, lit } = state;
     return write({
-      ...app.panes[0].where(), map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
+      ...app.panes[0].where(), split: app.split.described, map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
       pinned: pinned && { map: model.maps[pinned.map].id, size: pinned.grid.size, row: pinned.grid.row(pinned.i), column: pinned.grid.column(pinned.i) },
     });
   }
@@ -30,9 +30,9 @@ export class Links {
   #write() {
     if (!this.app.followed || this.app.ending.signal.aborted) return;
     const link = this.link();
-    const step = link.replace(/&at=[^&]*/, "");
-    const further = this.step !== undefined && step !== this.step;
-    Object.assign(this, { written: link, step });
+    const now = step(link);
+    const further = this.step !== undefined && now !== this.step;
+    Object.assign(this, { written: link, step: now });
     try {
       if (further) history.pushState(null, "", link);
       else history.replaceState(null, "", link);
@@ -65,11 +65,12 @@ export class Links {
     await app.entered(pane).catch(() => {});
     if (asked.x !== undefined) pane.camera.fly(asked.x, asked.y, asked.zoom, first ? 0 : 350);
     else await pane.start().catch(() => {});
+    await app.split.follow(asked.split);
     await this.#light(asked);
     await this.#pin(asked, asked.from === undefined ? state.map : byId(asked.from)).catch(() => {});
     app.followed = true;
     // What the link describes is where the next step begins.
-    this.step = this.link().replace(/&at=[^&]*/, "");
+    this.step = step(this.link());
     app.changed();
   }
 

@@ -16,8 +16,8 @@ export class Look {
     const { app } = this;
     const { density, dark } = app.state;
     const lit = this.#lit(grid);
-    const heat = lit && this.#heat(grid, lit);
-    const version = [density, dark, heat && [lit.quantity.key, lit.against, lit.range]].join();
+    const heat = lit && app.split.onOneScale(lit.quantity, this.#heat(grid, lit));
+    const version = [density, dark, heat && [lit.quantity.key, lit.against, lit.range, heat.low, heat.high]].join();
     let style = this.styles.get(grid);
     if (style?.version !== version) {
       style = { density, version, outline: dark ? "#5c6067" : "#b4b7bb", light: null };
@@ -31,6 +31,7 @@ export class Look {
   #lit(grid) {
     const { lit, pinned, trail } = this.app.state;
     if (lit) return lit.quantity.only === undefined || lit.quantity.only === grid.map ? lit : null;
+    if (this.app.split.open) return null; // a veil shows it
     return trail && pinned.map !== grid.map ? { quantity: trail, against: false, range: [0, 1], rest: true } : null;
   }
 

@@ -139,7 +139,7 @@ export class Model {
     return this.#once(name, async () => {
       const data = await this.#take(name);
       const xy = new Uint16Array(bytes(data.xy).buffer);
-      return { xy, ids: data.id ? numbers(data.id) : Uint32Array.from({ length: xy.length / 2 }, (_, i) => i) };
+      return { xy, ids: data.id ? numbers(data.id) : Uint32Array.from({ length: xy.length / 2 }, (_, i) => i * this.maps[map].stride) };
     });
   }
 

@@ -168,6 +168,12 @@ export class Pane {
     return px > 0 && py > 0 && px < this.camera.width - this.covered.right && py < this.camera.height - this.covered.bottom;
   }
 
+  /** The pane has been taken from the page. */
+  close() {
+    clearTimeout(this.dwelling);
+    this.canvas.width = this.canvas.height = 0;
+  }
+
   /** Say so if nothing of the map is in view, or if its cells cannot be read. */
   #look() {
     const grid = this.grid;

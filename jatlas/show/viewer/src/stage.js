@@ -16,6 +16,7 @@ export class Stage {
     Object.assign(this, { canvas, model, camera, tiles, state, changed });
     this.labels = new Labels(model);
     this.overlays = []; // (context, stage, alpha) drawn above the icons
+    this.veil = null; // (context, stage, grid) drawn under the names; returns the light left to cells, or null
     this.lost = false; // whether the cells of the map cannot be read
     this.current = null; // {grid, since, shown}
     this.previous = null;
@@ -242,8 +243,9 @@ export class Stage {
     const grid = this.current.grid;
     this.stats.labels = 0;
     Object.assign(this.labels, { behind: false, dark: state.dark });
+    const light = this.veil?.(context, this, grid) ?? state.styleOf(grid).light;
     if (state.labels) {
-      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade, state.styleOf(grid).light);
+      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade, light);
     }
     if (state.doubts && grid.trust.length) this.#doubts(context, grid, fade);
     const frame = (owner, i, width, colour) => this.#frame(context, owner, i, width, colour);
