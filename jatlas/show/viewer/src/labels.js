@@ -36,6 +36,7 @@ export class Labels {
     this.next = null; // Names of another zoom, shown once those in view are placed
     this.behind = false; // whether the last frame left names to place or to draw
     this.dark = false; // the theme
+    this.veiled = false; // see veil.js
   }
 
   /** The cells to name at a width of `cellPx`: Names, or null for all of them. */
@@ -75,6 +76,7 @@ export class Labels {
     const cellPx = camera.scale / grid.size;
     const until = performance.now() + BUDGET;
     const regions = cellPx < CELLS_PX ? this.regions(grid.map, camera.scale) : [];
+    if (regions.length && this.veiled) return 0; // they would cover the few cells that are lit
     if (regions.length) return this.#drawRegions(context, regions, camera, alpha);
     if (cellPx < SMALLEST) return 0;
     const cells = cellPx >= ALL ? all(grid, range) : this.#inView(grid, cellPx, range, until);

@@ -94,6 +94,8 @@ export class Links {
 
   /** The address changed: by the viewer itself, or by Back, Forward or a link to follow. */
   changed() {
-    if (location.hash !== this.written) this.follow(location.hash);
+    if (location.hash === this.written) return;
+    this.written = location.hash; // the next step, forward or back, may come before it is written again
+    this.follow(location.hash);
   }
 }

@@ -143,6 +143,8 @@ export class Split {
     this.possible = app.model.maps.length > 1 && w >= LEAST && h - HEAD >= LEAST;
     this.button.hidden = !this.possible;
     app.maps.dataset.beside = String(beside);
+    // A taller sheet would hide the lower map.
+    if (this.open && !beside) app.inspector.element.dataset.height = "peek";
     if (this.open && width && !this.possible) this.close(app.panes[1]);
   }
 
@@ -212,11 +214,18 @@ class Head {
   constructor(split, pane) {
     const { app } = split;
     Object.assign(this, { split, pane });
-    this.menu = h("select", { class: "j-side-map", onchange: () => app.go(Number(this.menu.value), pane) },
+    this.menu = h("select", { class: "j-side-map", onchange: () => this.#choose() },
       ...app.model.maps.map(({ title }, i) => h("option", { value: String(i) }, title.slice(0, 80))));
     this.found = h("span", { class: "j-side-found" });
     this.element = h("header", { class: "j-side-head", onpointerdown: () => app.activate(pane), onfocusin: () => app.activate(pane) },
       this.menu, this.found, iconButton("Close this map", ICONS.close, () => split.close(pane)));
+  }
+
+  #choose() {
+    const { pane, split, menu } = this;
+    const map = Number(menu.value);
+    split.app.activate(pane); // which brings the menu up to date
+    split.app.go(map, pane);
   }
 
   update() {
@@ -232,10 +241,10 @@ class Head {
     const { pane, split } = this;
     const { found } = pane.veil;
     const linked = split.joins.linked(...split.app.panes.map(({ map }) => map));
-    const words = !linked ? "No samples in common" : found ? `${number(found.found)} of ${number(found.all)} samples here` : "";
+    const words = !linked ? "No shared samples" : found ? `${number(found.found)} of ${number(found.all)} samples` : "";
     if (words === this.words) return;
     this.words = words;
     put(this.found, words);
-    this.found.title = words;
+    this.found.title = linked && found ? `Of the samples of the cell, ${words.replace(" samples", "")} lie on this map` : words;
   }
 }

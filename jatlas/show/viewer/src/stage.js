@@ -242,12 +242,12 @@ export class Stage {
     const { state, camera } = this;
     const grid = this.current.grid;
     this.stats.labels = 0;
-    Object.assign(this.labels, { behind: false, dark: state.dark });
-    const light = this.veil?.(context, this, grid) ?? state.styleOf(grid).light;
+    const veiled = this.veil?.(context, this, grid);
+    Object.assign(this.labels, { behind: false, dark: state.dark, veiled: Boolean(veiled) });
     if (state.labels) {
-      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade, light);
+      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade, veiled ?? state.styleOf(grid).light);
     }
-    if (state.doubts && grid.trust.length) this.#doubts(context, grid, fade);
+    if (state.doubts && !veiled && grid.trust.length) this.#doubts(context, grid, fade);
     const frame = (owner, i, width, colour) => this.#frame(context, owner, i, width, colour);
     for (const overlay of this.overlays) overlay(context, this, fade);
     if (state.hover >= 0 && state.hoverGrid === grid) frame(grid, state.hover, 2, state.colours.ink);

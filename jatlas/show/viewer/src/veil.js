@@ -37,6 +37,7 @@ export class Veil {
 
   /** Draw it above the icons of a grid; returns the light that remains to each cell, null without a veil. */
   draw(context, stage, grid) {
+    this.joins.now(grid); // before they are needed
     this.found = this.#find(grid);
     if (!this.found) return null;
     if (this.app.state.lit) {
