@@ -101,13 +101,15 @@ def test_the_cells_that_hold_the_samples_are_lit(
 
 COLOURS = """(() => {
   const {stage, grid, canvas, veil} = v.panes[1];
-  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", {willReadFrequently: true});
+  const all = new OffscreenCanvas(canvas.width, canvas.height);
+  const copy = all.getContext("2d", {willReadFrequently: true});
   copy.drawImage(canvas, 0, 0);
   return [...grid.cell.keys()].map((i) => {
-    const at = stage.camera.toScreen(...grid.centre(i)).map((value) => Math.round(value * stage.dpr));
+    const centre = stage.camera.toScreen(...grid.centre(i));
+    const at = centre.map((value) => Math.round(value * stage.dpr));
     return [veil.found?.shares.get(i) ?? 0, copy.getImageData(...at, 1, 1).data[0]];
   });
-})()"""  # fmt: skip
+})()"""
 
 
 @pytest.mark.slow
@@ -123,7 +125,7 @@ def test_a_held_cell_dims_what_holds_none_of_its_samples(open_: Open, page: str)
     seen.wait(BOTH)
     ground, held = 0xF4, seen(COLOURS)  # stays when the pointer has left
     most = max(share for share, _ in held)
-    assert 0 < most and min(share for share, _ in held) == 0
+    assert most > 0 and min(share for share, _ in held) == 0
     for (share, after), colour in zip(held, before, strict=True):
         light = 0.55 + 0.45 * share / most if share else 0.2
         assert after == pytest.approx(light * colour + (1 - light) * ground, abs=3)
@@ -280,7 +282,7 @@ def test_samples_are_found_by_their_ids() -> None:
     body = """
       const grid = (size) => ({cell: [...Array(size * size).keys()],
         find: (x, y) => Math.floor(y * size) * size + Math.floor(x * size)});
-      const [from, to] = data.sets.map(({size, xy, ids}) => tablesOf(grid(size), {xy, ids}, data.stride));
+      const [from, to] = data.sets.map((one) => tablesOf(grid(one.size), one, data.stride));
       return [...Array(data.sets[0].size ** 2).keys()].map((i) => {
         const {shares, found, all} = shared(from, i, to);
         return {shares: [...shares], found, all};
