@@ -74,7 +74,7 @@ LIT = """(() => {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("left", "right"), [(0, 1), (1, 2), (2, 0)])
+@pytest.mark.parametrize(("left", "right"), [(0, 1), (1, 2)])
 def test_the_cells_that_hold_the_samples_are_lit(
     left: int, right: int, open_: Open, page: str, atlas: Atlas
 ) -> None:
@@ -152,7 +152,7 @@ def test_a_link_restores_both_maps_and_back_closes_the_second(open_: Open, page:
     other = open_(page + link)
     other.wait(BOTH)
     assert other(MAPS) == [0, 1] and other(WHERE) == [[0.4, 0.5, 2], [0.6, 0.45, 3]]
-    for broken in ("split=nothing@0.5,0.5,1", "split=mixed4d@1,2", "split=mixed4d@x,y,z", "split="):
+    for broken in ("split=nothing@0.5,0.5,1", "split=mixed4d@x,y,z"):
         other.page.goto(f"{page}#map=mixed4c&at=0.5,0.5,1&{broken}")
         other.page.reload()
         other.wait("window.jatlasViewer?.followed")
