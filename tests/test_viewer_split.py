@@ -138,10 +138,12 @@ def test_a_held_cell_dims_what_holds_none_of_its_samples(open_: Open, page: str)
 @pytest.mark.slow
 def test_a_link_restores_both_maps_and_back_closes_the_second(open_: Open, page: str) -> None:
     seen = open_(page)
+    seen("v.light(0)")
+    seen.wait("location.hash.includes('class=0')")
     seen.page.keyboard.press("s")
     seen.wait(BOTH)
     assert seen(MAPS) == [0, 1]  # the first map with the same samples
-    seen("v.panes[0].camera.set(.4, .5, 2)")
+    seen("v.panes[0].camera.set(.25, .5, 4)")  # the bright cells are at the other end
     seen("v.panes[1].camera.set(.6, .45, 3)")
     seen.wait("location.hash.endsWith('split=mixed4d@0.6000,0.4500,3.000')")
     link = seen("location.hash")
@@ -151,7 +153,7 @@ def test_a_link_restores_both_maps_and_back_closes_the_second(open_: Open, page:
     seen.wait("jatlasViewer.panes.length === 2")
     other = open_(page + link)
     other.wait(BOTH)
-    assert other(MAPS) == [0, 1] and other(WHERE) == [[0.4, 0.5, 2], [0.6, 0.45, 3]]
+    assert other(MAPS) == [0, 1] and other(WHERE) == [[0.25, 0.5, 4], [0.6, 0.45, 3]]
     for broken in ("split=nothing@0.5,0.5,1", "split=mixed4d@x,y,z"):
         other.page.goto(f"{page}#map=mixed4c&at=0.5,0.5,1&{broken}")
         other.page.reload()

@@ -74,10 +74,10 @@ export class Links {
     app.changed();
   }
 
-  async #light({ by, against }) {
+  async #light({ by, against, x }) {
     const { app } = this;
     const quantity = by && (await quantityOf(app.model, by).catch(() => undefined));
-    if (quantity) app.light(quantity, { against: quantity.signed && against === true });
+    if (quantity) app.light(quantity, { against: quantity.signed && against === true }, { fly: x === undefined });
     else if (app.state.lit) app.light(null);
   }
 

@@ -292,14 +292,14 @@ export class Viewer {
   }
 
   /** Light cells by a quantity, or by the evidence for a class, given by its index; null clears it. */
-  light(what, change = {}) {
+  light(what, change = {}, { fly = true } = {}) {
     const { state } = this;
     const quantity = typeof what === "number" ? classEvidence(this.model, what) : what;
     const range = quantity?.signed ? [0, 0.7] : [0, 1];
     state.lit = quantity && { against: false, range, ...change, quantity };
     this.lit();
     this.say(quantity ? `Cells are lit by: ${shortName(quantity.name, 60)}` : "Highlight cleared");
-    if (quantity) for (const pane of this.split.together ? [this.active] : this.panes) this.#showLit(quantity, pane);
+    if (quantity && fly) for (const pane of this.split.together ? [this.active] : this.panes) this.#showLit(quantity, pane);
   }
 
   relight(change) {
