@@ -253,9 +253,7 @@ export class Stage {
     if (state.hover >= 0 && state.hoverGrid === grid) frame(grid, state.hover, 2, state.colours.ink);
     const pinned = state.pinned;
     if (pinned && pinned.map === state.map) frame(pinned.grid, pinned.i, 3, state.colours.accent);
-    if (state.cursor >= 0 && state.cursorGrid === grid) {
-      frame(grid, state.cursor, 3, state.colours.ink);
-    }
+    if (state.cursor >= 0 && state.cursorGrid === grid) frame(grid, state.cursor, 3, state.colours.ink);
   }
 
   /** Mark the icons that are in doubt by a corner. */
