@@ -24,6 +24,7 @@ export function lay(app) {
       iconButton("Zoom out (−)", ICONS.minus, zoom(1 / 1.8)),
       iconButton("Fit the map (H)", ICONS.home, () => app.home()),
       document.fullscreenEnabled && iconButton("Full screen (F)", ICONS.full, () => app.toggleFull(), { class: "j-button j-full" })),
+    app.selection.tools,
     h("div", { class: "j-scrim", onclick: () => app.drawer(false) }),
     app.toast, app.status);
   // Where the sidebar is a drawer, this strip or bar stays.

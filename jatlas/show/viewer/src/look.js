@@ -27,11 +27,11 @@ export class Look {
     return style;
   }
 
-  /** What lights a grid: what the reader chose, or the samples of the cell held on another map. */
+  /** What lights a grid: what the reader chose, or the samples of cells held or selected on another map. */
   #lit(grid) {
-    const { lit, pinned, trail } = this.app.state;
+    const { lit, trail } = this.app.state;
     if (lit) return lit.quantity.only === undefined || lit.quantity.only === grid.map ? lit : null;
-    return trail && pinned.map !== grid.map ? { quantity: trail, against: false, range: [0, 1], rest: true } : null;
+    return trail && trail.from !== grid.map ? { quantity: trail, against: false, range: [0, 1], rest: true } : null;
   }
 
   #heat(grid, { quantity }) {

@@ -51,7 +51,8 @@ export class Model {
 
   /** Groups of classes: {name, classes}. */
   get groups() {
-    return this.manifest.groups ?? [];
+    const { groups } = this.manifest;
+    return Array.isArray(groups) ? groups : [];
   }
 
   /** The network as people write it. */
@@ -140,6 +141,16 @@ export class Model {
       const data = await this.#take(name);
       const xy = new Uint16Array(bytes(data.xy).buffer);
       return { xy, ids: data.id ? numbers(data.id) : Uint32Array.from({ length: xy.length / 2 }, (_, i) => i) };
+    });
+  }
+
+  /** Where the samples of a map are from: {image, row, column}, in their order; null if unknown. */
+  origins(map) {
+    if (!this.maps[map].source) return Promise.resolve(null);
+    const name = `m${map}-source`;
+    return this.#once(name, async () => {
+      const data = await this.#take(name);
+      return { image: numbers(data.image), row: numbers(data.row), column: numbers(data.column) };
     });
   }
 

@@ -1,7 +1,7 @@
-// The view as a fragment of the address: #map=mixed4c&at=0.412,0.380,3.20&class=281&cell=20.3.7
+// The view as a fragment of the address: #map=mixed4c&at=0.412,0.380,3.20&class=281&cell=20.3.7&sel=20,3.4-7
 
 /** Write a view as the fragment of an address. */
-export function write({ map, x, y, zoom, by, against, grid, pinned }) {
+export function write({ map, x, y, zoom, by, against, grid, pinned, selected }) {
   const parts = [`map=${encodeURIComponent(map)}`];
   parts.push(`at=${x.toFixed(4)},${y.toFixed(4)},${zoom.toFixed(3)}`);
   if (by?.startsWith("class-")) parts.push(`class=${by.slice(6)}`);
@@ -10,6 +10,8 @@ export function write({ map, x, y, zoom, by, against, grid, pinned }) {
   if (grid !== "auto") parts.push(`grid=${grid}`);
   if (pinned) parts.push(`cell=${pinned.size}.${pinned.row}.${pinned.column}`);
   if (pinned && pinned.map !== map) parts.push(`from=${encodeURIComponent(pinned.map)}`);
+  if (selected) parts.push(`sel=${selected.cells}`);
+  if (selected && selected.map !== map) parts.push(`selof=${encodeURIComponent(selected.map)}`);
   return `#${parts.join("&")}`;
 }
 
@@ -30,6 +32,8 @@ export function read(hash) {
     else if (name === "from") view.from = value;
     else if (name === "at" && valid(3)) [view.x, view.y, view.zoom] = numbers;
     else if (name === "class" && valid(1)) view.by = `class-${numbers[0]}`;
+    else if (name === "sel") view.selected = value;
+    else if (name === "selof") view.selectedOf = value;
     else if (name === "by") view.by = value;
     else if (name === "against") view.against = value === "1";
     else if (name === "grid" && valid(1)) view.grid = numbers[0];

@@ -19,6 +19,10 @@ function render({ model, el }) {
         model.set("selection", cell);
         model.save_changes();
       },
+      onselect: (cells) => {
+        model.set("selected", cells);
+        model.save_changes();
+      },
     });
   });
   return () => {
