@@ -48,7 +48,7 @@ export async function savePicture(app, scale) {
     app.notice(`Saved ${canvas.width} × ${canvas.height} px`);
   } catch (error) {
     const why = error.name === "SecurityError"
-      ? "The browser does not let a page opened from a folder save its pictures. Open the atlas with jatlas view, or as one file: jatlas export ATLAS FILE.html"
+      ? "The browser does not let a page opened from a folder save its pictures. Open the atlas with jatlas view, or as one file: jatlas export --html"
       : "The picture could not be drawn: it may be too large for this browser";
     app.notice(why, 12_000);
   }
@@ -66,7 +66,7 @@ export function pictureMenu(app) {
   const close = () => (menu.open = false);
   menu.append(
     h("summary", { class: "j-button", title: "Save the view as a picture", "aria-label": "Save the view as a picture" }, icon(ICONS.save)),
-    h("div", { class: "j-save-sizes", role: "group", "aria-label": "Size of the picture" }, "Save picture", ...sizes(app, close)));
+    h("div", { class: "j-save-sizes", role: "group", "aria-label": "Size of the picture" }, h("p", {}, "Save the view as a picture"), ...sizes(app, close)));
   menu.addEventListener("focusout", (event) => menu.contains(event.relatedTarget) || close());
   return menu;
 }

@@ -6,6 +6,7 @@ import { trailOf } from "./quantities.js";
 import { loops, readCells, written } from "./shapes.js";
 
 const LONGEST = 1500; // letters of a link
+const DIM = 0.5; // of the cells that are not selected
 const TOOLS = {
   lasso: ["Select with a lasso (Shift + drag)", "M10 4c4 0 7 2 7 4.7S14 13.4 10 13.4 3 11.4 3 8.7 6 4 10 4zM6.2 13c-1 .9-.9 2.3.3 2.7 1.1.3 1.7-.7 1.2-1.5"],
   rectangle: ["Select a rectangle", "M3.5 5.5h2.2M8.3 5.5h3.4M14.3 5.5h2.2v2.2M16.5 12.3v2.2h-2.2M11.7 14.5H8.3M5.7 14.5H3.5v-2.2M3.5 7.7V5.5"],
@@ -87,18 +88,32 @@ export class Selection {
     return { map: id, layer, grid: grid.size, cells: cells.map((i) => [grid.row(i), grid.column(i)]) };
   }
 
-  /** Select cells [row, column] of a grid of a map, both as in `plain`; what does not exist is left out. */
+  /** Select cells [row, column] of a grid of a map, as in `plain`; what does not exist is left out.
+   * Returns whether that selects other cells than before. */
   async choose(asked) {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     const { model } = this.app;
     const map = model.maps.findIndex(({ id }) => id === asked?.map);
-    if (!model.maps[map]?.grids.some(({ size }) => size === asked.grid)) return this.clear();
+    if (!model.maps[map]?.grids.some(({ size }) => size === asked.grid)) return this.clear() ?? false;
     const grid = await model.grid(map, asked.grid);
-    if (turn !== this.turn) return;
+    if (turn !== this.turn) return false;
     const at = (row, column) => grid.find((column + 0.5) / grid.size, (row + 0.5) / grid.size);
     const cells = new Set(asked.cells.map(([row, column]) => at(row, column)).filter((i) => i >= 0));
     const same = this.grid === grid && cells.size === this.size && [...cells].every((i) => this.cells.has(i));
-    if (!same) this.set(grid, cells);
+    if (same) return false;
+    this.set(grid, cells);
+    return cells.size > 0;
+  }
+
+  /** Bring the selected cells into view. */
+  show() {
+    const { app, grid } = this;
+    const pane = app.active;
+    if (!grid) return;
+    if (grid.map !== pane.map) app.go(grid.map, pane);
+    const [rows, columns] = [[...this.cells].map((i) => grid.row(i)), [...this.cells].map((i) => grid.column(i))];
+    const box = [Math.min(...columns) - 1, Math.min(...rows) - 1, Math.max(...columns) + 2, Math.max(...rows) + 2];
+    pane.camera.fit(box.map((at) => at / grid.size), 350, pane.covered);
   }
 
   /** For a link: {map, cells}; undefined if there is none, or it is too long. */
@@ -108,7 +123,7 @@ export class Selection {
   }
 
   /** Select what a link says of a map. */
-  follow(text, map) {
+  async follow(text, map) {
     if (text === undefined) return this.clear();
     const { size, cells } = readCells(text);
     return this.choose({ map, grid: size, cells });
@@ -119,7 +134,7 @@ export class Selection {
     const { grid } = this;
     if (!grid || stage.state.map !== grid.map) return;
     const { camera } = stage;
-    const { colours, dark } = stage.state;
+    const { colours } = stage.state;
     const side = camera.scale / grid.size;
     const [left, top] = camera.toScreen(0, 0);
     this.outline ??= path(loops(grid, this.cells));
@@ -127,7 +142,7 @@ export class Selection {
     edge.addPath(this.outline, new DOMMatrix([side, 0, 0, side, left, top]));
     const rest = new Path2D(edge);
     rest.rect(0, 0, camera.width, camera.height);
-    context.globalAlpha = alpha * (dark ? 0.55 : 0.6);
+    context.globalAlpha = alpha * DIM;
     context.fillStyle = colours.ground;
     context.fill(rest, "evenodd");
     context.globalAlpha = alpha;

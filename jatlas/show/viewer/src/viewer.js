@@ -47,7 +47,7 @@ export class Viewer {
     this.#wire();
     this.look.setTheme(this.settings.theme);
     this.#resize();
-    this.links.follow(options.links ? location.hash : "", { first: true });
+    this.ready = this.links.follow(options.links ? location.hash : "", { first: true });
   }
 
   get camera() {
