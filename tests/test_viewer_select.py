@@ -220,7 +220,7 @@ def test_pictures_have_the_size_asked_for_and_are_drawn_at_it(
     for scale in (1, 3):
         seen.page.locator(".j-save summary").click()
         with seen.page.expect_download() as waiting:
-            seen.page.get_by_role("button", name=f"{scale}\u00d7", exact=True).click()
+            seen.page.get_by_role("button", name=f"{scale}\u00d7 PNG", exact=True).click()
         picture = Image.open(waiting.value.path()).convert("RGB")
         assert picture.size == (width * scale, height * scale)
         assert waiting.value.suggested_filename == f"atlas-mixed4c-16@{scale}x.png"
@@ -241,7 +241,7 @@ def test_a_page_from_a_folder_says_why_it_cannot_save_a_picture(
 ) -> None:
     seen = open_((page_folder / "index.html").as_uri())
     seen.page.locator(".j-save summary").click()
-    seen.page.get_by_role("button", name="2\u00d7", exact=True).click()
+    seen.page.get_by_role("button", name="2\u00d7 PNG", exact=True).click()
     seen.wait("document.querySelector('.j-toast').textContent.includes('jatlas view')")
 
 

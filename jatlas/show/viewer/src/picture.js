@@ -56,8 +56,11 @@ export async function savePicture(app, scale) {
 
 /** Buttons for the sizes of a picture. */
 export function sizes(app, done = () => {}) {
-  return [1, 2, 3, 4].map((scale) =>
-    h("button", { type: "button", class: "j-action", title: `The view as PNG, ${scale === 1 ? "as large as on the page" : `${scale} times as large`}`, onclick: () => (done(), savePicture(app, scale)) }, `${scale}×`));
+  return [1, 2, 3, 4].map((scale) => {
+    const title = `The view as PNG, ${scale === 1 ? "as large as on the page" : `${scale} times as large`}`;
+    const save = () => (done(), savePicture(app, scale));
+    return h("button", { type: "button", class: "j-action", title, "aria-label": `${scale}× PNG`, onclick: save }, `${scale}×`);
+  });
 }
 
 /** A button of the sidebar that opens the sizes. */
