@@ -129,7 +129,7 @@ export class Selection {
     return this.choose({ map, grid: size, cells });
   }
 
-  /** Draw the outline of the selection on a map, and dim the rest. */
+  /** Draw the outline of the selection on a map, and dim the rest, if a highlight does not. */
   draw(context, stage, alpha) {
     const { grid } = this;
     if (!grid || stage.state.map !== grid.map) return;
@@ -140,11 +140,13 @@ export class Selection {
     this.outline ??= path(loops(grid, this.cells));
     const edge = new Path2D();
     edge.addPath(this.outline, new DOMMatrix([side, 0, 0, side, left, top]));
-    const rest = new Path2D(edge);
-    rest.rect(0, 0, camera.width, camera.height);
-    context.globalAlpha = alpha * DIM;
-    context.fillStyle = colours.ground;
-    context.fill(rest, "evenodd");
+    if (!stage.state.lit) {
+      const rest = new Path2D(edge);
+      rest.rect(0, 0, camera.width, camera.height);
+      context.globalAlpha = alpha * DIM;
+      context.fillStyle = colours.ground;
+      context.fill(rest, "evenodd");
+    }
     context.globalAlpha = alpha;
     context.lineJoin = "round";
     for (const [width, colour] of [[5.5, colours.ground], [2.5, colours.accent]]) {
