@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import jatlas
-from jatlas.pixels import sprite
+from jatlas.pixels import mosaic
 
 PX, INSET, MARGIN = 110, 36, 30
 
@@ -38,7 +38,7 @@ def main(folder, path, out):
         icons[:, :INSET, -INSET:] = resized(grid.crops[:, 0], INSET)
     side = grid.size * PX
     sheet = Image.new("RGB", (side, side + MARGIN), "white")
-    sheet.paste(Image.fromarray(sprite(icons, grid.cells, size=grid.size)), (0, MARGIN))
+    sheet.paste(Image.fromarray(mosaic(icons, grid.cells, size=grid.size, px=PX)), (0, MARGIN))
     draw = ImageDraw.Draw(sheet)
     small, large = ImageFont.load_default(11), ImageFont.load_default(17)
     names = [atlas.classes[index] for index in class_map.classes]

@@ -13,14 +13,15 @@ from PIL import Image
 
 import jatlas
 from jatlas.explain import class_heat
-from jatlas.pixels import WHITE, sprite
+from jatlas.pixels import WHITE, mosaic
 
 
 def faded(grid, heat):
     """Lay out the icons of a grid with the heat (size, size) as their opacity."""
     alpha = np.asarray(heat)[np.divmod(grid.cells, grid.size)][:, None, None, None]
     icons = WHITE + alpha * (grid.icons.images - np.float32(WHITE))
-    return sprite(icons.round().astype(np.uint8), grid.cells, size=grid.size)
+    icons = icons.round().astype(np.uint8)
+    return mosaic(icons, grid.cells, size=grid.size, px=icons.shape[1])
 
 
 def main(folder, name, picture):

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from jatlas.records import Map as Map
     from jatlas.records import Samples as Samples
     from jatlas.show import export as export
+    from jatlas.show import to_csv as to_csv
+    from jatlas.show import to_json as to_json
+    from jatlas.show import to_parquet as to_parquet
     from jatlas.show import view as view
     from jatlas.show import widget as widget
     from jatlas.storage import load as load
@@ -84,7 +87,7 @@ _NAMES = {
     "model": "ActivationFormat InputFormat Network find_class from_equinox from_keras from_linen "
     "from_nnx from_torch inception_v1 load_network",
     "records": "Atlas Grid Icons Map Samples",
-    "show": "export view widget",
+    "show": "export to_csv to_json to_parquet view widget",
     "storage": "load save",
     "synthetic": "Synthetic",
     "types": "Run",

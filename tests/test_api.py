@@ -33,7 +33,8 @@ PUBLIC = [
     "build", "build_from", "class_map", "comparison_map", "dataset", "evidence", "exemplars",
     "export", "extract", "find_class", "find_patches", "folder", "from_equinox", "from_keras",
     "from_linen", "from_nnx", "from_torch", "inception_v1", "load", "load_network", "paper",
-    "render", "rerender", "save", "tfds", "umap", "view", "widget",
+    "render", "rerender", "save", "tfds", "to_csv", "to_json", "to_parquet", "umap", "view",
+    "widget",
 ]  # fmt: skip
 
 

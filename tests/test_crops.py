@@ -13,7 +13,6 @@ from helpers import tiny_network, tiny_params
 
 import jatlas
 from jatlas import collect
-from jatlas.build import images_of
 from jatlas.build._crops import crops, own_images, reread, thumbnails
 from jatlas.collect import _datasets
 from jatlas.records import Info
@@ -24,12 +23,12 @@ from jatlas.synthetic import Synthetic
 def test_the_folder_of_an_atlas_is_found_if_it_is_as_it_was(tmp_path: Path) -> None:
     folder = make_images(tmp_path / "images")
     atlas = build(folder, None, layers=("conv1",), grids=(2,))
-    assert images_of(atlas.info, atlas.images) == collect.folder(folder, size=16)
+    assert collect.images_of(atlas.info, atlas.images) == collect.folder(folder, size=16)
     (folder / "03.png").write_bytes(b"another")
-    assert images_of(atlas.info, atlas.images) is None
+    assert collect.images_of(atlas.info, atlas.images) is None
     (folder / "03.png").unlink()
-    assert images_of(atlas.info, atlas.images) is None
-    assert images_of({"source": {"root": None}}, ()) is None
+    assert collect.images_of(atlas.info, atlas.images) is None
+    assert collect.images_of({"source": {"root": None}}, ()) is None
 
 
 @pytest.mark.slow
@@ -86,10 +85,14 @@ def test_damaged_images_and_missing_rows_stay_white(tmp_path: Path) -> None:
     source = np.array([[5, 3, 3], [6, 3, 3]])  # 5 is damaged
     rows = np.array([[0, 1], [1, -1]])
     made = thumbnails(tiny_network(), tiny_params(), images, source, rows, layer="conv1", px=6)
-    assert made is not None and made.shape == (2, 2, 6, 6, 3)
-    assert (made[0, 0] == 255).all() and (made[1, 1] == 255).all()
-    assert (made[0, 1] != 255).any()
-    np.testing.assert_array_equal(made[0, 1], made[1, 0])
+    assert made is not None and made.crops.shape == (2, 2, 6, 6, 3)
+    drawn, boxes = made
+    assert (drawn[0, 0] == 255).all() and (drawn[1, 1] == 255).all()
+    assert (drawn[0, 1] != 255).any()
+    np.testing.assert_array_equal(drawn[0, 1], drawn[1, 0])
+    assert not boxes[0, 0].any() and not boxes[1, 1].any()
+    np.testing.assert_array_equal(boxes[0, 1], boxes[1, 0])
+    assert (boxes[0, 1, :2] <= 3.5 / 8).all() and (boxes[0, 1, 2:] >= 3.5 / 8).all()
 
 
 def test_no_exemplars_are_looked_for_if_none_are_wanted(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from mutations import mutated
 
 from jatlas import Atlas
 from jatlas.build import _identity as identity
-from jatlas.build import cells_like, images_of
+from jatlas.build import cells_like
+from jatlas.collect import images_of
 from jatlas.show import export_folder, pack
 from jatlas.storage import FOLDER, _format, files, load, save
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jatlas.arrange import inverse, second_moment
-from jatlas.explain import NO_SAMPLE, _exemplars, exemplars, nearest_by_cosine
+from jatlas.explain import NO_SAMPLE, _exemplars, exemplars, nearest_by_cosine, own_exemplars
 
 RNG = np.random.default_rng(0)
 CELLS, SAMPLES, CHANNELS = 19, 60, 8
@@ -126,3 +126,40 @@ def test_wrong_arguments_are_refused() -> None:
         exemplars(MEANS[:, 1:], VECTORS, IMAGE)
     with pytest.raises(ValueError, match=r"inverse_moment: expected \(8, 8\), got \(7, 8\)"):
         exemplars(MEANS, VECTORS, IMAGE, inverse_moment=INVERSE[1:])
+
+
+@pytest.mark.parametrize("whitened", [False, True])
+@pytest.mark.parametrize("block", [7, 16_384])
+def test_own_exemplars_equal_a_loop(
+    monkeypatch: pytest.MonkeyPatch, whitened: bool, block: int
+) -> None:
+    """The best sample of each image of the cell, then the second best of each, and so on."""
+    monkeypatch.setattr("jatlas.explain._own._BLOCK", block)
+    owner = np.random.default_rng(1).integers(
+        -1, CELLS // 4, SAMPLES
+    )  # most cells have none, a few have many
+    inverse_moment = INVERSE if whitened else None
+    found = own_exemplars(MEANS, VECTORS, IMAGE, owner, count=9, inverse_moment=inverse_moment)
+    metric = INVERSE.astype(np.float64) if whitened else np.eye(CHANNELS)
+    for cell, mean in enumerate(MEANS.astype(np.float64)):
+        ranked = []
+        seen: dict[int, int] = {}
+        angles = (
+            VECTORS
+            @ metric
+            @ mean
+            / np.sqrt((mean @ metric @ mean) * np.einsum("nc,cd,nd->n", VECTORS, metric, VECTORS))
+        )
+        for row in sorted(np.flatnonzero(owner == cell), key=lambda row: (-angles[row], row)):
+            seen[int(IMAGE[row])] = seen.get(int(IMAGE[row]), 0) + 1
+            ranked.append((seen[int(IMAGE[row])], -angles[row], row))
+        expected = [row for _, _, row in sorted(ranked)[:9]]
+        missing = [NO_SAMPLE] * (9 - len(expected))
+        assert found.rows[cell].tolist() == expected + missing
+        np.testing.assert_allclose(found.cosine[cell, : len(expected)], angles[expected], atol=1e-6)
+        assert np.isneginf(found.cosine[cell, len(expected) :]).all()
+
+
+def test_own_exemplars_refuse_owners_of_other_vectors() -> None:
+    with pytest.raises(ValueError, match="owner: expected one per vector"):
+        own_exemplars(MEANS, VECTORS, IMAGE, np.zeros(SAMPLES - 1, int))

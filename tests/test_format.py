@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from faults import Killed, failing
-from PIL import Image
 
 from jatlas import Atlas
 from jatlas.records import Grid, Icons, Info, Map, Samples, top_classes
@@ -111,18 +110,12 @@ def test_the_folder_has_the_files_of_the_format(tmp_path: Path) -> None:
     assert (folder / "images.txt").read_text() == "a.jpg\ndir/ü b.jpg\n"
 
 
-def test_icons_are_where_the_format_says(tmp_path: Path) -> None:
+def test_icons_are_in_the_order_of_their_cells(tmp_path: Path) -> None:
     made = make_atlas()
     folder = save(made, tmp_path / "atlas")
     grid = made.maps[0].grids[0]
     icons = np.load(folder / "mixed4c/icons-3.npy")
     np.testing.assert_array_equal(icons, grid.icons.images)
-    pixels = np.asarray(Image.open(folder / "mixed4c/overview-3.png"))
-    for cell, icon in zip(grid.cells, grid.icons.images, strict=True):
-        row, column = divmod(int(cell), SIZE)
-        y, x = row * PX, column * PX
-        np.testing.assert_array_equal(pixels[y : y + PX, x : x + PX], icon)
-    assert (pixels[:PX, PX:] == 255).all()
 
 
 def test_equal_atlases_are_saved_as_equal_bytes(tmp_path: Path) -> None:

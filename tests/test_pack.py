@@ -321,7 +321,7 @@ def test_changed_tables_are_read_or_refused_in_words(folder: Path, tmp_path: Pat
     draw = random.Random(5)
     good = b"image,v,w\n" + b"".join(b"%d,%d.5,a%d\n" % (i, i, i % 3) for i in range(9))
     file, read_fine, refused = tmp_path / "mine.csv", 0, 0
-    for _ in range(60):
+    for _ in range(40):
         data = bytearray(good)
         for _ in range(draw.randint(1, 3)):
             place = draw.randrange(len(data))
@@ -336,7 +336,7 @@ def test_changed_tables_are_read_or_refused_in_words(folder: Path, tmp_path: Pat
             refused += 1
             assert str(error).startswith(str(file)) and "damaged atlas" not in str(error)
             assert "\n" not in str(error) and "expected" in str(error)
-    assert read_fine >= 5 and refused >= 20 and read_fine + refused == 60
+    assert read_fine >= 5 and refused >= 10 and read_fine + refused == 40
 
 
 def test_a_column_is_there_once_and_its_file_exists(folder: Path, tmp_path: Path) -> None:

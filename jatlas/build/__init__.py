@@ -9,8 +9,6 @@ from jatlas.build._class_maps import comparison_map as comparison_map
 from jatlas.build._config import BuildConfig as BuildConfig
 from jatlas.build._config import CellConfig as CellConfig
 from jatlas.build._config import NamesBy as NamesBy
-from jatlas.build._crops import images_of as images_of
-from jatlas.build._crops import preprocess_of as preprocess_of
 from jatlas.build._own_samples import as_samples as as_samples
 from jatlas.build._patch_search import PatchCrop as PatchCrop
 from jatlas.build._patch_search import PatchSearch as PatchSearch

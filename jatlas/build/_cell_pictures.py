@@ -11,11 +11,11 @@ from jatlas.arrange import inverse
 from jatlas.build._config import CellConfig
 from jatlas.build._crops import can_reread, thumbnails
 from jatlas.collect import ImageSource
-from jatlas.explain import Exemplars, exemplars
+from jatlas.explain import Exemplars, exemplars, own_exemplars
 from jatlas.pixels import to_uint8
 from jatlas.records import Icons, Samples
 from jatlas.storage import Arrays, CachedStage
-from jatlas.types import HostArray
+from jatlas.types import Array, HostArray
 
 _COLOUR_PX = 16
 _PERCENTILES = (2, 98)
@@ -25,6 +25,7 @@ _DARKEST, _LIGHTEST = 0.15, 0.85  # white is where there is no cell
 def draw_cells(
     means: HostArray,
     samples: Samples,
+    own: HostArray,
     images: ImageSource | None,
     *,
     config: CellConfig,
@@ -35,6 +36,7 @@ def draw_cells(
     Args:
       means: (m, channels) of the cells.
       samples: of the map.
+      own: (n,) which of the cells each sample lies in, negative for none.
       images: where their images are; None if that is not known.
       config: how large the pictures are, and whether angles are those of whitened vectors.
       stage: where the pictures are kept.
@@ -44,7 +46,7 @@ def draw_cells(
     """
 
     def draw() -> Arrays:
-        pictures = _images(means, samples, images, config, folder=stage.folder)
+        pictures = _images(means, samples, own, images, config, folder=stage.folder)
         unknown = np.full(len(means), np.nan, np.float32)
         return {
             "images": colours(means) if pictures is None else pictures,
@@ -58,30 +60,55 @@ def draw_cells(
 def _images(
     means: HostArray,
     samples: Samples,
+    own: HostArray,
     images: ImageSource | None,
     config: CellConfig,
     *,
     folder: Path | None,
 ) -> HostArray | None:
-    """Return the image of the sample nearest to each cell; None if they cannot be read."""
+    """Return the image of each cell's sample nearest to its mean; None if they cannot be read."""
     if not can_reread(images):
         return None
-    near = nearest_samples(means, samples, config=config, count=1)
-    pictures = thumbnails(
+    near = own_samples(means, samples, own, config=config, count=1)
+    made = thumbnails(
         None, None, images, samples.source, near.rows,
         layer="", px=config.icons.icon_size, folder=folder,
     )  # fmt: skip
-    return None if pictures is None else pictures[:, 0]
+    return None if made is None else made.crops[:, 0]
 
 
 def nearest_samples(
     means: HostArray, samples: Samples, *, config: CellConfig, count: int
 ) -> Exemplars:
-    """Find the samples nearest to each cell, by the angle that the cells' icons follow."""
-    moment = inverse(jnp.asarray(samples.moment), ridge=config.ridge) if config.whiten else None
+    """Find the samples nearest to each cell, in it or not, by the angle that its icon follows."""
     return exemplars(
-        means, samples.vectors, samples.source[:, 0], count=count, inverse_moment=moment
-    )
+        means, samples.vectors, samples.source[:, 0],
+        count=count, inverse_moment=_moment(samples, config),
+    )  # fmt: skip
+
+
+def own_samples(
+    means: HostArray, samples: Samples, own: HostArray, *, config: CellConfig, count: int
+) -> Exemplars:
+    """Find those of each cell's samples that are nearest to it, by the angle that its icon follows.
+
+    Args:
+      means: (m, channels) of the cells.
+      samples: of the map.
+      own: (n,) which of the cells each sample lies in, negative for none.
+      config: whether angles are those of whitened vectors.
+      count: samples of each cell.
+    """
+    return own_exemplars(
+        means, samples.vectors, samples.source[:, 0], own,
+        count=count, inverse_moment=_moment(samples, config),
+    )  # fmt: skip
+
+
+def _moment(samples: Samples, config: CellConfig) -> Array | None:
+    if not config.whiten:
+        return None
+    return inverse(jnp.asarray(samples.moment), ridge=config.ridge)
 
 
 def colours(means: HostArray) -> HostArray:

@@ -8,8 +8,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange import average_blocks, inverse, whiten
-from jatlas.build._cell_pictures import draw_cells, nearest_samples
+from jatlas.arrange import average_blocks, cell_index, inverse, whiten
+from jatlas.build._cell_pictures import draw_cells, own_samples
 from jatlas.build._config import CellConfig
 from jatlas.build._crops import can_reread, thumbnails
 from jatlas.build._identity import deciding_versions, exemplars_name, icons_name, key_data, settings
@@ -90,8 +90,9 @@ def draw_grid(
         )
     means = np.asarray(averages.mean).reshape(size * size, -1)[cells]
     rendered, searched = stages
+    own = _owners(points, cells, size=size)
     if network is None:
-        icons = draw_cells(means, samples, images, config=config, stage=rendered)
+        icons = draw_cells(means, samples, own, images, config=config, stage=rendered)
     else:
         icons = draw_icons(
             network, params, directions(means, samples.moment, config=config), cells,
@@ -101,7 +102,9 @@ def draw_grid(
     near = searched.get()
     # Without the images there were no crops: now there may be.
     if near is None or (config.exemplars and "crops" not in near and can_reread(images)):
-        near = _exemplars(network, params, atlas_map, means, config, images, folder=searched.folder)
+        near = _exemplars(
+            network, params, atlas_map, means, own, config, images, folder=searched.folder
+        )
         searched.put(near)
     grid = Grid(
         size=size,
@@ -112,6 +115,7 @@ def draw_grid(
         icons=icons,
         exemplars=near.get("exemplars"),
         crops=near.get("crops"),
+        boxes=near.get("boxes"),
     )
     return grid
 
@@ -147,7 +151,7 @@ def grid_stages(
         key=key_data(key),
         versions=deciding_versions("jax", "jaxlib", "optax"),
     )
-    return icons, cells.then(exemplars_name(path, size), count=config.exemplars)
+    return icons, cells.then(exemplars_name(path, size), count=config.exemplars, of="cell")
 
 
 def draw_icons(
@@ -227,23 +231,31 @@ def _joined(pieces: list[Arrays], *, folder: Path | None) -> Icons:
     return Icons(images=images.array(), **numbers)
 
 
+def _owners(points: HostArray, cells: HostArray, *, size: int) -> HostArray:
+    """Return which of the cells with an icon each sample lies in: (n,) int, -1 for none."""
+    number = np.full(size * size, -1, np.int32)
+    number[cells] = np.arange(len(cells))
+    return number[np.asarray(cell_index(jnp.asarray(points), size=size))]
+
+
 def _exemplars(
     network: Network | None,
     params: Params,
     atlas_map: Map,
     means: HostArray,
+    own: HostArray,
     config: CellConfig,
     images: ImageSource | None,
     *,
     folder: Path | None,
 ) -> Arrays:
-    """Find the samples nearest to each cell, and crops of their images if those can be read."""
+    """Find the samples nearest to the mean of their cell, and crops if they can be cut."""
     if not config.exemplars:
         return {}
     samples = atlas_map.samples
-    nearest = nearest_samples(means, samples, config=config, count=config.exemplars)
-    crops = thumbnails(
+    nearest = own_samples(means, samples, own, config=config, count=config.exemplars)
+    made = thumbnails(
         network, params, images, samples.source, nearest.rows,
         layer=atlas_map.layer, folder=folder,
     )  # fmt: skip
-    return {"exemplars": nearest.rows} | ({} if crops is None else {"crops": crops})
+    return {"exemplars": nearest.rows} | ({} if made is None else made._asdict())

@@ -24,15 +24,16 @@ class CellConfig:
       whiten: whether icons follow whitened directions, as the article's do.
       ridge: what is added to the layer's second moment before it is inverted, as a share of the
         mean of its diagonal; at most a million.
-      exemplars: real places kept with each cell, the nearest ones, each of another image; 0 for
-        none, at most 1000. Crops of them are kept if the images can be read again.
+      exemplars: real places kept with each cell, 0 for none, at most 1000: its samples that are
+        nearest to its mean, of different images first. Crops of them are kept if the images can be
+        read again.
       icons: settings of the icons. Their objective must be one of directions, and need no
         references.
     """
 
     whiten: bool = True
     ridge: float = 1e-2
-    exemplars: int = 4
+    exemplars: int = 9
     icons: RenderConfig = RenderConfig()
 
     def __post_init__(self) -> None:

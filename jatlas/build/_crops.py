@@ -1,11 +1,9 @@
 """The images of an atlas read again, and the receptive fields of its samples cut out of them."""
 
 import contextlib
-import dataclasses
-import logging
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,9 +12,10 @@ from jatlas.collect import (
     Folder,
     ImageSource,
     Loaded,
-    Preprocess,
     Rereadable,
     as_source,
+    images_of,
+    preprocess_of,
     to_float,
 )
 from jatlas.explain import crop, receptive_box, receptive_share
@@ -26,47 +25,22 @@ from jatlas.records import Atlas
 from jatlas.storage import Rows
 from jatlas.types import Array, HostArray, Params
 
-log = logging.getLogger(__name__)
-
 CROP_PX = 48
+_WHOLE = np.array([0, 0, 1, 1], np.float32)
 _MEASURED = 8  # images that the size of the receptive field is measured on
 
 
-def preprocess_of(info: dict[str, Any]) -> Preprocess | None:
-    """Return how the images of an atlas became squares; None if it does not say.
+class Thumbnails(NamedTuple):
+    """Pictures of the exemplars of cells.
 
-    Args:
-      info: of the atlas.
+    Attributes:
+      crops: (m, k, px, px, 3) uint8, white where there is none.
+      boxes: (m, k, 4) float32 of top, left, bottom and right as shares of the image's sides; all 0
+        where there is none.
     """
-    settings = info.get("source", {}).get("preprocess")
-    if settings is None:
-        return None
-    # What a newer version may have added does not concern this one.
-    names = {field.name for field in dataclasses.fields(Preprocess)}
-    return Preprocess(**{name: value for name, value in settings.items() if name in names})
 
-
-def images_of(info: dict[str, Any], names: tuple[str, ...]) -> Folder | None:
-    """Return the folder of images that an atlas was built of.
-
-    Args:
-      info: of the atlas.
-      names: of its images.
-
-    Returns:
-      The images, if the folder is there and holds the same files; else None, and why is logged.
-    """
-    source, preprocess = info.get("source", {}), preprocess_of(info)
-    if not source.get("root") or "listing_sha256" not in source or preprocess is None:
-        return None
-    images = Folder(root=Path(source["root"]), paths=names, preprocess=preprocess)
-    if not images.root.is_dir():
-        log.info("the images are not where they were: %s is gone", images.root)
-        return None
-    if not images.matches(source):
-        log.info("%s holds other images than it did: no crops", images.root)
-        return None
-    return images
+    crops: HostArray
+    boxes: HostArray
 
 
 def own_images(atlas: Atlas, images: ImageSource | None, *, size: int) -> ImageSource | None:
@@ -182,6 +156,22 @@ def crops(
       (number of the sample, (h, w, 3) uint8), in the order of the images. A sample whose image
       cannot be read any more is left out.
     """
+    cut = boxed_crops(network, params, images, source, layer=layer, share=share, px=px)
+    with contextlib.closing(cut):
+        yield from ((number, pixels) for number, pixels, _ in cut)
+
+
+def boxed_crops(
+    network: Network | None,
+    params: Params,
+    images: ImageSource | None,
+    source: HostArray,
+    *,
+    layer: str,
+    share: float = 1.0,
+    px: int | None = None,
+) -> Generator[tuple[int, HostArray, HostArray], None, None]:
+    """Yield what `crops` does, and the box of each: (4,) of top, left, bottom and right."""
     wanted = np.unique(source[:, 0])
     loaded = reread(images, wanted.tolist())
     if loaded is None:
@@ -193,13 +183,13 @@ def crops(
             pixels = item.image if item.image.dtype == np.uint8 else to_uint8(item.image)
             numbers = np.flatnonzero(source[:, 0] == item.index)
             if network is None:
-                yield from ((int(number), pixels) for number in numbers)
+                yield from ((int(number), pixels, _WHOLE) for number in numbers)
                 continue
             grid = network.activation_shape(params, item.image.shape[:2], layer=layer)[:2]
             part = share if px is None else min(px / min(pixels.shape[:2]), 1.0)
             for number in numbers:
                 box = receptive_box(source[number, 1:], grid=grid, share=part)
-                yield int(number), crop(pixels, box)
+                yield int(number), crop(pixels, box), box
 
 
 def thumbnails(
@@ -212,7 +202,7 @@ def thumbnails(
     layer: str,
     px: int = CROP_PX,
     folder: Path | None = None,
-) -> HostArray | None:
+) -> Thumbnails | None:
     """Draw the receptive fields of the exemplars of cells.
 
     Args:
@@ -226,7 +216,7 @@ def thumbnails(
       folder: where they are while there is no other file of them; None means in memory.
 
     Returns:
-      (m, k, px, px, 3) uint8, white where there is none; None if the images cannot be read again.
+      Thumbnails; None if the images cannot be read again.
     """
     share: float | None = None
     if network is not None:
@@ -238,12 +228,14 @@ def thumbnails(
     pictures = Rows(folder, (px, px, 3), np.uint8)
     for line in rows:
         pictures.append(np.full((len(line), px, px, 3), WHITE, np.uint8))
+    boxes = np.zeros((*rows.shape, 4), np.float32)
     places = np.argwhere(rows >= 0)
     chosen = source[rows[tuple(places.T)]]
     with contextlib.closing(
-        crops(network, params, images, chosen, layer=layer, share=share)
+        boxed_crops(network, params, images, chosen, layer=layer, share=share)
     ) as cut:
-        for number, pixels in cut:
+        for number, pixels, box in cut:
             row, column = places[number]
             pictures.replace(row * rows.shape[1] + column, resized(pixels, px))
-    return pictures.array().reshape(*rows.shape, px, px, 3)
+            boxes[row, column] = box
+    return Thumbnails(pictures.array().reshape(*rows.shape, px, px, 3), boxes)

@@ -141,8 +141,9 @@ def stability(given: IconInput, *, key: Key) -> HostArray:
 def _place_rows(given: IconInput) -> HostArray:
     """Return the samples whose places icons are compared with: (m, k), negative for none."""
     grid, count = given.grid, given.config.places
-    if grid.exemplars is not None and (given.images is None or grid.exemplars.shape[1] >= count):
+    if grid.exemplars is not None and given.images is None:  # crops are all there is
         return np.asarray(grid.exemplars)[:, :count]
+    # An icon is to be compared with all that could be behind it, in its cell or not.
     return nearest_samples(
         given.grid.cell_means, given.map.samples, config=given.cells, count=count
     ).rows

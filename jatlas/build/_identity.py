@@ -141,7 +141,7 @@ def results_of(atlas: Atlas) -> dict[str, Callable[[], Arrays]]:
         for grid in each.grids:
             icons = {x.name: getattr(grid.icons, x.name) for x in dataclasses.fields(Icons)}
             add(icons_name(each.path, grid.size), icons)
-            near = {"exemplars": grid.exemplars, "crops": grid.crops}
+            near = {name: getattr(grid, name) for name in ("exemplars", "crops", "boxes")}
             add(exemplars_name(each.path, grid.size), near)
     return results
 

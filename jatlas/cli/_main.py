@@ -73,7 +73,9 @@ COMMANDS = {
         "view", "View", "Show an atlas in the browser, until Ctrl-C. Nothing leaves this machine."
     ),
     "export": _Command(
-        "export", "Export", "Write an atlas as a page: one file to send, or a folder to publish."
+        "export",
+        "Export",
+        "Write an atlas as a page, one file to send or a folder to publish, or as a table.",
     ),
     "bench": _Command("bench", "Bench", "Measure how fast this machine makes an atlas."),
     "weights": _Command("weights", "Weights", "Get the weights of the known networks."),

@@ -14,6 +14,7 @@ from jatlas.records import Grid
 from jatlas.types import HostArray
 
 _BINS = 20
+_PLACES = 4  # real places beside an icon
 _BAR, _HEIGHT, _FOOT = 11, 90, 16  # pixels of a histogram
 _ABOUT = {
     "on target": "cosine of the icon with its direction",
@@ -120,6 +121,9 @@ def _shown(value: float) -> str:
 def _worst_row(cell: WorstCell, grid: Grid) -> str:
     icon = _picture(np.asarray(grid.icons.images[cell.number]), "icon")
     crops = [] if grid.crops is None else list(np.asarray(grid.crops[cell.number]))
+    if grid.exemplars is not None:  # a cell may have fewer
+        crops = crops[: int((np.asarray(grid.exemplars[cell.number]) >= 0).sum())]
+    crops = crops[:_PLACES]
     places = "".join(_picture(crop, "real place") for crop in crops)
     why = html.escape(", ".join(map(reason_text, cell.reasons)))
     return (

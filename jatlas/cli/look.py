@@ -11,10 +11,9 @@ from PIL import Image
 from tyro.conf import Positional
 
 from jatlas.arrange import cell_index
-from jatlas.build import preprocess_of
 from jatlas.cli._look import LookOptions, OpenLayer
 from jatlas.cli._pictures import naming
-from jatlas.collect import Preprocess, decode
+from jatlas.collect import Preprocess, decode, preprocess_of
 from jatlas.explain import activation_grid, find_on_map
 from jatlas.pixels import WHITE, contact_sheet, mosaic
 from jatlas.records import Map

@@ -8,11 +8,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jatlas.build import find_patches, preprocess_of
+from jatlas.build import find_patches
 from jatlas.cli import _session as session
 from jatlas.cli._outputs import check_figure, figure_format
 from jatlas.cli._pictures import Pictures, read_picture
-from jatlas.collect import Preprocess
+from jatlas.collect import Preprocess, preprocess_of
 from jatlas.explain import (
     CORNERS,
     SIZES,

@@ -34,3 +34,7 @@ from jatlas.collect._source import Rereadable as Rereadable
 from jatlas.collect._source import batches as batches
 from jatlas.collect._source import names_of as names_of
 from jatlas.collect._source import select as select
+from jatlas.collect._stored import images_of as images_of
+from jatlas.collect._stored import preprocess_of as preprocess_of
+from jatlas.collect._stored import stored_folder as stored_folder
+from jatlas.collect._whole import read_whole as read_whole

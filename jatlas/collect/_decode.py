@@ -104,7 +104,7 @@ def decode(file: str | os.PathLike[str] | BinaryIO, *, preprocess: Preprocess) -
       ((16, 16, 3), [255, 0, 0])
     """
     _ = preprocess.side  # checked here, as what follows turns every exception into ImageError
-    with _opened(file, max_pixels=preprocess.max_pixels) as image:
+    with opened(file, max_pixels=preprocess.max_pixels) as image:
         reduce_jpeg(image, preprocess)
         return _fit(image, preprocess)
 
@@ -124,8 +124,8 @@ def read_image(
     Raises:
       ImageError: as `decode`.
     """
-    with _opened(file, max_pixels=max_pixels) as image:
-        return np.asarray(_upright(image))
+    with opened(file, max_pixels=max_pixels) as image:
+        return np.asarray(upright(image))
 
 
 def image_size(
@@ -140,7 +140,7 @@ def image_size(
     Raises:
       ImageError: as `decode`.
     """
-    with _opened(file, max_pixels=max_pixels) as image:
+    with opened(file, max_pixels=max_pixels) as image:
         return image.size
 
 
@@ -188,7 +188,7 @@ def no_file(path: Path) -> str | None:
 
 
 @contextmanager
-def _opened(file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int) -> Iterator[Image.Image]:
+def opened(file: str | os.PathLike[str] | BinaryIO, *, max_pixels: int) -> Iterator[Image.Image]:
     """Open an image file; what goes wrong in the block is raised as ImageError too."""
     with _as_image_error():
         # Opening a pipe would wait for ever.
@@ -236,14 +236,18 @@ def _check_pixels(image: Image.Image, max_pixels: int) -> None:
 
 def _fit(image: Image.Image, preprocess: Preprocess) -> HostArray:
     """Fit an opened image to the square."""
-    image = _upright(image)
-    if image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
-    return np.asarray(resample(image, preprocess))
+    return np.asarray(resample(opaque(upright(image)), preprocess))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def opaque(image: Image.Image) -> Image.Image:
+    """Blend an image with white where it is transparent: RGB."""
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+def upright(image: Image.Image) -> Image.Image:
     """Decode an opened image: upright, RGB, or RGBA if it is transparent anywhere."""
     colour = _transparent_colour(image)  # how many bits its pixels have is forgotten by `load`
     image.load()

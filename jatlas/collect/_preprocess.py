@@ -50,6 +50,11 @@ class Preprocess:
             )
         return self.size
 
+    @property
+    def kept(self) -> float | None:
+        """Side of the centred square that is kept as a share of the shorter side; None for all."""
+        return None if self.fit == "squash" else self.side / round(self.side * 256 / 224)
+
 
 def reduce_jpeg(image: Image.Image, preprocess: Preprocess) -> None:
     """Make an opened JPEG decode at 1/2, 1/4 or 1/8 of its size, for a fraction of the time.
@@ -83,7 +88,7 @@ def resample(image: Image.Image, preprocess: Preprocess) -> Image.Image:
 
 def _kept(size: tuple[int, int], preprocess: Preprocess) -> tuple[float, float]:
     """Return (width, height) of the centred part of an image that is kept, in its own pixels."""
-    if preprocess.fit == "squash":
+    share = preprocess.kept
+    if share is None:
         return float(size[0]), float(size[1])
-    kept = min(size) * preprocess.side / round(preprocess.side * 256 / 224)
-    return kept, kept
+    return min(size) * share, min(size) * share

@@ -33,6 +33,7 @@ from jatlas.explain._names import name_cells as name_cells
 from jatlas.explain._natural import natural as natural
 from jatlas.explain._others import OtherNeighbors as OtherNeighbors
 from jatlas.explain._others import neighbors_of_other_images as neighbors_of_other_images
+from jatlas.explain._own import own_exemplars as own_exemplars
 from jatlas.explain._patch_candidates import PatchCandidates as PatchCandidates
 from jatlas.explain._patch_candidates import patch_candidates as patch_candidates
 from jatlas.explain._patch_candidates import shows_none_of as shows_none_of

@@ -68,8 +68,8 @@ def exemplars(
     """
     count = checks.whole("count", count, maximum=_MAX_COUNT)
     queries = jnp.asarray(directions, jnp.float32)
-    _check(queries, vectors, image_index, inverse_moment)
-    root = None if inverse_moment is None else _root(inverse_moment)
+    check_inputs(queries, vectors, image_index, inverse_moment)
+    root = None if inverse_moment is None else root_of(inverse_moment)
     unit = _unit(queries if root is None else _product(queries, root))
     owner = np.unique(np.asarray(image_index), return_inverse=True)[1].astype(np.int32)
     blocks = list(_blocks(owner, size=_ROWS))
@@ -111,12 +111,13 @@ def _as_slice(rows: HostArray) -> HostArray | slice:
     return slice(int(rows[0]), int(rows[-1]) + 1) if consecutive else rows
 
 
-def _check(
-    directions: Array,
+def check_inputs(
+    directions: Array | HostArray,
     vectors: Array | HostArray,
     image_index: Array | HostArray,
     inverse_moment: Array | HostArray | None,
 ) -> None:
+    """Check what exemplars are looked for with; raises as `exemplars`."""
     if not len(vectors):
         raise ValueError("vectors: expected at least one")
     if len(image_index) != len(vectors):
@@ -135,7 +136,7 @@ def _check(
             raise ValueError(f"{name}: some are not finite (NaN or infinity)")
 
 
-def _root(inverse_moment: Array | HostArray) -> Array:
+def root_of(inverse_moment: Array | HostArray) -> Array:
     """Return R with R R' = M^-1, so that v R is whitened: (v R)(w R)' = v M^-1 w'.
 
     By eigenvalues in float64, not by Cholesky: with a small ridge and channels that never fire, an

@@ -89,10 +89,13 @@ class Grid:
       evidence: (size, size, classes) float32 average class evidence.
       cells: (m,) int32 row-major numbers of the cells that have an icon, ascending.
       icons: m icons, uint8.
-      exemplars: (m, k) int32 rows of the map's samples that are nearest to each cell, nearest
-        first, each of another image; -1 where there are no more. None if they were not looked for.
+      exemplars: (m, k) int32 rows of those of each cell's samples that are nearest to its mean: the
+        best of each image, nearest first, then the second best of each, and so on; -1 where the
+        cell has no more. None if they were not looked for.
       crops: (m, k, px, px, 3) uint8 of the receptive fields of those samples; None if the images
         could not be read again.
+      boxes: (m, k, 4) float32 of top, left, bottom and right of those crops, as shares of the sides
+        of the square that the network saw; all 0 where there is no crop.
       names: what the images of each cell have in common more than those of the whole map; None if
         it is not known what the images show.
       evidence_names: the same of the classes that the samples of each cell have the most evidence
@@ -109,6 +112,7 @@ class Grid:
     icons: Icons
     exemplars: HostArray | None = None
     crops: HostArray | None = None
+    boxes: HostArray | None = None
     names: Names | None = None
     evidence_names: Names | None = None
     settings: Info | None = dataclasses.field(default=None, metadata=_STATIC)

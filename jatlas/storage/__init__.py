@@ -24,9 +24,12 @@ from jatlas.storage._images import read_shown as read_shown
 from jatlas.storage._maps import map_crops as map_crops
 from jatlas.storage._maps import map_icons as map_icons
 from jatlas.storage._maps import map_place as map_place
+from jatlas.storage._overview import check_overview as check_overview
+from jatlas.storage._overview import write_overview as write_overview
 from jatlas.storage._places import check_file as check_file
 from jatlas.storage._places import check_folder as check_folder
 from jatlas.storage._rows import Rows as Rows
+from jatlas.storage._titles import network_title as network_title
 from jatlas.storage._trust import read_trust as read_trust
 from jatlas.storage._trust import trust_file as trust_file
 from jatlas.storage._user_cache import can_write as can_write

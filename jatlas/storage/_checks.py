@@ -118,6 +118,10 @@ def _check_grid(file: str, grid: Grid, count: int, channels: int, classes: int) 
     if grid.crops is not None:
         each = None if grid.exemplars is None else grid.exemplars.shape[1]
         _expect(f"{file}: crops", grid.crops, "u", (cells, each, *_square(grid.crops), 3))
+    if grid.boxes is not None:
+        each = None if grid.exemplars is None else grid.exemplars.shape[1]
+        _expect(f"{file}: boxes", grid.boxes, "f", (cells, each, 4))
+        _between(f"{file}: boxes", grid.boxes, 0, 1)
 
 
 def _check_names(where: str, names: Names | None, count: int) -> None:

@@ -44,7 +44,7 @@ def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
         raise ValueError(f"{target} holds an atlas already: choose another output folder")
     check_atlas(atlas)
     with files.replacing_folder(target, last=ATLAS_FILE) as folder:
-        sums = {map_folder(x): write_map(folder / map_folder(x), x) for x in atlas.maps}
+        sums = {map_folder(x): write_map(folder / map_folder(x), atlas, x) for x in atlas.maps}
         _write_index(folder, atlas, sums)
     return target
 
@@ -82,7 +82,7 @@ def update(path: str | Path, atlas: Atlas, *, stored: Atlas | None) -> None:
         name = map_folder(atlas_map)
         if not any(atlas_map is other for other in before):
             with files.replacing_folder(folder / name) as target:
-                sums[name] = write_map(target, atlas_map)
+                sums[name] = write_map(target, atlas, atlas_map)
     _write_index(folder, atlas, sums)
     current = {map_folder(atlas_map) for atlas_map in atlas.maps}
     for atlas_map in before:
@@ -190,7 +190,8 @@ def add_map(path: str | Path, atlas: Atlas, new: Map) -> None:
     index, place_of_new, hidden = folder / ATLAS_FILE, folder / map_folder(new), False
     try:
         with files.replacing_folder(place_of_new, index=index) as target:
-            complete[place : place + 1] = [describe_map(new, atlas.classes, write_map(target, new))]
+            sums = write_map(target, atlas, new)
+            complete[place : place + 1] = [describe_map(new, atlas.classes, sums)]
             files.write_json(target / ATLAS_FILE, stored | {"maps": complete, "stages": stages})
             if new.path in names and new.kind != "layer":
                 hidden = True

@@ -5,19 +5,24 @@ from typing import Any, get_args
 
 import numpy as np
 
-from jatlas.records import Grid, Icons, Info, Kind, Map, Regions, Samples
+from jatlas.records import Atlas, Grid, Icons, Info, Kind, Map, Samples
 from jatlas.storage import files
 from jatlas.storage._checks import check_cells
 from jatlas.storage._entries import GridEntry, MapEntry
-from jatlas.storage._overview import overview
+from jatlas.storage._overview import write_overview
 from jatlas.storage._trust import read_trust, write_trust
 from jatlas.types import HostArray
 
 _SAMPLES = ("vectors", "source", "evidence", "moment")
 
 
-def write_map(folder: Path, atlas_map: Map) -> dict[str, str]:
+def write_map(folder: Path, atlas: Atlas, atlas_map: Map) -> dict[str, str]:
     """Write the files of a map into a new folder; atlas.json, which names it, is left alone.
+
+    Args:
+      folder: of the map.
+      atlas: what the map is of, which its figures name.
+      atlas_map: the map.
 
     Returns:
       Their checksums, by name.
@@ -28,19 +33,17 @@ def write_map(folder: Path, atlas_map: Map) -> dict[str, str]:
     if atlas_map.rows is not None:
         files.write_array(folder / "rows.npy", atlas_map.rows)
     for grid in atlas_map.grids:
-        _write_grid(folder, grid, atlas_map.regions)
+        _write_grid(folder, grid)
+        write_overview(folder / f"overview-{grid.size}.png", atlas, atlas_map, grid)
     return files.checksums(folder)
 
 
-def _write_grid(folder: Path, grid: Grid, regions: Regions | None) -> None:
-    names = ("mean", "count", "evidence", "cells", "exemplars")
+def _write_grid(folder: Path, grid: Grid) -> None:
+    names = ("mean", "count", "evidence", "cells", "exemplars", "boxes")
     arrays = {name: getattr(grid, name) for name in names if getattr(grid, name) is not None}
     arrays |= {"scores": grid.icons.scores, "cosines": grid.icons.cosines}
     files.write_arrays(folder / f"cells-{grid.size}.npz", arrays)
-    icons = np.asarray(grid.icons.images)
-    files.write_array(folder / f"icons-{grid.size}.npy", icons)
-    picture = overview(icons, np.asarray(grid.cells), size=grid.size, regions=regions)
-    files.write_image(folder / f"overview-{grid.size}.png", picture)
+    files.write_array(folder / f"icons-{grid.size}.npy", np.asarray(grid.icons.images))
     if grid.crops is not None:
         files.write_array(folder / f"exemplars-{grid.size}.npy", np.asarray(grid.crops))
     if grid.trust is not None:
@@ -119,6 +122,7 @@ def _read_grid(folder: Path, entry: GridEntry) -> Grid:
         ),
         exemplars=arrays.get("exemplars"),
         crops=None if entry.crops is None else map_crops(folder, entry),
+        boxes=arrays.get("boxes"),
         names=entry.names,
         evidence_names=entry.evidence_names,
         settings=_info(entry.settings),

@@ -23,6 +23,9 @@ class PackConfig:
         `sample` (its row in a layer's samples), or `map`, `grid`, `row` and `column` of a cell,
         and one or more columns of numbers or of at most 256 different texts. Parquet needs
         pyarrow.
+      images: longer side in pixels, at most, of the whole images that the exemplars are of; 0 for
+        none of them, as they may be private. They keep no metadata.
+      images_from: folder that the images have moved to; None means where they were.
       titles: what the page calls further atlases, in their order; without one, by its folder.
 
     Raises:
@@ -39,6 +42,8 @@ class PackConfig:
     samples: int = 200_000
     columns: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
+    images: int = 0
+    images_from: str | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -47,6 +52,8 @@ class PackConfig:
         checks.field(self, "samples", checks.whole)
         checks.field(self, "columns", _paths)
         checks.field(self, "titles", _texts)
+        checks.field(self, "images", checks.whole, minimum=0, maximum=checks.MAX_SIDE)
+        checks.field(self, "images_from", checks.text, optional=True)
 
 
 def _paths(name: str, value: Any) -> tuple[str, ...]:

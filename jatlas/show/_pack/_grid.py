@@ -13,6 +13,7 @@ from jatlas.show import _tiles as tiles
 from jatlas.show._encode import packed, quantized, rounded
 from jatlas.show._pack._config import PackConfig
 from jatlas.show._pack._part import Part, json_part
+from jatlas.show._places import place_columns
 from jatlas.storage import GridEntry, files, map_crops, map_icons, read_trust
 from jatlas.types import HostArray, blocks, take
 
@@ -94,7 +95,7 @@ def grid_parts(
     evidence = _of_cells(grid, tables.evidence)
     columns = _columns(grid, evidence, first_class, paths=config.paths)
     trust = _trust(place, grid)
-    yield json_part(name, columns | trust)
+    yield json_part(name, columns | trust | place_columns(place, grid))
     for tile in tiles.cut(icons, grid.cells, size=grid.size):
         yield Part(f"{name}-{tile.level}-{tile.column}-{tile.row}", "jpg", tile.data)
     if thumb:
@@ -118,7 +119,7 @@ def grid_parts(
             )
     known = {"cosines": grid.cosines, "names": grid.names, "trust": grid.trust}
     manifest |= {name: True for name, column in known.items() if column is not None}
-    if grid.trust is not None:
+    if trust:
         manifest["measures"] = list(trust["trust"])
     if grid.crops is not None:
         manifest["exemplars"] = {

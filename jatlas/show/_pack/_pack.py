@@ -13,6 +13,8 @@ from jatlas.show._pack._map import map_parts
 from jatlas.show._pack._part import Part, json_part
 from jatlas.show._pack._samples import placed_samples
 from jatlas.show._pack._source import Source, damage, open_sources
+from jatlas.show._pictures import exemplar_images, open_pictures
+from jatlas.storage import network_title
 
 FORMAT = "jatlas-viewer/1"
 
@@ -39,12 +41,17 @@ def pack(
 
     Raises:
       FileNotFoundError: if there is no atlas, or no such file of columns.
-      ValueError: if an atlas is damaged, or a file of columns is wrong.
+      ValueError: if an atlas is damaged, a file of columns is wrong, or images are to be shown and
+        cannot be read.
     """
     config = PackConfig() if config is None else config
     sources, classes = open_sources(list(map(Path, (folder, *others))), titles=config.titles)
     placed = placed_samples(sources, maximum=config.samples)
     columns = read_columns(config.columns, sources, placed)
+    own = sources[0]
+    pictures = None
+    if config.images:  # looked for before anything is written
+        pictures = open_pictures(own.about, own.images, px=config.images, root=config.images_from)
     maps: list[dict[str, Any]] = []
     described: list[dict[str, Any]] = []
     for number, source in enumerate(sources):
@@ -63,12 +70,19 @@ def pack(
     if columns:
         manifest["columns"] = [column.manifest for column in columns]
         yield from column_parts(columns)
+    if pictures is not None:
+        manifest["pictures"] = pictures.about
+        same = [entry for source in sources if source.images == own.images for entry in source.maps]
+        for name, data in pictures.parts(exemplar_images(tuple(same))):
+            yield Part(name, "jpg", data)
     yield json_part("atlas", manifest)
 
 
 def _about(source: Source, first: Source, *, paths: bool) -> dict[str, Any]:
     """Return what the manifest says of an atlas itself."""
     known = {name: source.about[name] for name in _ABOUT if name in source.about}
+    if "network" in known:
+        known["title"] = network_title(str(known["network"]))
     manifest: dict[str, Any] = {"about": known | {"images": len(source.images)}}
     same = source is not first and bool(source.images) and source.images == first.images
     if source is not first:

@@ -11,6 +11,7 @@ import numpy as np
 from jatlas.show._encode import encoded, packed
 from jatlas.show._pack._part import Part, json_part
 from jatlas.show._pack._source import Source, damage
+from jatlas.show._places import steps
 from jatlas.storage import MapEntry, files, map_place
 from jatlas.types import HostArray
 
@@ -216,10 +217,7 @@ def sample_parts(placed: Placed, name: str) -> Iterator[Part]:
       name: of the map, such as m0.
     """
     rows = placed.kept()
-    # In float64: half precision does not reach 65536.
-    scaled = placed.points[rows].astype(np.float64) * 65536
-    samples = {"xy": encoded(np.clip(np.floor(scaled), 0, 65535).astype("<u2"))}
-    columns: dict[str, object] = dict(samples)
+    columns: dict[str, object] = {"xy": encoded(steps(placed.points[rows]))}
     if placed.ids is not None:
         ids = placed.ids[rows]
         if not np.array_equal(ids, np.arange(len(ids)) * placed.stride):

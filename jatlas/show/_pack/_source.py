@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jatlas.records import Labels
+from jatlas.show._pictures import exemplar_images
 from jatlas.storage import (
     MapEntry,
     files,
@@ -174,9 +175,7 @@ def _images(root: Path, maps: tuple[MapEntry, ...]) -> list[str]:
     if not (root / "images.txt").exists():
         return []
     names = list(read_names(root))
-    shown = (index for entry in maps for grid in entry.grids for each in grid.images or []
-             for index in each)  # fmt: skip
-    if (last := max(shown, default=-1)) >= len(names):
+    if (last := max(exemplar_images(maps), default=-1)) >= len(names):
         raise ValueError(
             f"{root / 'images.txt'}: expected more than {last} names, got {len(names)}"
         )

@@ -117,7 +117,7 @@ export class Labels {
     context.globalAlpha = alpha;
     for (const { name, at } of regions) {
       const [x, y] = camera.toScreen(...at);
-      if (x < -BLOCK / 2 || y < -BLOCK / 2 || x > camera.width + BLOCK / 2 || y > camera.height + BLOCK / 2) continue;
+      if (x < 0 || y < 0 || x > camera.width || y > camera.height) continue;
       const sprite = this.sprite(name, Infinity, Infinity, REGIONS[this.dark ? "dark" : "light"]);
       const left = inside(x, sprite.width, camera.width);
       const box = { x: left + sprite.width / 2, y, half: sprite.width / 2 };

@@ -14,6 +14,7 @@ export class Model {
     Object.assign(this, { manifest, source, losses });
     this.maps = manifest.maps;
     this.classes = manifest.classes;
+    this.groups = [];
     this.kept = new Map();
     this.heats = new Set(); // names, oldest first
     this.parts = new Set(); // of evidence, likewise
@@ -49,10 +50,16 @@ export class Model {
     return this.hasClasses || this.maps.some((map) => map.regions?.length);
   }
 
-  /** Groups of classes: {name, classes}. */
-  get groups() {
-    const { groups } = this.manifest;
-    return Array.isArray(groups) ? groups : [];
+  /** Read the groups of classes, {name, classes}, into `groups`. */
+  readGroups() {
+    if (!this.manifest.groups) return Promise.resolve();
+    return this.#once("groups", async () => {
+      const data = await this.#take("groups");
+      const [counts, classes] = [numbers(data.count), [...numbers(data.classes)]];
+      let at = 0;
+      const groups = data.name.map((name, i) => ({ name, classes: classes.slice(at, (at += counts[i])) }));
+      this.groups = groups.filter((group) => group.classes.length);
+    });
   }
 
   /** The network as people write it. */
@@ -101,7 +108,7 @@ export class Model {
 
   /** The evidence of every cell for a class. */
   async evidence(grid, index) {
-    const has = (shape) => shape.evidence && index < shape.evidence.classes;
+    const has = ({ evidence }) => evidence && index >= first(evidence) && index < first(evidence) + evidence.classes;
     if (has(grid.shape)) return this.#exact(grid, index);
     const others = this.maps[grid.map].grids.filter((shape) => shape.size < grid.size && has(shape));
     if (others.length) {
@@ -116,8 +123,9 @@ export class Model {
     return values;
   }
 
-  async #exact(grid, index) {
+  async #exact(grid, number) {
     const { chunk } = grid.shape.evidence;
+    const index = number - first(grid.shape.evidence);
     const part = `${grid.prefix}-e${Math.floor(index / chunk)}`;
     this.#keep(this.parts, part, MAX_EVIDENCE);
     const { scale, values } = await this.#once(part, async () => {
@@ -140,7 +148,8 @@ export class Model {
     return this.#once(name, async () => {
       const data = await this.#take(name);
       const xy = new Uint16Array(bytes(data.xy).buffer);
-      return { xy, ids: data.id ? numbers(data.id) : Uint32Array.from({ length: xy.length / 2 }, (_, i) => i) };
+      const { stride } = this.maps[map];
+      return { xy, ids: data.id ? numbers(data.id) : Uint32Array.from({ length: xy.length / 2 }, (_, i) => i * stride) };
     });
   }
 
@@ -208,7 +217,7 @@ export class Model {
     const dims = grid.shape.vectors;
     if (!dims) return Promise.resolve(null);
     const name = `${grid.prefix}-v`;
-    return this.#once(name, async () => ({ dims, values: numbers((await this.#take(name)).values) }));
+    return this.#once(name, async () => ({ dims, values: numbers((await this.#take(name)).vectors) }));
   }
 
   /** Move a name to the end of a set, and drop what its oldest names stand for. */
@@ -248,6 +257,9 @@ export class Model {
     return entry.promise;
   }
 }
+
+/** The class that the evidence of a grid begins with: not 0 in a second atlas with classes of its own. */
+const first = (evidence) => evidence.first ?? 0;
 
 /** Values of a coarser grid at the cells of a grid; 0 where it has no cell. */
 function resampled(grid, coarse, values) {

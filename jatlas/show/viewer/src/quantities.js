@@ -44,6 +44,7 @@ export function likeness(model, owner, cell) {
 
 /** The quantity of a key; undefined if this atlas has none of that key. */
 export async function quantityOf(model, key) {
+  await model.readGroups().catch(() => {});
   const [, kind, rest] = /^(class|group|like)-(.+)$/.exec(key) ?? [null, null, key];
   if (kind === "class") return Number.isInteger(+rest) && model.classes[+rest] !== undefined ? classEvidence(model, +rest) : undefined;
   if (kind === "group") return model.groups[+rest] && groupEvidence(model, +rest);

@@ -22,6 +22,7 @@ export class Search {
     });
     this.element = h("div", { class: "j-search" }, this.input, h("kbd", { "aria-hidden": "true" }, "/"), this.list);
     this.results = [];
+    app.model.readGroups().finally(() => (this.names = null)).catch(() => {});
     this.#exemplify().catch(() => {});
   }
 
@@ -42,6 +43,7 @@ export class Search {
   async #exemplify() {
     const { model } = this.app;
     const grid = await model.grid(0, model.maps[0].grids[0].size);
+    await model.readGroups().catch(() => {});
     const known = new Set(this.#names.map((name) => shortName(name, 60)));
     const times = new Map();
     for (const i of grid.cell.keys()) {
