@@ -144,6 +144,37 @@ def test_shift_click_and_keys_select_single_cells(seen: Seen) -> None:
     assert not cells(seen)
 
 
+def test_one_finger_selects_with_a_tool_and_two_pinch(open_: Open, server: str) -> None:
+    seen = open_(server, size=(390, 844), has_touch=True, is_mobile=True)
+    ready(seen, 8)
+    seen.page.get_by_role("button", name="Select with a lasso").tap()
+    touch = seen.page.context.new_cdp_session(seen.page)
+    box = seen.page.locator(".j-canvas").bounding_box()
+
+    def at(*points: tuple[float, float]) -> list[dict[str, float]]:
+        places = [seen(f"v.camera.toScreen({x}, {y})") for x, y in points]
+        return [{"x": box["x"] + x, "y": box["y"] + y, "id": i} for i, (x, y) in enumerate(places)]
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at(*points)})
+
+    send("touchStart", (0.4, 0.4))
+    for point in ((0.6, 0.4), (0.6, 0.6), (0.4, 0.6)):
+        send("touchMove", point)
+    send("touchEnd")
+    chosen = cells(seen)
+    assert {(3, 3), (3, 4), (4, 3), (4, 4)} == chosen
+    zoom = seen("v.camera.zoom")
+    send("touchStart", (0.45, 0.45))
+    send("touchStart", (0.45, 0.45), (0.55, 0.5))
+    for spread in (0.05, 0.1, 0.15):
+        send("touchMove", (0.45 - spread, 0.45 - spread), (0.55 + spread, 0.5 + spread))
+    send("touchEnd")
+    assert seen("v.camera.zoom") > 1.3 * zoom
+    assert cells(seen) == chosen
+    assert seen("[v.active.lasso.drawing, v.state.pinned]") == [None, None]
+
+
 def test_the_summary_counts_samples_and_lights_them_on_other_maps(
     seen: Seen, page_folder: Path
 ) -> None:
