@@ -48,7 +48,7 @@ function select(app) {
 }
 
 /** Move to the nearest cell in a direction from the cursor or the held cell, or else enter the map. */
-function walk(app, dx, dy) {
+export function walk(app, dx, dy) {
   const { state, camera, grid } = app.active;
   if (!grid) return;
   const { pinned } = app.state;

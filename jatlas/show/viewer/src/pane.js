@@ -3,6 +3,7 @@
 import { Camera } from "./camera.js";
 import { ICONS, h, icon, put, text } from "./dom.js";
 import { listen } from "./input.js";
+import { walk } from "./keys.js";
 import { Lasso } from "./lasso.js";
 import { Minimap } from "./minimap.js";
 import { Stage } from "./stage.js";
@@ -40,7 +41,10 @@ export class Pane {
       // In a notebook or a frame the wheel scrolls the page until the map has the focus.
       wheel: (event) => (app.options.links && self === top) || event.ctrlKey || app.root.contains(document.activeElement),
     });
-    on("focus", () => app.activate(this));
+    on("focus", () => {
+      app.activate(this);
+      if (app.tabbing && this.state.cursor < 0) walk(app, 0, 0);
+    });
     on("blur", () => app.stand(null, -1, this));
   }
 

@@ -34,10 +34,9 @@ export function cellQuantities(model) {
 
 /** How much the cells of a map are like one cell: the cosine of their mean activations. */
 export function likeness(model, owner, cell) {
-  const where = `${model.maps[owner.map].id.slice(0, 40)}, row ${owner.row(cell) + 1}, column ${owner.column(cell) + 1}`;
   return {
     key: `like-${owner.map}.${owner.size}.${owner.row(cell)}.${owner.column(cell)}`,
-    name: `Like the cell ${where}`, signed: false, only: owner.map,
+    name: `Like row ${owner.row(cell) + 1} column ${owner.column(cell) + 1}`, signed: false, only: owner.map,
     values: (grid) => (grid.map === owner.map ? model.likeness(grid, owner, cell) : undefined),
   };
 }

@@ -65,6 +65,7 @@ export class Viewer {
   #wire() {
     const { ending, settings } = this;
     const on = (target, name, act) => target.addEventListener(name, act, { signal: ending.signal });
+    this.root.addEventListener("keydown", (event) => (this.tabbing = event.key === "Tab"), { capture: true, signal: ending.signal });
     // On its own page the viewer handles every key, inside another page only those sent to it.
     on(this.options.links ? document : this.root, "keydown", (event) => {
       const typing = event.target.matches("input:not([type=range], [type=checkbox]), textarea, select");
