@@ -7,6 +7,7 @@ const KEYS = [
   ["Shift + arrow", "pan the map"],
   ["+  −", "zoom in or out"],
   ["Enter", "hold or release the cell"],
+  ["Shift + Enter", "select the cell, or not"],
   ["Esc", "close, release, clear"],
   ["/", "search for a class"],
   ["[  ]", "previous or next map"],
@@ -24,7 +25,8 @@ const TOUCH = [
   ["Double click or tap", "zoom in"],
   ["Wheel or pinch", "zoom"],
   ["Drag", "pan"],
-  ["Back", "undo: another map, highlight or held cell"],
+  ["Shift + drag, or the lasso", "select cells; Shift + click adds or removes one, Alt + drag takes away"],
+  ["Back", "undo: another map, highlight, held cell or selection"],
 ];
 
 export class Help {

@@ -17,9 +17,9 @@ export function press(app, event) {
     "-": () => app.zoom(1 / 1.6),
     0: () => app.home(),
     h: () => app.home(),
-    Enter: () => pin(app),
-    " ": () => pin(app),
-    Escape: () => app.escape(),
+    Enter: () => (event.shiftKey ? select(app) : pin(app)),
+    " ": () => (event.shiftKey ? select(app) : pin(app)),
+    Escape: () => (app.active.lasso.drawing ? app.active.lasso.cancel() : app.escape()),
     "/": () => app.find(),
     "[": () => app.go(app.active.map - 1),
     "]": () => app.go(app.active.map + 1),
@@ -40,6 +40,12 @@ function pin(app) {
   const { pinned } = app.state;
   const here = pinned?.grid === grid && pinned.i === state.cursor;
   app.pin(here ? null : { grid, i: state.cursor });
+}
+
+/** Add the cell of the cursor to the selection, or remove it. */
+function select(app) {
+  const { state, grid } = app.active;
+  if (grid && state.cursor >= 0 && state.cursorGrid === grid) app.selection.change(grid, [state.cursor], "toggle");
 }
 
 /** Move to the nearest cell in a direction from the cursor or the held cell, or else enter the map. */

@@ -37,6 +37,7 @@ export class Labels {
     this.behind = false; // whether the last frame left names to place or to draw
     this.dark = false; // the theme
     this.veiled = false; // see veil.js
+    this.dpr = null; // pixels of the canvas per CSS pixel; by default those of the screen
   }
 
   /** The cells to name at a width of `cellPx`: Names, or null for all of them. */
@@ -59,7 +60,7 @@ export class Labels {
 
   /** A name as a picture at most `limit` px wide, drawn once. */
   sprite(name, limit = Infinity, until = Infinity, look = CELL) {
-    const dpr = Math.min(devicePixelRatio || 1, 2);
+    const dpr = this.dpr ?? Math.min(devicePixelRatio || 1, 2);
     const key = `${look.key}:${limit < 130 ? Math.floor(limit / 8) : "whole"}:${dpr}:${name}`;
     let sprite = this.sprites.get(key);
     if (!sprite && performance.now() < until) {

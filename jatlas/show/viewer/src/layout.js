@@ -25,6 +25,7 @@ export function lay(app) {
       iconButton("Fit the map (H)", ICONS.home, () => app.home()),
       app.model.maps.length > 1 && app.split.button,
       document.fullscreenEnabled && iconButton("Full screen (F)", ICONS.full, () => app.toggleFull(), { class: "j-button j-full" })),
+    app.selection.tools,
     h("div", { class: "j-scrim", onclick: () => app.drawer(false) }),
     app.toast, app.status);
   // Where the sidebar is a drawer, this strip or bar stays.

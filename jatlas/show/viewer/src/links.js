@@ -1,5 +1,5 @@
-// Keeps the address bar in step with the view, and follows links. Another map, highlight or held cell is a
-// step that Back undoes; panning and zooming is not.
+// Keeps the address bar in step with the view, and follows links. Another map, highlight, held cell or
+// selection is a step that Back undoes; panning and zooming is not.
 
 import { read, step, write } from "./permalink.js";
 import { quantityOf } from "./quantities.js";
@@ -17,7 +17,8 @@ export class Links {
     const { state, model } = app;
     const { pinned, lit } = state;
     return write({
-      ...app.panes[0].where(), split: app.split.described, map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
+      ...app.panes[0].where(), map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
+      split: app.split.described, selected: app.selection.link,
       pinned: pinned && { map: model.maps[pinned.map].id, size: pinned.grid.size, row: pinned.grid.row(pinned.i), column: pinned.grid.column(pinned.i) },
     });
   }
@@ -67,6 +68,7 @@ export class Links {
     else await pane.start().catch(() => {});
     await app.split.follow(asked.split);
     await this.#light(asked);
+    await app.selection.follow(asked.selected, asked.selectedOf ?? model.maps[state.map].id).catch(() => {});
     await this.#pin(asked, asked.from === undefined ? state.map : byId(asked.from)).catch(() => {});
     app.followed = true;
     // What the link describes is where the next step begins.

@@ -27,12 +27,12 @@ export class Look {
     return style;
   }
 
-  /** What lights a grid: what the reader chose, or the samples of the cell held on another map. */
+  /** What lights a grid: what the reader chose, or the samples of cells held or selected on another map. */
   #lit(grid) {
     const { lit, pinned, trail } = this.app.state;
     if (lit) return lit.quantity.only === undefined || lit.quantity.only === grid.map ? lit : null;
-    if (this.app.split.open) return null; // a veil shows it
-    return trail && pinned.map !== grid.map ? { quantity: trail, against: false, range: [0, 1], rest: true } : null;
+    if (this.app.split.open && pinned) return null; // a veil shows it
+    return trail && trail.from !== grid.map ? { quantity: trail, against: false, range: [0, 1], rest: true } : null;
   }
 
   #heat(grid, { quantity }) {

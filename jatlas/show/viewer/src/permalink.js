@@ -1,8 +1,8 @@
-// The view as a fragment of the address: #map=mixed4c&at=0.412,0.380,3.20&class=281&cell=20.3.7
+// The view as a fragment of the address: #map=mixed4c&at=0.412,0.380,3.20&class=281&cell=20.3.7&sel=20,3.4-7
 // and for a second map beside it &split=mixed5b@0.5,0.5,1.000
 
 /** Write a view as the fragment of an address. */
-export function write({ map, x, y, zoom, by, against, grid, pinned, split }) {
+export function write({ map, x, y, zoom, by, against, grid, pinned, split, selected }) {
   const parts = [`map=${encodeURIComponent(map)}`];
   parts.push(`at=${at({ x, y, zoom })}`);
   if (by?.startsWith("class-")) parts.push(`class=${by.slice(6)}`);
@@ -13,6 +13,8 @@ export function write({ map, x, y, zoom, by, against, grid, pinned, split }) {
   if (pinned && pinned.map !== map) parts.push(`from=${encodeURIComponent(pinned.map)}`);
   if (split) parts.push(`split=${encodeURIComponent(split.map)}@${at(split)}`);
   if (split && split.together != null) parts.push(`together=${Number(split.together)}`);
+  if (selected) parts.push(`sel=${selected.cells}`);
+  if (selected && selected.map !== map) parts.push(`selof=${encodeURIComponent(selected.map)}`);
   return `#${parts.join("&")}`;
 }
 
@@ -50,6 +52,8 @@ export function read(hash) {
     else if (name === "from") view.from = value;
     else if (name === "at" && valid(3)) [view.x, view.y, view.zoom] = numbers;
     else if (name === "class" && valid(1)) view.by = `class-${numbers[0]}`;
+    else if (name === "sel") view.selected = value;
+    else if (name === "selof") view.selectedOf = value;
     else if (name === "by") view.by = value;
     else if (name === "against") view.against = value === "1";
     else if (name === "split") view.split = second(raw);

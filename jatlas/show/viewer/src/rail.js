@@ -1,6 +1,7 @@
 // The sidebar: title, search, maps, display settings.
 
 import { ICONS, h, iconButton, number, put, segmented, shortName, text } from "./dom.js";
+import { pictureMenu } from "./picture.js";
 import { cellQuantities, ends } from "./quantities.js";
 import { drawThumb, thumbSize } from "./thumbs.js";
 
@@ -74,6 +75,7 @@ export class Rail {
     return h("footer", {},
       iconButton("Light or dark theme (B)", ICONS.theme, () => app.toggleTheme()),
       app.options.links && iconButton("Copy a link to this view", ICONS.link, () => app.links.copy()),
+      pictureMenu(app),
       iconButton("Help and keyboard shortcuts (?)", ICONS.help, () => app.help.open()),
       h("span", { class: "j-made" }, "made with jatlas"));
   }

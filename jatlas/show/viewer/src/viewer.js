@@ -10,6 +10,7 @@ import { Losses } from "./losses.js";
 import { Model } from "./model.js";
 import { Pane } from "./pane.js";
 import { brightest, classEvidence, trailOf } from "./quantities.js";
+import { Selection } from "./selection.js";
 import { Settings } from "./settings.js";
 import { Split } from "./split.js";
 import { Tiles } from "./tiles.js";
@@ -24,7 +25,7 @@ export class Viewer {
   /**
    * @param root an element of class "jatlas"
    * @param source provides the parts of the atlas; see source.js
-   * @param options {links: whether the address bar follows the view, onpin(cell or null)}
+   * @param options {links: whether the address bar follows the view, onpin(cell or null), onselect(cells or null)}
    */
   constructor(root, manifest, source, options = {}) {
     Object.assign(this, { root, options, id: `jatlas${++instances}`, dirty: false });
@@ -41,13 +42,14 @@ export class Viewer {
     this.links = new Links(this);
     this.tiles = new Tiles(source, () => this.changed(), this.losses);
     this.split = new Split(this);
+    this.selection = new Selection(this);
     this.panes = [new Pane(this, this.state)];
     this.active = this.panes[0];
     lay(this);
     this.#wire();
     this.look.setTheme(this.settings.theme);
     this.resize();
-    this.links.follow(options.links ? location.hash : "", { first: true });
+    this.ready = this.links.follow(options.links ? location.hash : "", { first: true });
   }
 
   get camera() {
@@ -210,7 +212,7 @@ export class Viewer {
 
   /** Show a cell in the inspector; one that is held stays. */
   inspect(grid, i) {
-    if (!this.state.pinned && this.frame === "wide") this.inspector.show(grid, i);
+    if (!this.state.pinned && !this.selection.size && this.frame === "wide") this.inspector.show(grid, i);
   }
 
   /** A click or a tap: hold the cell, or release it. Where a sheet would rise, wait for a second tap. */
@@ -261,7 +263,8 @@ export class Viewer {
     const { state } = this;
     const before = state.pinned;
     state.pinned = cell && { ...cell, map: cell.grid.map };
-    state.trail = cell && trailOf(this.model, cell.grid, cell.i);
+    const key = cell && `trail-${cell.grid.prefix}.${cell.i}`;
+    state.trail = cell ? trailOf(this.model, cell.grid, [cell.i], { key, name: "Samples of the held cell" }) : this.selection.trail;
     this.inspector.update();
     this.#measure();
     if (cell && cell.grid.map === pane.map) {
@@ -354,6 +357,8 @@ export class Viewer {
     const { state } = this;
     if (this.root.dataset.drawer === "open") this.drawer(false);
     else if (state.pinned) this.pin(null);
+    else if (this.selection.size) this.selection.clear();
+    else if (this.selection.tool) this.selection.take(null);
     else if (state.lit) this.light(null);
     else if (this.active.state.cursor >= 0) this.stand(null, -1);
     else this.inspector.clear();
