@@ -19,6 +19,7 @@ import numpy as np
 from jatlas.records import Names, Regions
 from jatlas.show import _tiles as tiles
 from jatlas.show._encode import embeddable, encoded, packed, quantized, rounded
+from jatlas.show._notes import read_notes
 from jatlas.storage import (
     GridEntry,
     MapEntry,
@@ -97,7 +98,7 @@ def pack(folder: str | Path, *, config: PackConfig | None = None) -> Iterator[Pa
     The same atlas gives the same parts, byte for byte, wherever its folder is.
 
     Args:
-      folder: an atlas of format `jatlas/1`.
+      folder: an atlas of format `jatlas/1`, with its notes, if it has any.
       config: how much of it; None means `PackConfig()`.
 
     Yields:
@@ -105,7 +106,7 @@ def pack(folder: str | Path, *, config: PackConfig | None = None) -> Iterator[Pa
 
     Raises:
       FileNotFoundError: if there is no atlas.
-      ValueError: if it is damaged.
+      ValueError: if it is damaged, or its `notes.json` is.
     """
     root = Path(folder)
     config = PackConfig() if config is None else config
@@ -119,12 +120,15 @@ def pack(folder: str | Path, *, config: PackConfig | None = None) -> Iterator[Pa
             entries.append((yield from parts))
     except (OSError, ValueError) as error:
         raise ValueError(f"{root} is a damaged atlas: {error}") from error
+    notes = read_notes(root, {x.name: [grid.size for grid in x.grids] for x in maps})
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "about": {x: about[x] for x in _ABOUT if x in about} | {"images": len(images)},
         "classes": _class_names(classes, maps),
         "maps": entries,
     }
+    if notes:
+        manifest["notes"] = notes
     if config.paths:
         manifest["images"] = images
     yield _json("atlas", manifest)

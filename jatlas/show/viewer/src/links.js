@@ -16,10 +16,11 @@ export class Links {
     const { app } = this;
     const { state, model } = app;
     const { pinned, lit } = state;
-    return write({
+    const view = write({
       ...app.panes[0].where(), map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
       pinned: pinned && { map: model.maps[pinned.map].id, size: pinned.grid.size, row: pinned.grid.row(pinned.i), column: pinned.grid.column(pinned.i) },
     });
+    return view + app.guide.notes.part;
   }
 
   remember() {
@@ -34,15 +35,23 @@ export class Links {
     const further = this.step !== undefined && step !== this.step;
     Object.assign(this, { written: link, step });
     try {
-      if (further) history.pushState(null, "", link);
-      else history.replaceState(null, "", link);
+      const at = (history.state?.jatlas ?? 0) + (further ? 1 : 0);
+      if (further) this.last = at;
+      if (further) history.pushState({ jatlas: at }, "", link);
+      else history.replaceState({ jatlas: at }, "", link);
     } catch {
       // In a frame without an address of its own.
     }
   }
 
-  async copy() {
-    const url = location.href.split("#")[0] + this.link();
+  /** Undo a step, or redo one; never leaves the page. */
+  undo(by) {
+    const at = history.state?.jatlas ?? 0;
+    if (by < 0 ? at > 0 : at < (this.last ?? 0)) history.go(by);
+  }
+
+  async copy(link = this.link()) {
+    const url = location.href.split("#")[0] + link;
     try {
       await navigator.clipboard.writeText(url);
       this.app.notice("Link copied");
@@ -68,6 +77,7 @@ export class Links {
     await this.#light(asked);
     await this.#pin(asked, asked.from === undefined ? state.map : byId(asked.from)).catch(() => {});
     app.followed = true;
+    app.guide.followed(hash, asked.notes, first);
     // What the link describes is where the next step begins.
     this.step = this.link().replace(/&at=[^&]*/, "");
     app.changed();

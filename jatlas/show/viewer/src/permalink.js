@@ -18,6 +18,7 @@ export function read(hash) {
   const view = {};
   for (const part of hash.replace(/^#/, "").split("&")) {
     const [name, raw = ""] = part.split("=");
+    if (name === "note") (view.notes ??= []).push(raw);
     let value;
     try {
       value = decodeURIComponent(raw);

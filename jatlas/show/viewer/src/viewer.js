@@ -91,6 +91,7 @@ export class Viewer {
     this.tiles.begin(this.stage.stats.first === null ? FIRST_BUDGET : BUDGET);
     const more = this.panes.map((pane) => pane.frame(now));
     this.legend.update();
+    this.guide.frame();
     if (this.options.links) this.links.remember();
     if (more.some(Boolean)) this.changed();
   }
@@ -265,14 +266,14 @@ export class Viewer {
   }
 
   /** Light cells by a quantity, or by the evidence for a class, given by its index; null clears it. */
-  light(what, change = {}) {
+  light(what, change = {}, { fly = true } = {}) {
     const { state } = this;
     const quantity = typeof what === "number" ? classEvidence(this.model, what) : what;
     const range = quantity?.signed ? [0, 0.7] : [0, 1];
     state.lit = quantity && { against: false, range, ...change, quantity };
     this.lit();
     this.say(quantity ? `Cells are lit by: ${shortName(quantity.name, 60)}` : "Highlight cleared");
-    if (quantity) this.#showLit(quantity);
+    if (quantity && fly) this.#showLit(quantity);
   }
 
   relight(change) {
