@@ -117,12 +117,14 @@ export class Pins {
     const [px, py] = camera.toScreen(note.x, note.y);
     const { offsetWidth: width, offsetHeight: height } = bubble;
     const bottom = camera.height - this.app.active.covered.bottom;
-    const right = px + GAP + width <= camera.width - 8;
-    const left = right ? px + GAP : px - GAP - width;
+    // The held cell stays in sight.
+    const gap = Math.min(Math.max(GAP, note.cell ? camera.scale / note.cell.grid / 2 + 8 : 0), 160);
+    const right = px + gap + width <= camera.width - 8;
+    const left = right ? px + gap : px - gap - width;
     const fits = left >= 8;
     // Where neither side has room, below or above.
     const x = fits ? left : clamp(px - width / 2, 8, Math.max(8, camera.width - width - 8));
-    const y = fits ? py - 20 : py + GAP + height < bottom ? py + GAP : py - GAP - height;
+    const y = fits ? py - 20 : py + gap + height < bottom ? py + gap : py - gap - height;
     bubble.style.transform = `translate(${Math.round(clamp(x, 8, Math.max(8, camera.width - width - 8)))}px, ${Math.round(clamp(y, 8, Math.max(8, bottom - height - 8)))}px)`;
   }
 }

@@ -3,10 +3,10 @@
 import { number, shortName } from "./dom.js";
 
 const COUNT = 3;
-const FINEST = 48; // cells per side of the grid whose cells are looked at
+const FINE = 8; // cells per side: the coarsest grid that has as many is looked at, which the first view reads too
 const APART = [0.36, 0.28, 0.2, 0.14, 0.08]; // of the map's longer side, the first that finds enough
 const AROUND = 0.12; // of the map: how far the cell of a region may be from its middle
-const HOLDS = 0.4; // of the images of a region
+const HOLDS = 0.4; // of the images of a region or cell
 const FEW = 5; // images or activations: fewer say nothing
 
 /** The lower end of the interval that a share of n images lies in (Wilson, 95 %). */
@@ -22,30 +22,28 @@ export function atLeast(shown, n) {
  */
 export async function starts(model, map) {
   const shapes = model.maps[map].grids;
-  const shape = shapes.filter(({ size }) => size <= FINEST).at(-1) ?? shapes[0];
+  const shape = shapes.find(({ size }) => size >= FINE) ?? shapes.at(-1);
   const grid = await model.grid(map, shape.size);
   const [left, top, right, bottom] = grid.bounds();
   const side = Math.max(right - left, bottom - top);
   const rare = rarity(grid);
-  const found = [];
-  for (const candidates of [ofRegions(model.maps[map].regions ?? [], grid, rare), ofCells(grid, rare)]) {
-    take(found, candidates, side);
-  }
+  const named = take([ofRegions(model.maps[map].regions ?? [], grid, rare), ofCells(grid, rare)], side);
   // A name beside places without one would look like the only thing on the map.
-  if (!found.length) take(found, crowded(grid), side);
-  return found;
+  return named.length ? named : take([crowded(grid)], side);
 }
 
-/** Add to the places found those of the candidates, best first, that lie apart from all and have another name. */
-function take(found, candidates, side) {
-  const best = [...candidates].sort((a, b) => b.score - a.score);
+/** The best of the first list, then of the next, that lie apart from each other and have other names. */
+function take(lists, side) {
+  const order = lists.flatMap((list) => [...list].sort((a, b) => b.score - a.score));
+  const found = [];
   for (const share of APART) {
-    for (const one of best) {
-      if (found.length >= COUNT) return;
+    for (const one of order) {
+      if (found.length >= COUNT) return found;
       const apart = (other) => Math.hypot(one.at[0] - other.at[0], one.at[1] - other.at[1]) >= share * side;
       if (found.every((other) => apart(other) && (one.name === undefined || other.name !== one.name))) found.push(one);
     }
   }
+  return found;
 }
 
 /** How much a name says: the logarithm of the share of named cells that have it, at most 1 for one of twenty. */
@@ -75,7 +73,7 @@ function ofRegions(regions, grid, rare) {
 function ofCells(grid, rare) {
   return [...grid.cell.keys()].flatMap((i) => {
     const { name, shown, images } = grid.claim(i) ?? {};
-    if (name === undefined || !(images >= FEW)) return [];
+    if (name === undefined || !(images >= FEW) || shown < HOLDS * images) return [];
     return [{ grid, i, at: grid.centre(i), name, shown, images, score: atLeast(shown, images) * rare(name) }];
   });
 }
