@@ -76,6 +76,8 @@ export class Links {
     else await pane.start().catch(() => {});
     await this.#light(asked);
     await this.#pin(asked, asked.from === undefined ? state.map : byId(asked.from)).catch(() => {});
+    // Bringing the cell into view has ended the flight.
+    if (asked.x !== undefined && !first) pane.camera.fly(asked.x, asked.y, asked.zoom);
     app.followed = true;
     app.guide.followed(hash, asked.notes, first);
     // What the link describes is where the next step begins.
@@ -83,10 +85,10 @@ export class Links {
     app.changed();
   }
 
-  async #light({ by, against }) {
+  async #light({ by, against, x }) {
     const { app } = this;
     const quantity = by && (await quantityOf(app.model, by).catch(() => undefined));
-    if (quantity) app.light(quantity, { against: quantity.signed && against === true });
+    if (quantity) app.light(quantity, { against: quantity.signed && against === true }, { fly: x === undefined });
     else if (app.state.lit) app.light(null);
   }
 
