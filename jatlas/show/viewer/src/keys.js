@@ -4,6 +4,10 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 /** Handle a key; returns whether it has a meaning. */
 export function press(app, event) {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && app.options.links) {
+    app.links.undo(event.shiftKey ? 1 : -1);
+    return true;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   const step = STEPS[event.key];
   if (step) {

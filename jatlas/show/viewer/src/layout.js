@@ -1,6 +1,7 @@
 // The parts of the page and where they go.
 
 import { ICONS, h, iconButton, put } from "./dom.js";
+import { Guide } from "./guide.js";
 import { Help } from "./help.js";
 import { Inspector } from "./inspector.js";
 import { Legend } from "./legend.js";
@@ -10,6 +11,7 @@ import { Search } from "./search.js";
 /** Create the parts and put them into the viewer's root. */
 export function lay(app) {
   app.search = app.model.hasClasses ? new Search(app) : null;
+  app.guide = new Guide(app);
   app.legend = new Legend(app);
   app.inspector = new Inspector(app);
   app.rail = new Rail(app);
@@ -27,7 +29,7 @@ export function lay(app) {
       document.fullscreenEnabled && iconButton("Full screen (F)", ICONS.full, () => app.toggleFull(), { class: "j-button j-full" })),
     app.selection.tools,
     h("div", { class: "j-scrim", onclick: () => app.drawer(false) }),
-    app.toast, app.status);
+    app.guide.chips.element, app.guide.tour.element, app.toast, app.status);
   // Where the sidebar is a drawer, this strip or bar stays.
   app.bar = h("nav", { class: "j-bar-top", "aria-label": "Atlas" },
     iconButton("Atlas, maps and settings", ICONS.menu, () => app.drawer(true), { class: "j-button j-menu" }),

@@ -16,11 +16,12 @@ export class Links {
     const { app } = this;
     const { state, model } = app;
     const { pinned, lit } = state;
-    return write({
+    const view = write({
       ...app.panes[0].where(), map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
       split: app.split.described, selected: app.selection.link,
       pinned: pinned && { map: model.maps[pinned.map].id, size: pinned.grid.size, row: pinned.grid.row(pinned.i), column: pinned.grid.column(pinned.i) },
     });
+    return view + app.guide.notes.part;
   }
 
   remember() {
@@ -35,15 +36,23 @@ export class Links {
     const further = this.step !== undefined && now !== this.step;
     Object.assign(this, { written: link, step: now });
     try {
-      if (further) history.pushState(null, "", link);
-      else history.replaceState(null, "", link);
+      const at = (history.state?.jatlas ?? 0) + (further ? 1 : 0);
+      if (further) this.last = at;
+      if (further) history.pushState({ jatlas: at }, "", link);
+      else history.replaceState({ jatlas: at }, "", link);
     } catch {
       // In a frame without an address of its own.
     }
   }
 
-  async copy() {
-    const url = location.href.split("#")[0] + this.link();
+  /** Undo a step, or redo one; never leaves the page. */
+  undo(by) {
+    const at = history.state?.jatlas ?? 0;
+    if (by < 0 ? at > 0 : at < (this.last ?? 0)) history.go(by);
+  }
+
+  async copy(link = this.link()) {
+    const url = location.href.split("#")[0] + link;
     try {
       await navigator.clipboard.writeText(url);
       this.app.notice("Link copied");
@@ -70,7 +79,10 @@ export class Links {
     await this.#light(asked);
     await app.selection.follow(asked.selected, asked.selectedOf ?? model.maps[state.map].id).catch(() => {});
     await this.#pin(asked, asked.from === undefined ? state.map : byId(asked.from)).catch(() => {});
+    // Bringing the cell into view has ended the flight.
+    if (asked.x !== undefined && !first) pane.camera.fly(asked.x, asked.y, asked.zoom);
     app.followed = true;
+    app.guide.followed(hash, asked.notes, first);
     // What the link describes is where the next step begins.
     this.step = step(this.link());
     app.changed();

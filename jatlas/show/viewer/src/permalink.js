@@ -40,6 +40,7 @@ export function read(hash) {
   let together;
   for (const part of hash.replace(/^#/, "").split("&")) {
     const [name, raw = ""] = part.split("=");
+    if (name === "note") (view.notes ??= []).push(raw);
     let value;
     try {
       value = decodeURIComponent(raw);

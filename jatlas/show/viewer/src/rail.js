@@ -20,6 +20,7 @@ export class Rail {
       this.find,
       this.#maps(),
       this.#section("View", this.#view()),
+      this.#section("Notes", app.guide.panel.element),
       this.#footer());
   }
 

@@ -98,6 +98,7 @@ export class Viewer {
     const more = this.panes.map((pane) => pane.frame(now));
     this.split.drawn();
     this.legend.update();
+    this.guide.frame();
     if (this.options.links) this.links.remember();
     if (more.some(Boolean)) this.changed();
   }
