@@ -85,7 +85,7 @@ export class Inspector {
       trust && h("details", { class: "j-trust", open: Boolean(doubtful) || this.trusting, ontoggle: (event) => (this.trusting = event.target.open) },
         h("summary", {}, "How far to trust it"), trust),
       this.#actions(grid, i),
-      ...this.#elsewhere(grid, i),
+      ...this.#elsewhere(grid),
     ].filter(Boolean);
   }
 

@@ -21,13 +21,13 @@ export function lay(app) {
   app.maps = h("div", { class: "j-panes" }, ...app.panes.map((pane) => h("div", { class: "j-side" }, pane.element)));
   const zoom = (factor) => () => app.zoom(factor);
   app.view = h("main", { class: "j-view" }, app.maps, app.legend.element,
-    h("div", { class: "j-controls", role: "group", "aria-label": "Zoom" },
-      iconButton("Zoom in (+)", ICONS.plus, zoom(1.8)),
-      iconButton("Zoom out (−)", ICONS.minus, zoom(1 / 1.8)),
-      iconButton("Fit the map (H)", ICONS.home, () => app.home()),
-      app.model.maps.length > 1 && app.split.button,
-      document.fullscreenEnabled && iconButton("Full screen (F)", ICONS.full, () => app.toggleFull(), { class: "j-button j-full" })),
-    app.selection.tools,
+    h("div", { class: "j-corner" }, app.selection.tools,
+      h("div", { class: "j-controls", role: "group", "aria-label": "Zoom" },
+        iconButton("Zoom in (+)", ICONS.plus, zoom(1.8)),
+        iconButton("Zoom out (−)", ICONS.minus, zoom(1 / 1.8)),
+        iconButton("Fit the map (H)", ICONS.home, () => app.home()),
+        app.model.maps.length > 1 && app.split.button,
+        document.fullscreenEnabled && iconButton("Full screen (F)", ICONS.full, () => app.toggleFull(), { class: "j-button j-full" }))),
     h("div", { class: "j-scrim", onclick: () => app.drawer(false) }),
     app.guide.chips.element, app.guide.tour.element, app.toast, app.status);
   // Where the sidebar is a drawer, this strip or bar stays.
