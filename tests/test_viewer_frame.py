@@ -339,7 +339,7 @@ def test_a_missing_tile_is_hatched_named_and_asked_for_again(open_: Open, served
         tile.write_bytes(data)
     seen.page.wait_for_timeout(2300)
     seen("v.changed()")
-    seen.wait("jatlasViewer.losses.files.size === 0")
+    seen.wait("jatlasViewer.stage.current.whole && jatlasViewer.tiles.drawn.size > 0")
     seen.wait()
     assert at(seen, (column + 0.5) / grid, (row + 0.5) / grid)[3] == 255
     seen.said.clear()  # of the files that were missing

@@ -24,7 +24,7 @@ export class Chips {
   async frame() {
     const { app } = this;
     if (!this.wanted || app.stage.stats.first === null) return;
-    const now = JSON.stringify([app.active.map, app.where(), app.state.lit?.quantity.key, app.state.pinned?.i]);
+    const now = JSON.stringify([app.active.map, app.where(), app.state.lit?.quantity.key, app.state.pinned?.i, app.panes.length, app.selection.size]);
     if (this.shown && this.shown !== now) return this.hide();
     if (this.asked) return;
     this.asked = true;
