@@ -198,9 +198,9 @@ def test_search_tolerates_a_typo_and_a_class_highlights_cells(seen: Seen) -> Non
 
 
 def test_the_search_box_suggests_classes_of_the_atlas(seen: Seen) -> None:
-    seen.wait("document.querySelector('.j-input').placeholder.includes(': ')")
+    seen.wait("document.querySelector('.j-input').placeholder.includes('e.g.')")
     hint = seen.page.locator(".j-input").get_attribute("placeholder")
-    names = hint.removeprefix("Find a class: ").split(", ")
+    names = [hint.removeprefix("Find a class, e.g. ")]
     assert names and set(names) <= {name.split(",")[0] for name in CLASSES}
 
 

@@ -37,10 +37,9 @@ export function cellQuantities(model) {
 
 /** How much the cells of a map are like one cell: the cosine of their mean activations. */
 export function likeness(model, owner, cell) {
-  const where = `${model.maps[owner.map].id.slice(0, 40)}, row ${owner.row(cell) + 1}, column ${owner.column(cell) + 1}`;
   return {
     key: `like-${owner.map}.${owner.size}.${owner.row(cell)}.${owner.column(cell)}`,
-    name: `Like the cell ${where}`, signed: false, only: owner.map,
+    name: `Like row ${owner.row(cell) + 1} column ${owner.column(cell) + 1}`, signed: false, only: owner.map,
     values: (grid) => (grid.map === owner.map ? model.likeness(grid, owner, cell) : undefined),
   };
 }
@@ -111,15 +110,15 @@ export function brightest(lit, heat) {
   return order.sort((a, b) => sign * (heat.values[b] - heat.values[a]) || a - b);
 }
 
-/** The samples of one cell, on the maps that have them too: the share of each cell's samples. */
-export function trailOf(model, owner, cell) {
+/** The samples of some cells, on the maps that have them too: the share of each cell's samples. */
+export function trailOf(model, owner, cells, { key, name }) {
   if (!model.companions(owner.map).length) return null;
   let members;
   return {
-    key: `trail-${owner.map}.${owner.size}.${cell}`, name: "Samples of the held cell", signed: false,
+    key, name, signed: false, from: owner.map,
     values: async (grid) => {
       if (!model.companions(owner.map).includes(grid.map)) return undefined;
-      members ??= model.members(owner.map, owner, [cell]);
+      members ??= model.members(owner.map, owner, cells);
       const share = await model.share(grid, await members);
       return share.map((value) => value || 0);
     },

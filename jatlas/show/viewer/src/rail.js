@@ -2,6 +2,7 @@
 
 import { ICONS, h, iconButton, number, put, segmented, shortName, text } from "./dom.js";
 import { sampleQuantities } from "./ofsamples.js";
+import { pictureMenu } from "./picture.js";
 import { cellQuantities, ends } from "./quantities.js";
 import { drawThumb, thumbSize } from "./thumbs.js";
 
@@ -21,6 +22,7 @@ export class Rail {
       this.#maps(),
       this.#section("View", this.#view()),
       app.filters.controls.length > 0 && app.filters.element,
+      this.#section("Notes", app.guide.panel.element),
       this.#footer());
   }
 
@@ -78,6 +80,7 @@ export class Rail {
     return h("footer", {},
       iconButton("Light or dark theme (B)", ICONS.theme, () => app.toggleTheme()),
       app.options.links && iconButton("Copy a link to this view", ICONS.link, () => app.links.copy()),
+      pictureMenu(app),
       iconButton("Help and keyboard shortcuts (?)", ICONS.help, () => app.help.open()),
       h("span", { class: "j-made" }, "made with jatlas"));
   }

@@ -53,8 +53,8 @@ export class Search {
       const name = shortName(model.cellName(grid, i) ?? "", 60);
       if (name && name.length <= 14 && known.has(name)) times.set(name, (times.get(name) ?? 0) + 1);
     }
-    const names = [...times.keys()].sort((a, b) => times.get(b) - times.get(a)).slice(0, 2);
-    if (names.length) this.input.placeholder = `Find a class: ${names.join(", ")}`;
+    const [name] = [...times.keys()].sort((a, b) => times.get(b) - times.get(a));
+    if (name) this.input.placeholder = `Find a class, e.g. ${name}`;
   }
 
   #suggest() {
@@ -117,7 +117,8 @@ export class Search {
     if (!heat || heat.high <= 0) return void put(facts, quantity.share ? "none here" : quantity.note ?? "no evidence here");
     const [best] = brightest({ against: false }, heat);
     const bright = heat.values.reduce((sum, value) => sum + (value >= heat.high / 2), 0);
-    put(facts, quantity.share ? "images · " : quantity.note ? `${quantity.note} · ` : "", `${bright} ${bright === 1 ? "cell" : "cells"} · ${worth(heat.high)}`);
+    const count = `${bright} ${bright === 1 ? "cell" : "cells"} · ${worth(heat.high)}`;
+    put(facts, quantity.share ? `images · ${count}` : quantity.note ?? count);
     await app.tiles.forIcon(grid, best);
     const dpr = Math.min(devicePixelRatio || 1, 2);
     canvas.width = canvas.height = ICON * dpr;
