@@ -1,6 +1,7 @@
 """The main walk in Firefox and WebKitGTK: read a cell, find a class, zoom, come back by a link."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def open_(driver: Driver, url: str) -> None:
     driver.wait(STILL)
 
 
+def until(seen: Callable[[], bool]) -> None:
+    """Wait for what is on the screen, which is later than what the page says."""
+    end = time.monotonic() + 10
+    while not seen():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def still(driver: Driver) -> None:
     driver.wait(STILL)
     assert driver("window.said") == []
@@ -86,11 +95,10 @@ def test_the_main_walk(driver: Driver, address: str) -> None:
 
 
 def pictures(driver: Driver) -> None:
-    picture = driver.picture()
     for row, column in ((2, 2), (3, 5), (5, 4)):
-        x, y = cell(driver, row, column)
+        x, y = (round(value) for value in cell(driver, row, column))
         want = viewer_atlas.icon(row * SIZE + column, SIZE)[0, 0].astype(int)
-        assert np.abs(picture[round(y) - 8, round(x)] - want).max() < 16, (row, column)
+        until(lambda: np.abs(driver.picture()[y - 8, x] - want).max() < 16)  # noqa: B023
 
 
 def reading(driver: Driver) -> None:
@@ -149,12 +157,13 @@ def helping(driver: Driver) -> None:
 
 
 def themes(driver: Driver) -> None:
-    light = driver.picture()[-60:, -60:].mean()
+    def corner() -> float:
+        return driver.picture()[-60:, -60:].mean()
+
+    until(lambda: corner() > 200)
     driver.press("b")
     driver.wait("v.root.dataset.theme === 'dark'")
-    driver.wait(STILL)
-    dark = driver.picture()[-60:, -60:].mean()
-    assert light > 200 and dark < 60
+    until(lambda: corner() < 60)
     driver.press("b")
     driver.wait("v.root.dataset.theme === 'light'")
 

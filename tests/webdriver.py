@@ -46,6 +46,7 @@ PREFERENCES = {
     "marionette.port": "0",
     "network.captive-portal-service.enabled": "false",
     "network.connectivity-service.enabled": "false",
+    "ui.prefersReducedMotion": "1",
 }
 
 Command = Callable[[str, dict[str, Any]], Any]
@@ -56,6 +57,7 @@ class Driver:
 
     def __init__(self, command: Command, screenshot: Callable[[], str]) -> None:
         self.command, self._screenshot = command, screenshot
+        self._wheels = itertools.count()
 
     def __call__(self, script: str, *arguments: Any) -> Any:
         """Value of an expression in the page, in which `v` is the viewer."""
@@ -88,22 +90,18 @@ class Driver:
 
     def wheel(self, x: float, y: float, *, by: int) -> None:
         step = {"type": "scroll", "x": round(x), "y": round(y), "deltaX": 0, "deltaY": by}
-        self._act({"type": "wheel", "id": "wheel", "actions": [step]})
+        # WebKit takes a second turn of one wheel for what is to be turned in all.
+        self._act({"type": "wheel", "id": f"wheel-{next(self._wheels)}", "actions": [step]})
 
     def click(self, selector: str) -> None:
         self.point(*self(CENTRE, selector), click=True)
 
     def sees(self, selector: str) -> bool:
         """Whether the centre of an element can be seen: not hidden, covered or outside."""
-        return self(
-            f"""((selector) => {{
-              const element = document.querySelector(selector);
-              if (!element?.checkVisibility()) return false;
-              const top = document.elementFromPoint(...{CENTRE.replace("arguments[0]", "selector")});
-              return element.contains(top);
-            }})(arguments[0])""",
-            selector,
-        )
+        if not self("document.querySelector(arguments[0])?.checkVisibility()", selector):
+            return False
+        top = f"document.elementFromPoint(...{CENTRE})"
+        return self(f"document.querySelector(arguments[0]).contains({top})", selector)
 
     def picture(self) -> np.ndarray:
         """The page as it is on the screen, (height, width, 3) uint8."""
@@ -215,10 +213,14 @@ def webkit(folder: Path) -> Iterator[Driver]:
     variables = {
         "HOME": str(folder),
         "XDG_CACHE_HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder),
         "XDG_DATA_HOME": str(folder),
         # Its sandbox needs namespaces, which root in a container does not get.
         "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1",
     }
+    settings = folder / "gtk-3.0" / "settings.ini"
+    settings.parent.mkdir()
+    settings.write_text("[Settings]\ngtk-enable-animations = 0\n")  # reduced motion
     screen = ["-displayfd", "1", "-screen", "0", "1600x1000x24", "-nolisten", "tcp"]
     with _process(["Xvfb", *screen]) as display:
         assert display.stdout
@@ -228,9 +230,8 @@ def webkit(folder: Path) -> Iterator[Driver]:
             _until(lambda: _http("GET", f"{address}/status"))
             own = {"binary": str(_mini_browser()), "args": ["--automation"]}
             wanted = {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": own}}}
-            session = (
-                f"{address}/session/" + _http("POST", f"{address}/session", wanted)["sessionId"]
-            )
+            made = _http("POST", f"{address}/session", wanted)
+            session = f"{address}/session/{made['sessionId']}"
             yield Driver(
                 lambda name, body: _http("POST", f"{session}/{PATHS[name]}", body),
                 lambda: _http("GET", f"{session}/screenshot"),
