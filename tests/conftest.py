@@ -1,5 +1,7 @@
 """Fixtures that several test modules share."""
 
+import gc
+import importlib.metadata
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +10,10 @@ from typing import Any
 # Most of the time is XLA compiling programs that run for milliseconds. With these settings it takes
 # a third of the time. Workers, and processes that tests start, inherit them.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# One module of LLVM for each: parts are for cores that have nothing else to do.
+if importlib.metadata.version("jaxlib").startswith("0.10."):  # later ones may exit: unknown
+    flags = f"--xla_cpu_parallel_codegen_split_count=1 {os.environ.get('XLA_FLAGS', '')}"
+    os.environ["XLA_FLAGS"] = flags.strip()
 # Compiled programs are kept, for all workers and for the next run; --cache-clear removes them.
 # What is in the user's folder could hide what is tested.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
@@ -34,6 +40,8 @@ session.compile_faster()  # for the same reason; before JAX starts
 # Started now, with one device: a command would make each core one, and results for another number
 # of devices differ by rounding from those of other workers.
 jax.devices()
+# Traces are many objects that live on: by default Python looks through all of them again and again.
+gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture(scope="session")

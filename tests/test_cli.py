@@ -322,7 +322,6 @@ def test_what_cannot_be_meant_is_one_line(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("optimized")
 def test_convert_then_build_with_the_real_weights(
     test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

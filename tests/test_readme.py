@@ -59,7 +59,6 @@ def test_files_that_are_linked_are_there() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("optimized")
 def test_the_snippets_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +66,7 @@ def test_the_snippets_run_one_after_the_other(
     names: dict[str, Any] = {}
     for block in blocks("python"):
         # Fewer steps: what takes long is compiling.
-        exec(compile(block.replace("steps=32", "steps=8"), "README.md", "exec"), names)
+        exec(compile(block.replace("steps=32", "steps=2"), "README.md", "exec"), names)
     assert (tmp_path / "atlas" / "index.html").exists()
     assert names["logits"].shape == (128, 64) and names["some"].shape == (5, 256)
     assert names["icons"].images.shape == (3, 80, 80, 3)
@@ -86,10 +85,7 @@ def small_demo(folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.usefixtures("optimized")
 def test_the_first_command_recovers_what_is_known(tmp_path: Path) -> None:
-    """After the snippets: they and `jatlas demo` draw the same images, which compile for long.
-
-    JATLAS_DEMO may name what the command has made.
-    """
+    """JATLAS_DEMO may name what the command has made."""
     given = os.environ.get("JATLAS_DEMO")
     folder = Path(given) if given else small_demo(tmp_path / "atlas")
     atlas = jatlas.load(folder)

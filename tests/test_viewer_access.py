@@ -38,6 +38,9 @@ STATES = {
     "lit": "v.light(2)",
     "lit and held": "(v.light(1), v.model.grid(0, 8).then((grid) => v.pin({grid, i: 20})))",
     "another map": "(v.model.grid(0, 8).then((grid) => v.pin({grid, i: 20})), v.go(1))",
+    "two maps": "v.split.show(1)",
+    "selected": "(v.selection.take('lasso'), v.model.grid(0, 8).then((grid) => "
+    "v.selection.change(grid, [20, 21, 29])), document.querySelector('.j-save').open = true)",
     "help": "v.help.open()",
     "outside": "(v.camera.bounds = [0, 0, 1, 1], v.camera.set(1, 0, 40))",
     "a notice": "v.notice('1 file is missing', 9000)",

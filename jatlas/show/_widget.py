@@ -14,6 +14,7 @@ from typing import Any
 from jatlas.records import Atlas
 from jatlas.show._export import ASSETS, as_folder, export_html
 from jatlas.show._pack import PackConfig, pack
+from jatlas.show._selected import MapSamples, completed, map_samples
 from jatlas.types import checks, one_line
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class Frame:
     def _repr_html_(self) -> str:
         # Its scripts run in an origin of their own: they reach nothing of the notebook.
         return (
-            f'<iframe title="Activation atlas" sandbox="allow-scripts" width="100%" '
+            '<iframe title="Activation atlas" sandbox="allow-scripts allow-downloads" width="100%" '
             f'height="{self._height}" style="border:0" srcdoc="{html.escape(self._page)}"></iframe>'
         )
 
@@ -56,9 +57,15 @@ def widget(
         `ONE_FILE` for a frame.
 
     Returns:
-      A widget whose trait `selection` is the pinned cell as {"map", "layer", "grid", "row", "col",
-      "count", "labels"}, or None; `widget.observe(callback, names="selection")` follows it. With
-      `static`, or without anywidget, a `Frame`, which has no selection.
+      A widget with two traits, which `widget.observe(callback, names="selected")` follows.
+      `selected` is what the reader selects with a lasso, a rectangle or Shift + click, or None:
+      {"map", "layer", "grid", "cells": [[row, column], ...], "samples": rows of the map's samples,
+      "images": their numbers}. `selection` is the cell that is held, or None: {"map", "layer",
+      "grid", "row", "col", "count", "name", "labels"}. Both can be set, which moves the map:
+      `selected` to a dict of "map", "grid" and "cells" (the samples are found; ValueError for a
+      map, grid or cell that does not exist; cells without samples are left out), `selection` to one
+      of "map", "grid", "row", "col". With `static`, or without anywidget, a `Frame`, which has
+      neither.
 
     Raises:
       FileNotFoundError: if there is no atlas, or no file of `config.columns`.
@@ -77,7 +84,8 @@ def widget(
                     "pip install 'jatlas[widget]' (%s)", one_line(error),
                 )  # fmt: skip
             else:
-                return widget_class(list(pack(folder, others=more, config=config)), height)
+                parts = list(pack(folder, others=more, config=config))
+                return widget_class(parts, height, map_samples(folder, more, config))
         return _frame(folder, more, height, config)
 
 
@@ -98,12 +106,21 @@ def _widget_class() -> Any:
         _esm = ASSETS / "widget.js"
         _css = ASSETS / "viewer.css"
         selection = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
+        # Samples stay in Python: there may be millions.
+        selected = traitlets.Dict(default_value=None, allow_none=True).tag(
+            sync=True, to_json=lambda value, _: _without_samples(value)
+        )
         height = traitlets.Int(600).tag(sync=True)
 
-        def __init__(self, parts: list[Any], height: int) -> None:
+        def __init__(self, parts: list[Any], height: int, samples: dict[str, MapSamples]) -> None:
+            self._samples = samples
             super().__init__(height=height)
             self._parts = {part.name: part.data for part in parts}
             self.on_msg(self._send_part)
+
+        @traitlets.validate("selected")  # type: ignore[untyped-decorator, unused-ignore]
+        def _complete(self, proposal: Any) -> dict[str, Any] | None:
+            return completed(self._samples, proposal["value"])
 
         def _send_part(self, _: Any, message: Any, buffers: Any) -> None:
             del buffers
@@ -112,3 +129,10 @@ def _widget_class() -> Any:
             self.send({"part": name}, [] if data is None else [data])
 
     return AtlasWidget
+
+
+def _without_samples(selected: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the page needs of a selection."""
+    if selected is None:
+        return None
+    return {name: selected[name] for name in ("map", "layer", "grid", "cells")}

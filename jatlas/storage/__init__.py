@@ -4,6 +4,7 @@ from jatlas.storage import files as files
 from jatlas.storage._cache import Arrays as Arrays
 from jatlas.storage._cache import CachedStage as CachedStage
 from jatlas.storage._describe import ATLAS_FILE as ATLAS_FILE
+from jatlas.storage._describe import NOTES as NOTES
 from jatlas.storage._describe import map_folder as map_folder
 from jatlas.storage._entries import GridEntry as GridEntry
 from jatlas.storage._entries import MapEntry as MapEntry

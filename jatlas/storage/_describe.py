@@ -10,8 +10,9 @@ from jatlas.storage._names import describe_labels, describe_name, describe_regio
 
 FORMAT = "jatlas/1"
 ATLAS_FILE = "atlas.json"
+NOTES = "notes.json"
 LABELS = 5
-_TAKEN = ("viewer", "index.html", ATLAS_FILE, "images.txt", "labels.npy", "predictions.npy")
+_TAKEN = ("viewer", "index.html", ATLAS_FILE, NOTES, "images.txt", "labels.npy", "predictions.npy")
 
 
 def map_folder(atlas_map: Map) -> str:

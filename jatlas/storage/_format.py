@@ -11,7 +11,7 @@ import numpy as np
 from jatlas.records import Atlas, Info, Map
 from jatlas.storage import files
 from jatlas.storage._checks import check_atlas, check_map
-from jatlas.storage._describe import ATLAS_FILE, FORMAT, describe, describe_map, map_folder
+from jatlas.storage._describe import ATLAS_FILE, FORMAT, NOTES, describe, describe_map, map_folder
 from jatlas.storage._entries import read_about, read_classes, read_maps, read_sums
 from jatlas.storage._images import LABELS, NAMES, PREDICTIONS, read_names, read_shown
 from jatlas.storage._maps import read_map, write_map
@@ -29,7 +29,8 @@ def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
     Args:
       atlas: the atlas.
       path: the folder; it must not exist, or be empty.
-      overwrite: whether an atlas that is there may be replaced. Anything else never is.
+      overwrite: whether an atlas that is there may be replaced; its `notes.json` is kept. Anything
+        else never is.
 
     Returns:
       The folder.
@@ -45,6 +46,8 @@ def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
     check_atlas(atlas)
     with files.replacing_folder(target, last=ATLAS_FILE) as folder:
         sums = {map_folder(x): write_map(folder / map_folder(x), atlas, x) for x in atlas.maps}
+        if (target / NOTES).exists():  # what a person wrote outlasts the atlas
+            shutil.copyfile(target / NOTES, folder / NOTES)
         _write_index(folder, atlas, sums)
     return target
 

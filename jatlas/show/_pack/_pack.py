@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from jatlas.show._notes import read_notes
 from jatlas.show._pack._columns import column_parts, read_columns
 from jatlas.show._pack._config import PackConfig
 from jatlas.show._pack._labels import label_parts
@@ -32,7 +33,7 @@ def pack(
     The same atlas gives the same parts, byte for byte, wherever its folder is.
 
     Args:
-      folder: an atlas of format `jatlas/1`.
+      folder: an atlas of format `jatlas/1`, with its notes, if it has any.
       others: further atlases for the same page; their maps follow.
       config: how much of it; None means `PackConfig()`.
 
@@ -41,16 +42,18 @@ def pack(
 
     Raises:
       FileNotFoundError: if there is no atlas, or no such file of columns.
-      ValueError: if an atlas is damaged, a file of columns is wrong, or images are to be shown and
-        cannot be read.
+      ValueError: if an atlas is damaged, its `notes.json` or a file of columns is wrong, or images
+        are to be shown and cannot be read.
     """
     config = PackConfig() if config is None else config
     sources, classes = open_sources(list(map(Path, (folder, *others))), titles=config.titles)
     placed = placed_samples(sources, maximum=config.samples)
     columns = read_columns(config.columns, sources, placed)
     own = sources[0]
+    # Read, and looked for, before anything is written.
+    notes = read_notes(own.root, {x.name: [grid.size for grid in x.grids] for x in own.maps})
     pictures = None
-    if config.images:  # looked for before anything is written
+    if config.images:
         pictures = open_pictures(own.about, own.images, px=config.images, root=config.images_from)
     maps: list[dict[str, Any]] = []
     described: list[dict[str, Any]] = []
@@ -67,6 +70,8 @@ def pack(
     manifest = {"format": FORMAT, "classes": classes, "maps": maps} | first
     if rest:
         manifest["others"] = rest
+    if notes:
+        manifest["notes"] = notes
     if columns:
         manifest["columns"] = [column.manifest for column in columns]
         yield from column_parts(columns)

@@ -7,9 +7,14 @@ const KEYS = [
   ["Shift + arrow", "pan the map"],
   ["+  −", "zoom in or out"],
   ["Enter", "hold or release the cell"],
+  ["Shift + Enter", "select the cell, or not"],
   ["Esc", "close, release, clear"],
   ["/", "search for a class"],
+  ["N", "add a note"],
+  ["T", "start the tour"],
+  ["Ctrl + Z", "undo a step"],
   ["[  ]", "previous or next map"],
+  ["S", "two maps side by side, or one"],
   ["H or 0", "fit the map"],
   ["L", "show or hide names"],
   ["B", "light or dark theme"],
@@ -23,7 +28,9 @@ const TOUCH = [
   ["Double click or tap", "zoom in"],
   ["Wheel or pinch", "zoom"],
   ["Drag", "pan"],
-  ["Back", "undo: another map, highlight or held cell"],
+  ["Shift + drag, or the lasso", "select cells; Shift + click adds or removes one, Alt + drag takes away"],
+  ["Pin", "open a note: its view and its text"],
+  ["Back", "undo: another map, highlight, held cell or selection"],
 ];
 
 export class Help {
@@ -36,6 +43,8 @@ export class Help {
       h("h2", {}, "Reading the atlas"),
       h("p", {}, "A region of an image makes a layer respond with a vector of activations. Vectors from random positions of many images were laid out so that similar ones lie side by side, each cell of a grid was averaged, and a picture was optimized that causes that average: its icon."),
       h("p", {}, "Zoom in to split cells into finer ones. The more activations a cell averages, the larger its icon. A cell is named by what its images show more often than all images do: a class, or a group of classes. It has no name where nothing holds. Distances and directions have no meaning, only neighbourhoods do."),
+      h("p", {}, "Notes are views with a text: numbered pins on the map, listed in the sidebar. Yours stay in this browser. Save notes downloads notes.json, to be put beside atlas.json before the page is exported again; a link can carry short ones."),
+      h("p", {}, app.guide.tourButton(() => this.element.close())),
       h("h2", {}, "Mouse and touch"), h("dl", { class: "j-facts" }, ...TOUCH.flatMap(([what, does]) => [h("dt", {}, what), h("dd", {}, does)])),
       h("h2", {}, "Keys"), h("dl", { class: "j-keys" }, ...keys),
       h("h2", {}, "How this atlas was made"), this.#made(app.model.manifest.about));

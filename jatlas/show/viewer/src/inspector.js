@@ -3,6 +3,7 @@
 import { agreed, bar, bars, bigIcon, decisive, doubt, exemplars, named, numbersOf, trusted } from "./cellview.js";
 import { ICONS, h, icon, iconButton, put, text, worth } from "./dom.js";
 import { brightest, classEvidence, ends, likeness } from "./quantities.js";
+import { summary } from "./summary.js";
 import { drawThumb, thumbSize } from "./thumbs.js";
 import { welcome } from "./welcome.js";
 
@@ -15,7 +16,7 @@ export class Inspector {
   constructor(app) {
     this.app = app;
     this.body = h("div", { class: "j-inspector-body" });
-    this.close = iconButton("Release (Esc)", ICONS.close, () => app.pin(null), { class: "j-button j-close" });
+    this.close = iconButton("Release (Esc)", ICONS.close, () => (app.state.pinned ? app.pin(null) : app.selection.clear()), { class: "j-button j-close" });
     this.grip = h("button", { type: "button", class: "j-grip", "aria-label": "Height of the panel", onclick: () => this.#resize() });
     this.element = h("aside", { class: "j-inspector", "aria-label": "Cell", tabindex: "-1", "data-height": "half" }, this.grip, this.close, this.body);
     this.shown = null; // {grid, i}
@@ -38,10 +39,11 @@ export class Inspector {
     const { app } = this;
     const { pinned } = app.state;
     if (pinned) this.shown = { grid: pinned.grid, i: pinned.i };
-    else if (this.shown && this.shown.grid.map !== app.active.map) this.shown = null;
-    this.element.hidden = app.frame !== "wide" && !pinned;
+    else if (this.shown && !app.shows(this.shown.grid.map)) this.shown = null;
+    const selected = app.selection.size > 0;
+    this.element.hidden = app.frame !== "wide" && !pinned && !selected;
     this.element.dataset.held = String(Boolean(pinned));
-    this.close.hidden = !pinned;
+    this.close.hidden = !pinned && !selected;
     this.#draw();
   }
 
@@ -53,10 +55,12 @@ export class Inspector {
   #draw() {
     const { app, shown } = this;
     if (this.element.hidden) return;
-    const key = shown && [shown.grid.prefix, shown.i].join();
+    const { size, version, grid } = app.selection;
+    const key = shown ? [shown.grid.prefix, shown.i].join() : size > 0 && `selection-${version}`;
     const scroll = key === this.key ? this.body.scrollTop : 0;
     this.key = key;
-    put(this.body, ...(shown ? this.#cell(shown.grid, shown.i) : welcome(app)));
+    const rest = () => (size ? summary(app, this.#elsewhere(grid, "Their samples on other maps")) : welcome(app));
+    put(this.body, ...(shown ? this.#cell(shown.grid, shown.i) : rest()));
     this.body.scrollTop = scroll;
   }
 
@@ -81,14 +85,14 @@ export class Inspector {
       trust && h("details", { class: "j-trust", open: Boolean(doubtful) || this.trusting, ontoggle: (event) => (this.trusting = event.target.open) },
         h("summary", {}, "How far to trust it"), trust),
       this.#actions(grid, i),
-      ...this.#elsewhere(grid, i),
+      ...this.#elsewhere(grid),
     ].filter(Boolean);
   }
 
   /** Where a cell of another map than the one in view is, and the way back to it. */
   #origin(grid, i) {
     const { app } = this;
-    if (grid.map === app.active.map) return null;
+    if (app.shows(grid.map)) return null;
     const title = app.model.maps[grid.map].title.slice(0, 80);
     return h("p", { class: "j-origin" }, "A cell of ", text(title), " ",
       h("button", { type: "button", class: "j-text-button", onclick: () => app.show(grid, i) }, "Show it there"));
@@ -136,8 +140,8 @@ export class Inspector {
       }));
   }
 
-  /** Where the samples of the cell lie on other maps. */
-  #elsewhere(grid) {
+  /** Where the samples of the cell, or of the selected ones, lie on other maps. */
+  #elsewhere(grid, title = "Its samples on other maps") {
     const { app } = this;
     const { trail } = app.state;
     const others = trail ? app.model.companions(grid.map) : [];
@@ -150,7 +154,7 @@ export class Inspector {
         canvas, text(app.model.maps[other].title.slice(0, 80), { class: "j-map-name" })));
       this.#trail(canvas, other, trail).catch(() => {});
     }
-    return [h("h3", {}, "Its samples on other maps"), line];
+    return [h("h3", {}, title), line];
   }
 
   async #trail(canvas, map, trail) {

@@ -4,6 +4,10 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 /** Handle a key; returns whether it has a meaning. */
 export function press(app, event) {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && app.options.links) {
+    app.links.undo(event.shiftKey ? 1 : -1);
+    return true;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   const step = STEPS[event.key];
   if (step) {
@@ -17,13 +21,14 @@ export function press(app, event) {
     "-": () => app.zoom(1 / 1.6),
     0: () => app.home(),
     h: () => app.home(),
-    Enter: () => pin(app),
-    " ": () => pin(app),
-    Escape: () => app.escape(),
+    Enter: () => (event.shiftKey ? select(app) : pin(app)),
+    " ": () => (event.shiftKey ? select(app) : pin(app)),
+    Escape: () => (app.active.lasso.drawing ? app.active.lasso.cancel() : app.escape()),
     "/": () => app.find(),
     "[": () => app.go(app.active.map - 1),
     "]": () => app.go(app.active.map + 1),
     l: () => app.set({ labels: !app.state.labels }),
+    s: () => app.model.maps.length > 1 && app.split.toggle(),
     b: () => app.toggleTheme(),
     f: () => app.toggleFull(),
     "?": () => app.help.open(),
@@ -39,6 +44,12 @@ function pin(app) {
   const { pinned } = app.state;
   const here = pinned?.grid === grid && pinned.i === state.cursor;
   app.pin(here ? null : { grid, i: state.cursor });
+}
+
+/** Add the cell of the cursor to the selection, or remove it. */
+function select(app) {
+  const { state, grid } = app.active;
+  if (grid && state.cursor >= 0 && state.cursorGrid === grid) app.selection.change(grid, [state.cursor], "toggle");
 }
 
 /** Move to the nearest cell in a direction from the cursor or the held cell, or else enter the map. */

@@ -36,6 +36,8 @@ export class Labels {
     this.next = null; // Names of another zoom, shown once those in view are placed
     this.behind = false; // whether the last frame left names to place or to draw
     this.dark = false; // the theme
+    this.veiled = false; // see veil.js
+    this.dpr = null; // pixels of the canvas per CSS pixel; by default those of the screen
   }
 
   /** The cells to name at a width of `cellPx`: Names, or null for all of them. */
@@ -58,7 +60,7 @@ export class Labels {
 
   /** A name as a picture at most `limit` px wide, drawn once. */
   sprite(name, limit = Infinity, until = Infinity, look = CELL) {
-    const dpr = Math.min(devicePixelRatio || 1, 2);
+    const dpr = this.dpr ?? Math.min(devicePixelRatio || 1, 2);
     const key = `${look.key}:${limit < 130 ? Math.floor(limit / 8) : "whole"}:${dpr}:${name}`;
     let sprite = this.sprites.get(key);
     if (!sprite && performance.now() < until) {
@@ -75,6 +77,7 @@ export class Labels {
     const cellPx = camera.scale / grid.size;
     const until = performance.now() + BUDGET;
     const regions = cellPx < CELLS_PX ? this.regions(grid.map, camera.scale) : [];
+    if (regions.length && this.veiled) return 0; // they would cover the few cells that are lit
     if (regions.length) return this.#drawRegions(context, regions, camera, alpha);
     if (cellPx < SMALLEST) return 0;
     const cells = cellPx >= ALL ? all(grid, range) : this.#inView(grid, cellPx, range, until);

@@ -31,9 +31,11 @@ export class Legend {
   update() {
     const { app } = this;
     const { lit } = app.state;
-    const { grid } = app.active;
-    const heat = lit && grid && app.model.heatNow(grid, lit.quantity);
-    const key = lit ? [lit.quantity.key, lit.against, lit.range, heat && grid.prefix].join() : "";
+    // It belongs to all panes: one scale, all their cells.
+    const all = lit ? app.panes.map(({ grid }) => grid && app.model.heatNow(grid, lit.quantity)) : [];
+    const known = all.filter(Boolean);
+    const heat = known.length ? app.split.onOneScale(lit.quantity, known[0]) : all[0];
+    const key = lit ? [lit.quantity.key, lit.against, lit.range, ...app.panes.map(({ grid }, i) => all[i] && grid.prefix)].join() : "";
     if (key === this.key) return;
     this.key = key;
     this.element.hidden = !lit;
@@ -52,8 +54,10 @@ export class Legend {
     }
     put(this.from, worth(valueAt(lit, heat, range[0])));
     put(this.to, worth(valueAt(lit, heat, range[1])));
-    const of = light(lit, heat);
-    const bright = heat.values.reduce((sum, _, i) => sum + (of(i) >= 0.5), 0);
-    put(this.count, `${bright} of ${heat.values.length} cells bright`);
+    const [bright, cells] = known.reduce(([sum, total], { values }) => {
+      const of = light(lit, { ...heat, values });
+      return [values.reduce((count, _, i) => count + (of(i) >= 0.5), sum), total + values.length];
+    }, [0, 0]);
+    put(this.count, `${bright} of ${cells} cells bright`);
   }
 }

@@ -1,7 +1,7 @@
-// Keeps the address bar in step with the view, and follows links. Another map, highlight or held cell is a
-// step that Back undoes; panning and zooming is not.
+// Keeps the address bar in step with the view, and follows links. Another map, highlight, held cell or
+// selection is a step that Back undoes; panning and zooming is not.
 
-import { read, write } from "./permalink.js";
+import { read, step, write } from "./permalink.js";
 import { quantityOf } from "./quantities.js";
 
 const LATER = 250; // ms
@@ -16,10 +16,12 @@ export class Links {
     const { app } = this;
     const { state, model } = app;
     const { pinned, lit } = state;
-    return write({
+    const view = write({
       ...app.panes[0].where(), map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
+      split: app.split.described, selected: app.selection.link,
       pinned: pinned && { map: model.maps[pinned.map].id, size: pinned.grid.size, row: pinned.grid.row(pinned.i), column: pinned.grid.column(pinned.i) },
     });
+    return view + app.guide.notes.part;
   }
 
   remember() {
@@ -30,19 +32,27 @@ export class Links {
   #write() {
     if (!this.app.followed || this.app.ending.signal.aborted) return;
     const link = this.link();
-    const step = link.replace(/&at=[^&]*/, "");
-    const further = this.step !== undefined && step !== this.step;
-    Object.assign(this, { written: link, step });
+    const now = step(link);
+    const further = this.step !== undefined && now !== this.step;
+    Object.assign(this, { written: link, step: now });
     try {
-      if (further) history.pushState(null, "", link);
-      else history.replaceState(null, "", link);
+      const at = (history.state?.jatlas ?? 0) + (further ? 1 : 0);
+      if (further) this.last = at;
+      if (further) history.pushState({ jatlas: at }, "", link);
+      else history.replaceState({ jatlas: at }, "", link);
     } catch {
       // In a frame without an address of its own.
     }
   }
 
-  async copy() {
-    const url = location.href.split("#")[0] + this.link();
+  /** Undo a step, or redo one; never leaves the page. */
+  undo(by) {
+    const at = history.state?.jatlas ?? 0;
+    if (by < 0 ? at > 0 : at < (this.last ?? 0)) history.go(by);
+  }
+
+  async copy(link = this.link()) {
+    const url = location.href.split("#")[0] + link;
     try {
       await navigator.clipboard.writeText(url);
       this.app.notice("Link copied");
@@ -65,18 +75,23 @@ export class Links {
     await app.entered(pane).catch(() => {});
     if (asked.x !== undefined) pane.camera.fly(asked.x, asked.y, asked.zoom, first ? 0 : 350);
     else await pane.start().catch(() => {});
+    await app.split.follow(asked.split);
     await this.#light(asked);
+    await app.selection.follow(asked.selected, asked.selectedOf ?? model.maps[state.map].id).catch(() => {});
     await this.#pin(asked, asked.from === undefined ? state.map : byId(asked.from)).catch(() => {});
+    // Bringing the cell into view has ended the flight.
+    if (asked.x !== undefined && !first) pane.camera.fly(asked.x, asked.y, asked.zoom);
     app.followed = true;
+    app.guide.followed(hash, asked.notes, first);
     // What the link describes is where the next step begins.
-    this.step = this.link().replace(/&at=[^&]*/, "");
+    this.step = step(this.link());
     app.changed();
   }
 
-  async #light({ by, against }) {
+  async #light({ by, against, x }) {
     const { app } = this;
     const quantity = by && (await quantityOf(app.model, by).catch(() => undefined));
-    if (quantity) app.light(quantity, { against: quantity.signed && against === true });
+    if (quantity) app.light(quantity, { against: quantity.signed && against === true }, { fly: x === undefined });
     else if (app.state.lit) app.light(null);
   }
 
@@ -93,6 +108,8 @@ export class Links {
 
   /** The address changed: by the viewer itself, or by Back, Forward or a link to follow. */
   changed() {
-    if (location.hash !== this.written) this.follow(location.hash);
+    if (location.hash === this.written) return;
+    this.written = location.hash; // the next step, forward or back, may come before it is written again
+    this.follow(location.hash);
   }
 }

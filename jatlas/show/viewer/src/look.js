@@ -16,8 +16,8 @@ export class Look {
     const { app } = this;
     const { density, dark } = app.state;
     const lit = this.#lit(grid);
-    const heat = lit && this.#heat(grid, lit);
-    const version = [density, dark, heat && [lit.quantity.key, lit.against, lit.range]].join();
+    const heat = lit && app.split.onOneScale(lit.quantity, this.#heat(grid, lit));
+    const version = [density, dark, heat && [lit.quantity.key, lit.against, lit.range, heat.low, heat.high]].join();
     let style = this.styles.get(grid);
     if (style?.version !== version) {
       style = { density, version, outline: dark ? "#5c6067" : "#b4b7bb", light: null };
@@ -27,11 +27,12 @@ export class Look {
     return style;
   }
 
-  /** What lights a grid: what the reader chose, or the samples of the cell held on another map. */
+  /** What lights a grid: what the reader chose, or the samples of cells held or selected on another map. */
   #lit(grid) {
     const { lit, pinned, trail } = this.app.state;
     if (lit) return lit.quantity.only === undefined || lit.quantity.only === grid.map ? lit : null;
-    return trail && pinned.map !== grid.map ? { quantity: trail, against: false, range: [0, 1], rest: true } : null;
+    if (this.app.split.open && pinned) return null; // a veil shows it
+    return trail && trail.from !== grid.map ? { quantity: trail, against: false, range: [0, 1], rest: true } : null;
   }
 
   #heat(grid, { quantity }) {

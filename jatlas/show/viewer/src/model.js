@@ -153,6 +153,16 @@ export class Model {
     });
   }
 
+  /** Where the samples of a map are from: {image, row, column}, in their order; null if unknown. */
+  origins(map) {
+    if (!this.maps[map].source) return Promise.resolve(null);
+    const name = `m${map}-source`;
+    return this.#once(name, async () => {
+      const data = await this.#take(name);
+      return { image: numbers(data.image), row: numbers(data.row), column: numbers(data.column) };
+    });
+  }
+
   /** Other maps that have samples at the same positions of the same images. */
   companions(map) {
     const { places } = this.maps[map];

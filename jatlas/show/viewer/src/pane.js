@@ -4,6 +4,7 @@ import { Camera } from "./camera.js";
 import { ICONS, h, icon, put, text } from "./dom.js";
 import { listen } from "./input.js";
 import { walk } from "./keys.js";
+import { Lasso } from "./lasso.js";
 import { Minimap } from "./minimap.js";
 import { Stage } from "./stage.js";
 import { Tag } from "./tag.js";
@@ -30,6 +31,7 @@ export class Pane {
   #wire() {
     const { app, canvas, camera } = this;
     const on = (name, act) => canvas.addEventListener(name, act, { signal: app.ending.signal });
+    this.lasso = new Lasso(app, this);
     listen(canvas, camera, {
       hover: (px, py, type) => type !== "touch" && this.hover(px, py),
       leave: () => this.hover(),
@@ -170,6 +172,12 @@ export class Pane {
   sees(grid, i) {
     const [px, py] = this.camera.toScreen(...grid.centre(i));
     return px > 0 && py > 0 && px < this.camera.width - this.covered.right && py < this.camera.height - this.covered.bottom;
+  }
+
+  /** The pane has been taken from the page. */
+  close() {
+    clearTimeout(this.dwelling);
+    this.canvas.width = this.canvas.height = 0;
   }
 
   /** Say so if nothing of the map is in view, or if its cells cannot be read. */

@@ -105,15 +105,15 @@ export function brightest(lit, heat) {
   return order.sort((a, b) => sign * (heat.values[b] - heat.values[a]) || a - b);
 }
 
-/** The samples of one cell, on the maps that have them too: the share of each cell's samples. */
-export function trailOf(model, owner, cell) {
+/** The samples of some cells, on the maps that have them too: the share of each cell's samples. */
+export function trailOf(model, owner, cells, { key, name }) {
   if (!model.companions(owner.map).length) return null;
   let members;
   return {
-    key: `trail-${owner.map}.${owner.size}.${cell}`, name: "Samples of the held cell", signed: false,
+    key, name, signed: false, from: owner.map,
     values: async (grid) => {
       if (!model.companions(owner.map).includes(grid.map)) return undefined;
-      members ??= model.members(owner.map, owner, [cell]);
+      members ??= model.members(owner.map, owner, cells);
       const share = await model.share(grid, await members);
       return share.map((value) => value || 0);
     },

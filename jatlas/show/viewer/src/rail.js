@@ -1,6 +1,7 @@
 // The sidebar: title, search, maps, display settings.
 
 import { ICONS, h, iconButton, number, put, segmented, shortName, text } from "./dom.js";
+import { pictureMenu } from "./picture.js";
 import { cellQuantities, ends } from "./quantities.js";
 import { drawThumb, thumbSize } from "./thumbs.js";
 
@@ -19,6 +20,7 @@ export class Rail {
       this.find,
       this.#maps(),
       this.#section("View", this.#view()),
+      this.#section("Notes", app.guide.panel.element),
       this.#footer());
   }
 
@@ -74,6 +76,7 @@ export class Rail {
     return h("footer", {},
       iconButton("Light or dark theme (B)", ICONS.theme, () => app.toggleTheme()),
       app.options.links && iconButton("Copy a link to this view", ICONS.link, () => app.links.copy()),
+      pictureMenu(app),
       iconButton("Help and keyboard shortcuts (?)", ICONS.help, () => app.help.open()),
       h("span", { class: "j-made" }, "made with jatlas"));
   }

@@ -16,6 +16,7 @@ export class Stage {
     Object.assign(this, { canvas, model, camera, tiles, state, changed });
     this.labels = new Labels(model);
     this.overlays = []; // (context, stage, alpha) drawn above the icons
+    this.veil = null; // (context, stage, grid) drawn under the names; returns the light left to cells, or null
     this.lost = false; // whether the cells of the map cannot be read
     this.current = null; // {grid, since, shown}
     this.previous = null;
@@ -241,19 +242,18 @@ export class Stage {
     const { state, camera } = this;
     const grid = this.current.grid;
     this.stats.labels = 0;
-    Object.assign(this.labels, { behind: false, dark: state.dark });
+    const veiled = this.veil?.(context, this, grid);
+    Object.assign(this.labels, { behind: false, dark: state.dark, veiled: Boolean(veiled) });
     if (state.labels) {
-      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade, state.styleOf(grid).light);
+      this.stats.labels = this.labels.draw(context, grid, camera, this.range(grid), fade, veiled ?? state.styleOf(grid).light);
     }
-    if (state.doubts && grid.trust.length) this.#doubts(context, grid, fade);
+    if (state.doubts && !veiled && grid.trust.length) this.#doubts(context, grid, fade);
     const frame = (owner, i, width, colour) => this.#frame(context, owner, i, width, colour);
     for (const overlay of this.overlays) overlay(context, this, fade);
     if (state.hover >= 0 && state.hoverGrid === grid) frame(grid, state.hover, 2, state.colours.ink);
     const pinned = state.pinned;
     if (pinned && pinned.map === state.map) frame(pinned.grid, pinned.i, 3, state.colours.accent);
-    if (state.cursor >= 0 && state.cursorGrid === grid) {
-      frame(grid, state.cursor, 3, state.colours.ink);
-    }
+    if (state.cursor >= 0 && state.cursorGrid === grid) frame(grid, state.cursor, 3, state.colours.ink);
   }
 
   /** Mark the icons that are in doubt by a corner. */

@@ -13,7 +13,7 @@ export class Tag {
     const { app } = this;
     const known = app.model.cellName(grid, i);
     const { lit } = app.state;
-    const heat = lit && app.model.heatNow(grid, lit.quantity);
+    const heat = lit && app.split.onOneScale(lit.quantity, app.model.heatNow(grid, lit.quantity));
     put(this.element,
       known === undefined ? h("i", {}, "no clear name") : text(shortName(known, 40)),
       heat && h("b", { "data-bright": String(along(lit, heat, ends(lit, heat))(i) >= 0.5) }, worth(heat.values[i])));

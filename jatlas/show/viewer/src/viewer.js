@@ -1,7 +1,7 @@
 // The viewer: one state, the parts that show it, and the actions of the reader.
 
 import { describe } from "./cellview.js";
-import { put, shortName } from "./dom.js";
+import { clamp, put, shortName } from "./dom.js";
 import { press } from "./keys.js";
 import { lay } from "./layout.js";
 import { Links } from "./links.js";
@@ -10,7 +10,9 @@ import { Losses } from "./losses.js";
 import { Model } from "./model.js";
 import { Pane } from "./pane.js";
 import { brightest, classEvidence, trailOf } from "./quantities.js";
+import { Selection } from "./selection.js";
 import { Settings } from "./settings.js";
+import { Split } from "./split.js";
 import { Tiles } from "./tiles.js";
 
 const [WIDE, NARROW, SHORT] = [1040, 760, 520]; // px: a desktop; a phone, or a column of a notebook; a phone held sideways
@@ -23,7 +25,7 @@ export class Viewer {
   /**
    * @param root an element of class "jatlas"
    * @param source provides the parts of the atlas; see source.js
-   * @param options {links: whether the address bar follows the view, onpin(cell or null)}
+   * @param options {links: whether the address bar follows the view, onpin(cell or null), onselect(cells or null)}
    */
   constructor(root, manifest, source, options = {}) {
     Object.assign(this, { root, options, id: `jatlas${++instances}`, dirty: false });
@@ -39,13 +41,15 @@ export class Viewer {
     this.look = new Look(this);
     this.links = new Links(this);
     this.tiles = new Tiles(source, () => this.changed(), this.losses);
+    this.split = new Split(this);
+    this.selection = new Selection(this);
     this.panes = [new Pane(this, this.state)];
     this.active = this.panes[0];
     lay(this);
     this.#wire();
     this.look.setTheme(this.settings.theme);
-    this.#resize();
-    this.links.follow(options.links ? location.hash : "", { first: true });
+    this.resize();
+    this.ready = this.links.follow(options.links ? location.hash : "", { first: true });
   }
 
   get camera() {
@@ -71,7 +75,7 @@ export class Viewer {
       if (typing || control || this.help.element.open) return;
       if (press(this, event)) event.preventDefault();
     });
-    this.observer = new ResizeObserver(() => this.#resize());
+    this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.root);
     this.panes.forEach((pane) => this.observer.observe(pane.element));
     on(this.look.machine, "change", () => this.look.setTheme(settings.theme));
@@ -90,13 +94,17 @@ export class Viewer {
     this.dirty = false;
     if (this.ending.signal.aborted) return;
     this.tiles.begin(this.stage.stats.first === null ? FIRST_BUDGET : BUDGET);
+    this.split.move(now);
     const more = this.panes.map((pane) => pane.frame(now));
+    this.split.drawn();
     this.legend.update();
+    this.guide.frame();
     if (this.options.links) this.links.remember();
     if (more.some(Boolean)) this.changed();
   }
 
-  #resize() {
+  /** The page, or what a pane has of it, has another size. */
+  resize() {
     const { clientWidth: width, clientHeight: height } = this.root;
     if (!width || !height) return;
     const frame = width <= NARROW && height >= SHORT ? "narrow" : width < WIDE || height < SHORT ? "medium" : "wide";
@@ -107,23 +115,29 @@ export class Viewer {
       this.rail.framed(frame);
       this.inspector.update();
     }
+    this.split.framed();
     this.panes.forEach((pane) => pane.resize());
     this.#measure();
     this.changed();
   }
 
-  /** Measure how much of the map the sheet covers. */
+  /** Measure how much of each map the sheet covers. */
   #measure() {
     const { element } = this.inspector;
     const covering = this.sheet && !element.hidden;
-    const bottom = covering ? Math.max(0, element.offsetHeight) : 0;
-    for (const pane of this.panes) pane.covered = { right: 0, bottom };
+    const top = this.root.getBoundingClientRect().bottom - (covering ? element.offsetHeight : 0);
+    for (const pane of this.panes) {
+      const box = pane.element.getBoundingClientRect();
+      pane.covered = { right: 0, bottom: clamp(box.bottom - top, 0, box.height) };
+    }
   }
 
   // Actions of the reader.
 
   set(change) {
-    Object.assign(this.state, change);
+    const { grid, ...rest } = change;
+    if (grid !== undefined) this.active.state.grid = grid;
+    Object.assign(this.state, rest);
     this.settings.save();
     this.rail.update();
     this.changed();
@@ -142,6 +156,17 @@ export class Viewer {
     if (this.active === pane) return;
     this.active = pane;
     this.rail.update();
+    this.split.update();
+  }
+
+  /** Whether a map is in view. */
+  shows(map) {
+    return this.panes.some((pane) => pane.map === map);
+  }
+
+  /** The pane that shows a map, or else the one that the keys act on. */
+  paneOf(map) {
+    return [this.active, ...this.panes].find((pane) => pane.map === map) ?? this.active;
   }
 
   /** Show another map; the view stays. */
@@ -156,6 +181,7 @@ export class Viewer {
 
   async entered(pane = this.active) {
     this.rail.update();
+    this.split.update();
     this.inspector.update();
     this.#title();
     this.changed();
@@ -187,7 +213,7 @@ export class Viewer {
 
   /** Show a cell in the inspector; one that is held stays. */
   inspect(grid, i) {
-    if (!this.state.pinned && this.frame === "wide") this.inspector.show(grid, i);
+    if (!this.state.pinned && !this.selection.size && this.frame === "wide") this.inspector.show(grid, i);
   }
 
   /** A click or a tap: hold the cell, or release it. Where a sheet would rise, wait for a second tap. */
@@ -234,23 +260,28 @@ export class Viewer {
   }
 
   /** Hold a cell {grid, i}; null releases it. */
-  pin(cell, pane = this.active) {
+  pin(cell, pane = cell ? this.paneOf(cell.grid.map) : this.active) {
     const { state } = this;
     const before = state.pinned;
     state.pinned = cell && { ...cell, map: cell.grid.map };
-    state.trail = cell && trailOf(this.model, cell.grid, cell.i);
+    const key = cell && `trail-${cell.grid.prefix}.${cell.i}`;
+    state.trail = cell ? trailOf(this.model, cell.grid, [cell.i], { key, name: "Samples of the held cell" }) : this.selection.trail;
     this.inspector.update();
     this.#measure();
-    if (cell && cell.grid.map === pane.map) this.shift = pane.intoView(cell.grid, cell.i) ?? (before ? this.shift : null);
-    if (!cell && before) this.#shiftBack(pane);
+    if (cell && cell.grid.map === pane.map) {
+      const shift = pane.intoView(cell.grid, cell.i);
+      this.shift = shift ? { ...shift, pane } : before ? this.shift : null;
+    }
+    if (!cell && before) this.#shiftBack();
     this.rail.drawThumbs();
     this.options.onpin?.(cell && this.cell(state.pinned));
     this.changed();
   }
 
   /** Undo the move that made room for the held cell, if the reader has not moved the map since. */
-  #shiftBack(pane) {
+  #shiftBack() {
     const { shift } = this;
+    const { pane } = shift ?? {};
     this.shift = null;
     const now = shift && (pane.camera.flight?.to ?? pane.where());
     const same = now && Object.keys(shift.to).every((name) => Math.abs(now[name] - shift.to[name]) < 1e-9);
@@ -266,14 +297,14 @@ export class Viewer {
   }
 
   /** Light cells by a quantity, or by the evidence for a class, given by its index; null clears it. */
-  light(what, change = {}) {
+  light(what, change = {}, { fly = true } = {}) {
     const { state } = this;
     const quantity = typeof what === "number" ? classEvidence(this.model, what) : what;
     const range = quantity?.signed ? [0, 0.7] : [0, 1];
     state.lit = quantity && { against: false, range, ...change, quantity };
     this.lit();
     this.say(quantity ? `Cells are lit by: ${shortName(quantity.name, 60)}` : "Highlight cleared");
-    if (quantity) this.#showLit(quantity);
+    if (quantity && fly) for (const pane of this.split.together ? [this.active] : this.panes) this.#showLit(quantity, pane);
   }
 
   relight(change) {
@@ -292,8 +323,7 @@ export class Viewer {
   }
 
   /** If no bright cell is in view, fly to where they are. */
-  async #showLit(quantity) {
-    const pane = this.active;
+  async #showLit(quantity, pane) {
     const grid = pane.grid;
     const heat = grid && (await this.model.heat(grid, quantity).catch(() => null));
     const { lit } = this.state;
@@ -316,7 +346,7 @@ export class Viewer {
   }
 
   /** Fly to a cell and hold it. */
-  show(grid, i, pane = this.active) {
+  show(grid, i, pane = this.paneOf(grid.map)) {
     const [x, y] = grid.centre(i);
     if (grid.map !== pane.map) this.go(grid.map, pane);
     pane.camera.fly(x, y, Math.max(pane.camera.zoom, 2.5));
@@ -328,6 +358,8 @@ export class Viewer {
     const { state } = this;
     if (this.root.dataset.drawer === "open") this.drawer(false);
     else if (state.pinned) this.pin(null);
+    else if (this.selection.size) this.selection.clear();
+    else if (this.selection.tool) this.selection.take(null);
     else if (state.lit) this.light(null);
     else if (this.active.state.cursor >= 0) this.stand(null, -1);
     else this.inspector.clear();
