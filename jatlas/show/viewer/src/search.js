@@ -65,7 +65,7 @@ export class Search {
   #show(results, total) {
     this.results = results;
     this.active = results.length ? 0 : -1;
-    const asked = this.input.value.trim() && document.activeElement === this.input;
+    const asked = this.input.value.trim() !== "" && document.activeElement === this.input;
     const more = total - results.length;
     put(this.list, ...results.map((result, i) => this.#row(result, i)),
       asked && more > 0 && h("li", { class: "j-none", role: "option", "aria-disabled": "true" }, `and ${more} more: type more letters`),
