@@ -220,6 +220,11 @@ export class Model {
     return this.#once(name, async () => ({ dims, values: numbers((await this.#take(name)).vectors) }));
   }
 
+  /** A part as it is: labels, a column. */
+  part(name) {
+    return this.#once(`part-${name}`, () => this.#take(name));
+  }
+
   /** Move a name to the end of a set, and drop what its oldest names stand for. */
   #keep(names, name, limit) {
     names.delete(name);
