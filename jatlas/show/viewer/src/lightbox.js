@@ -99,7 +99,7 @@ export class Lightbox {
     canvas.getContext("2d").drawImage(picture, 0, 0);
     const frame = h("figure", { class: "j-light-whole" }, canvas, box && this.#box(width, height, box));
     frame.style.aspectRatio = `${width} / ${height}`;
-    frame.style.width = `min(100%, ${(width / height) * 60}vh, ${width * LARGEST}px)`;
+    frame.style.width = `min(100%, calc(var(--highest) * ${width / height}), ${width * LARGEST}px)`;
     return frame;
   }
 

@@ -4,7 +4,7 @@
 import { clamp } from "./dom.js";
 
 const FINE = 48; // steps of the places that are tried, along each side
-const PASSES = 3;
+const PASSES = 12; // at most
 const SLACK = 1e-6;
 
 /**
@@ -20,11 +20,14 @@ export function spread(points, side, box, taken) {
   const half = side / 2;
   const asked = points.map((value, i) => (i % 2 ? clamp(value, top + half, bottom - half) : clamp(value, left + half, right - half)));
   const placed = new Float64Array(points.length).fill(NaN);
-  for (let pass = 0; pass < PASSES; pass++) {
-    // Later passes find shorter ways, once others have made room.
+  // Further passes find shorter ways, as others have made room.
+  for (let pass = 0, moved = true; moved && pass < PASSES; pass++) {
+    moved = false;
     for (let i = 0; i < asked.length; i += 2) {
+      const [x, y] = [placed[i], placed[i + 1]];
       placed[i] = NaN;
       if (!place(placed, asked, i, side, box, taken)) return onLattice(asked, side, box, taken);
+      moved ||= placed[i] !== x || placed[i + 1] !== y;
     }
   }
   return placed;
