@@ -41,6 +41,7 @@ STATES = {
     "two maps": "v.split.show(1)",
     "selected": "(v.selection.take('lasso'), v.model.grid(0, 8).then((grid) => "
     "v.selection.change(grid, [20, 21, 29])), document.querySelector('.j-save').open = true)",
+    "a real place": "v.model.grid(0, 8).then((grid) => v.lightbox.open({grid, i: 20, k: 0}))",
     "help": "v.help.open()",
     "outside": "(v.camera.bounds = [0, 0, 1, 1], v.camera.set(1, 0, 40))",
     "a notice": "v.notice('1 file is missing', 9000)",

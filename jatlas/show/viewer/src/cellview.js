@@ -1,5 +1,7 @@
 // The parts of what is said about a cell: its icon, name, numbers, bars and real places.
 
+import { file, which } from "./caption.js";
+import { drawCrop, placesOf, stripOf } from "./crops.js";
 import { h, number, put, shortName, text, worth } from "./dom.js";
 
 /** A canvas with the icon of a cell, drawn as soon as its tile is loaded. */
@@ -115,24 +117,21 @@ export function bars(app, labels, scale, pick) {
   }));
 }
 
-/** Image patches of samples of the cell; null if the atlas has none. */
+/** Image patches of samples of the cell, each a button that shows more of it; null if the atlas has none. */
 export function exemplars(app, grid, i, maximum) {
-  const about = grid.shape.exemplars;
-  if (!about) return null;
-  const count = Math.min(about.per_cell, maximum);
+  if (!grid.shape.exemplars) return null;
   const line = h("div", { class: "j-exemplars" });
-  app.tiles.load(`${grid.prefix}-x${Math.floor(i / about.chunk)}`).then((picture) => {
-    if (!picture) return;
-    const { px } = about;
-    const names = app.model.manifest.images;
-    put(line, ...Array.from({ length: count }, (_, k) => {
-      const canvas = h("canvas", { role: "img", "aria-label": `Real place ${k + 1} of this cell` });
-      canvas.width = canvas.height = px;
-      canvas.getContext("2d").drawImage(picture, k * px, (i % about.chunk) * px, px, px, 0, 0, px, px);
-      const file = names?.[grid.images?.[i]?.[k]];
-      if (file) canvas.title = file.slice(0, 300);
-      return canvas;
-    }));
+  app.tiles.load(stripOf(grid, i)).then((strip) => {
+    if (strip) put(line, ...placesOf(grid, i).slice(0, maximum).map((k) => crop(app, strip, { grid, i, k })));
   });
   return line;
+}
+
+function crop(app, strip, place) {
+  const canvas = h("canvas", { "aria-hidden": "true" });
+  const { px } = place.grid.shape.exemplars;
+  canvas.width = canvas.height = px;
+  drawCrop(canvas.getContext("2d"), strip, place.grid, place.i, place.k, px);
+  const props = { type: "button", class: "j-crop", "aria-label": which(place), title: file(app, place) };
+  return h("button", { ...props, onclick: () => app.lightbox.open(place) }, canvas);
 }

@@ -6,6 +6,7 @@ import { Guide } from "./guide.js";
 import { Help } from "./help.js";
 import { Inspector } from "./inspector.js";
 import { Legend } from "./legend.js";
+import { Lightbox } from "./lightbox.js";
 import { ownLabels } from "./ofsamples.js";
 import { Rail } from "./rail.js";
 import { Search } from "./search.js";
@@ -19,6 +20,7 @@ export function lay(app) {
   app.filters = new Filters(app);
   app.rail = new Rail(app);
   app.help = new Help(app);
+  app.lightbox = new Lightbox(app);
   app.status = h("div", { class: "j-status", role: "status", "aria-live": "polite" });
   app.toast = h("div", { class: "j-toast", role: "alert", hidden: true });
   app.maps = h("div", { class: "j-panes" }, ...app.panes.map((pane) => h("div", { class: "j-side" }, pane.element)));
@@ -40,5 +42,5 @@ export function lay(app) {
     h("span", { class: "j-bar-search" }),
     iconButton("Light or dark theme (B)", ICONS.theme, () => app.toggleTheme(), { class: "j-button j-in-strip" }),
     iconButton("Help and keyboard shortcuts (?)", ICONS.help, () => app.help.open(), { class: "j-button j-in-strip" }));
-  put(app.root, app.rail.element, app.bar, app.view, app.inspector.element, app.help.element);
+  put(app.root, app.rail.element, app.bar, app.view, app.inspector.element, app.help.element, app.lightbox.element);
 }

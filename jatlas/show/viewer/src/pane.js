@@ -6,11 +6,12 @@ import { listen } from "./input.js";
 import { walk } from "./keys.js";
 import { Lasso } from "./lasso.js";
 import { Minimap } from "./minimap.js";
+import { Places } from "./places.js";
 import { Stage } from "./stage.js";
 import { Tag } from "./tag.js";
 
 const DWELL = 60; // ms before the first cell under the pointer is shown
-const LARGEST_CELL = 330; // px
+const LARGEST_CELL = 700; // px
 const LEGIBLE = 44; // px: cells of the first view of a phone
 
 export class Pane {
@@ -31,6 +32,7 @@ export class Pane {
   #wire() {
     const { app, canvas, camera } = this;
     const on = (name, act) => canvas.addEventListener(name, act, { signal: app.ending.signal });
+    this.places = new Places(app, this);
     this.lasso = new Lasso(app, this);
     listen(canvas, camera, {
       hover: (px, py, type) => type !== "touch" && this.hover(px, py),
@@ -145,8 +147,10 @@ export class Pane {
     const i = px === undefined || !grid ? -1 : grid.find(...this.camera.toMap(px, py));
     this.pointer = px === undefined ? null : [px, py];
     this.canvas.style.cursor = i >= 0 ? "pointer" : "grab";
+    const place = this.places.at(px, py, grid, i);
+    this.places.hover(place);
     if (i < 0) this.tag.hide();
-    else this.tag.show(grid, i, px, py, this.camera.width);
+    else this.tag.show(grid, i, px, py, this.camera.width, place);
     if (i === state.hover && grid === state.hoverGrid) return;
     const first = state.hover < 0;
     Object.assign(state, { hover: i, hoverGrid: grid });

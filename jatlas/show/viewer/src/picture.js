@@ -17,7 +17,7 @@ export async function drawn(app, pane, scale) {
   const camera = Object.assign(new Camera(() => {}), { width, height, x, y, zoom, maxZoom, bounds });
   const state = Object.create(pane.state, Object.fromEntries(["hover", "cursor"].map((name) => [name, { value: -1 }])));
   const stage = new Stage(canvas, app.model, camera, app.tiles, state, () => {});
-  Object.assign(stage, { dpr: scale, overlays: pane.stage.overlays });
+  Object.assign(stage, { dpr: scale, places: pane.places, under: pane.stage.under, overlays: pane.stage.overlays });
   stage.labels.dpr = scale;
   const end = performance.now() + PATIENCE;
   // In step with the frames of the page, which give tiles their time.

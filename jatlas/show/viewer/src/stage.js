@@ -15,7 +15,9 @@ export class Stage {
   constructor(canvas, model, camera, tiles, state, changed) {
     Object.assign(this, { canvas, model, camera, tiles, state, changed });
     this.labels = new Labels(model);
-    this.overlays = []; // (context, stage, alpha) drawn above the icons
+    this.places = null; // see places.js
+    this.under = []; // (context, stage, alpha) drawn above the icons, and under their names
+    this.overlays = []; // likewise, above the names
     this.veil = null; // (context, stage, grid) drawn under the names; returns the light left to cells, or null
     this.lost = false; // whether the cells of the map cannot be read
     this.current = null; // {grid, since, shown}
@@ -242,6 +244,7 @@ export class Stage {
     const { state, camera } = this;
     const grid = this.current.grid;
     this.stats.labels = 0;
+    for (const layer of this.under) layer(context, this, fade);
     const veiled = this.veil?.(context, this, grid);
     Object.assign(this.labels, { behind: false, dark: state.dark, veiled: Boolean(veiled) });
     if (state.labels) {
@@ -260,18 +263,20 @@ export class Stage {
   #doubts(context, grid, alpha) {
     const side = this.camera.scale / grid.size;
     if (side < DOUBTS_PX) return;
-    const { left, top, right, bottom } = this.range(grid);
+    const range = this.range(grid);
     const style = this.state.styleOf(grid);
     const corner = clamp(side * 0.26, 5, 22);
     context.globalAlpha = alpha;
     context.beginPath();
-    for (const i of grid.within(left, top, right + 1, bottom + 1)) {
+    for (const i of grid.within(range.left, range.top, range.right + 1, range.bottom + 1)) {
       if (!grid.doubtful(i)) continue;
       const half = (side * grid.side(i, style.density)) / 2;
       const [x, y] = this.camera.toScreen((grid.column(i) + 0.5) / grid.size, (grid.row(i) + 0.5) / grid.size);
-      context.moveTo(x + half - corner, y - half);
-      context.lineTo(x + half, y - half);
-      context.lineTo(x + half, y - half + corner);
+      const moved = this.places?.icon(this, grid, i);
+      const [right, top] = moved ? [moved.left + moved.side, moved.top] : [x + half, y - half];
+      context.moveTo(right - corner, top);
+      context.lineTo(right, top);
+      context.lineTo(right, top + corner);
       context.closePath();
     }
     context.fillStyle = this.state.colours.against;
@@ -282,10 +287,10 @@ export class Stage {
     context.globalAlpha = 1;
   }
 
-  /** Frame a cell's icon. */
+  /** Frame a cell's icon; all of the cell if the icon has moved. */
   #frame(context, grid, i, width, colour) {
     const full = this.camera.scale / grid.size;
-    const side = Math.max(full * grid.side(i, this.state.density), 6);
+    const side = this.places?.icon(this, grid, i) ? full : Math.max(full * grid.side(i, this.state.density), 6);
     const [x, y] = this.camera.toScreen(...grid.centre(i));
     context.lineJoin = "round";
     for (const [extra, style] of [

@@ -1,6 +1,7 @@
 // The viewer: one state, the parts that show it, and the actions of the reader.
 
 import { describe } from "./cellview.js";
+import { Crops } from "./crops.js";
 import { clamp, put, shortName } from "./dom.js";
 import { press } from "./keys.js";
 import { lay } from "./layout.js";
@@ -41,6 +42,7 @@ export class Viewer {
     this.look = new Look(this);
     this.links = new Links(this);
     this.tiles = new Tiles(source, () => this.changed(), this.losses);
+    this.crops = new Crops(this);
     this.split = new Split(this);
     this.selection = new Selection(this);
     this.panes = [new Pane(this, this.state)];
@@ -72,7 +74,7 @@ export class Viewer {
     on(this.options.links ? document : this.root, "keydown", (event) => {
       const typing = event.target.matches("input:not([type=range], [type=checkbox]), textarea, select");
       const control = event.target.matches("button, input, summary") && /^(Enter| |Arrow.*)$/.test(event.key);
-      if (typing || control || this.help.element.open) return;
+      if (typing || control || this.help.element.open || this.lightbox.element.open) return;
       if (press(this, event)) event.preventDefault();
     });
     this.observer = new ResizeObserver(() => this.resize());
@@ -224,6 +226,8 @@ export class Viewer {
       const i = grid.find(...pane.camera.toMap(px, py));
       const { pinned } = this.state;
       this.beforeTap = { pinned, time: performance.now() };
+      const place = pane.places.at(px, py, grid, i);
+      if (place) return this.lightbox.open(place);
       pane.state.cursor = -1; // arrow keys continue from the held cell
       if (i < 0 || (pinned?.grid === grid && pinned.i === i)) this.pin(null);
       else this.pin({ grid, i });
@@ -403,6 +407,7 @@ export class Viewer {
     this.ending.abort();
     this.observer.disconnect();
     this.tiles.clear();
+    this.crops.clear();
     put(this.root);
   }
 }
