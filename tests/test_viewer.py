@@ -368,9 +368,9 @@ def test_the_keyboard_moves_between_cells_and_pins(seen: Seen) -> None:
     press("]")
     assert seen("v.state.map") == 1
     press("?")
-    assert seen.page.locator("dialog").is_visible()
+    assert seen.page.locator(".j-help").is_visible()
     press("Escape")
-    assert not seen.page.locator("dialog").is_visible()
+    assert not seen.page.locator(".j-help").is_visible()
 
 
 @pytest.mark.slow
@@ -488,7 +488,7 @@ def test_names_say_how_far_they_hold(open_: Open, tmp_path: Path) -> None:
         seen(f"v.pin({{grid: v.stage.current.grid, i: {i}}})")
         text = re.sub("\n+", "\n", panel.inner_text())
         assert expected in text
-        agree = "Most samples agree on <img" if i == 0 else "Its samples do not agree"
+        agree = "Most in common: <img" if i == 0 else "Its samples do not agree"
         assert agree in text
         seen("v.pin(null)")
     assert seen("v.cell({map: 0, grid: v.stage.current.grid, i: 0}).name") == "mammal"

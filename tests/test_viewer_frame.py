@@ -188,6 +188,23 @@ def test_lighting_a_class_brings_its_cells_into_view(
     assert legend.is_visible() and "of" in legend.inner_text()
 
 
+@pytest.mark.parametrize("size", [(1200, 800), (390, 844)])
+def test_the_strongest_cell_is_flown_to_and_held(
+    open_: Open, four: Path, size: tuple[int, int]
+) -> None:
+    # With motion: a second move must not end the flight.
+    seen = open_((four / "index.html").as_uri(), size=size, reduced_motion="no-preference")
+    seen("(v.camera.set(.2, .2, 1), v.light(3, {}, {fly: false}))")
+    seen.wait()
+    seen.page.get_by_role("button", name="Strongest cell").click()
+    seen.wait("jatlasViewer.state.pinned !== null && !jatlasViewer.camera.flight")
+    seen.wait()
+    assert seen("v.camera.zoom") >= 2.5
+    assert seen("v.active.sees(v.state.pinned.grid, v.state.pinned.i)")
+    values = seen("v.model.evidence(v.state.pinned.grid, 3).then((values) => [...values])")
+    assert seen("v.state.pinned.i") == max(range(len(values)), key=values.__getitem__)
+
+
 def test_the_focus_frames_a_cell_and_not_the_map(open_: Open, four: Path) -> None:
     seen = open_((four / "index.html").as_uri())
     seen.page.locator(".j-rail footer button").last.focus()
@@ -274,7 +291,7 @@ def test_names_of_a_phones_first_view_are_whole(open_: Open, tmp_path: Path, wid
 def test_help_tells_of_touch_and_of_keys(open_: Open, four: Path) -> None:
     seen = open_((four / "index.html").as_uri())
     seen.page.keyboard.press("?")
-    text = seen.page.locator("dialog").inner_text()
+    text = seen.page.locator(".j-help").inner_text()
     for word in ("tap", "pinch", "Double", "Esc", "Network"):
         assert word in text, word
 

@@ -71,7 +71,7 @@ export function decisive(grid, i) {
 export function agreed(grid, i) {
   const claim = decisive(grid, i);
   if (claim === null) return null;
-  const words = claim ? `Most samples agree on ${shortName(claim.name, 60)}: ${holds(claim)[0]}` : "Its samples do not agree";
+  const words = claim ? `Most in common: ${shortName(claim.name, 60)}, ${holds(claim)[0]}` : "Its samples do not agree";
   return h("p", { class: "j-holds" }, words);
 }
 

@@ -4,7 +4,7 @@ const TAP_PX = 6;
 
 /**
  * Listen to a canvas.
- * @param on {hover(px, py, type), leave(), down(), tap(px, py, event), double(px, py), wheel(event): boolean}
+ * @param on {hover(px, py, type), leave(), down(), tap(px, py), double(px, py), wheel(event): boolean}
  */
 export function listen(canvas, camera, on) {
   const touching = new Map();
@@ -70,7 +70,7 @@ export function listen(canvas, camera, on) {
         on.double(...at);
       } else {
         tapped = { time: event.timeStamp, x: at[0], y: at[1] };
-        on.tap(...at, event);
+        on.tap(...at);
       }
     }
   };

@@ -22,7 +22,7 @@ export class Legend {
       h("div", { class: "j-legend-row" }, this.several),
       h("div", { class: "j-legend-row j-scale" }, this.from, h("span", { class: "j-range" }, this.ramp, this.low, this.high), this.to),
       h("div", { class: "j-legend-row" }, this.count,
-        h("button", { type: "button", class: "j-text-button", onclick: () => app.strongest() }, icon(ICONS.target), "Strongest cell")));
+        h("button", { type: "button", class: "j-text-button", onclick: () => app.highlight.strongest() }, icon(ICONS.target), "Strongest cell")));
   }
 
   #chosen(end) {

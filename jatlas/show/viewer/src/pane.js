@@ -38,8 +38,8 @@ export class Pane {
       hover: (px, py, type) => type !== "touch" && this.hover(px, py),
       leave: () => this.hover(),
       down: () => app.activate(this),
-      tap: (px, py, event) => app.tapped(this, px, py, event),
-      double: (px, py) => app.doubled(this, px, py),
+      tap: (px, py) => app.holding.tapped(this, px, py),
+      double: (px, py) => app.holding.doubled(this, px, py),
       // In a notebook or a frame the wheel scrolls the page until the map has the focus.
       wheel: (event) => (app.options.links && self === top) || event.ctrlKey || app.root.contains(document.activeElement),
     });
@@ -100,10 +100,11 @@ export class Pane {
   /** Show the whole map; with `unlessMoved`, not if the reader moves it meanwhile. */
   async home(duration = 350, { unlessMoved = false } = {}) {
     const { map, app } = this;
+    const { flight } = this.camera;
     const before = this.where();
     const box = await this.bounds();
     const now = this.where();
-    const moved = Object.keys(now).some((name) => now[name] !== before[name]);
+    const moved = this.camera.flight !== flight || Object.keys(now).some((name) => now[name] !== before[name]);
     if (map !== this.map || (unlessMoved && moved)) return;
     this.camera.fit(box, duration, this.covered);
     this.homeAt = this.camera.flight?.to ?? { ...this.where() };

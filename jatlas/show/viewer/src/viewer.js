@@ -1,16 +1,16 @@
 // The viewer: one state, the parts that show it, and the actions of the reader.
 
-import { describe } from "./cellview.js";
 import { Crops } from "./crops.js";
 import { clamp, put, shortName } from "./dom.js";
 import { press } from "./keys.js";
 import { lay } from "./layout.js";
+import { Highlight } from "./highlight.js";
+import { Holding } from "./holding.js";
 import { Links } from "./links.js";
 import { Look } from "./look.js";
 import { Losses } from "./losses.js";
 import { Model } from "./model.js";
 import { Pane } from "./pane.js";
-import { brightest, classEvidence, trailOf } from "./quantities.js";
 import { Selection } from "./selection.js";
 import { Settings } from "./settings.js";
 import { Split } from "./split.js";
@@ -19,7 +19,6 @@ import { Tiles } from "./tiles.js";
 const [WIDE, NARROW, SHORT] = [1040, 760, 520]; // px: a desktop; a phone, or a column of a notebook; a phone held sideways
 const BUDGET = 7; // ms of a frame for tiles
 const FIRST_BUDGET = 200; // ms, until there is a first picture
-const SECOND_TAP = 330; // ms
 let instances = 0;
 
 export class Viewer {
@@ -45,6 +44,8 @@ export class Viewer {
     this.crops = new Crops(this);
     this.split = new Split(this);
     this.selection = new Selection(this);
+    this.holding = new Holding(this);
+    this.highlight = new Highlight(this);
     this.panes = [new Pane(this, this.state)];
     this.active = this.panes[0];
     lay(this);
@@ -119,12 +120,12 @@ export class Viewer {
     }
     this.split.framed();
     this.panes.forEach((pane) => pane.resize());
-    this.#measure();
+    this.measure();
     this.changed();
   }
 
   /** Measure how much of each map the sheet covers. */
-  #measure() {
+  measure() {
     const { element } = this.inspector;
     const covering = this.sheet && !element.hidden;
     const top = this.root.getBoundingClientRect().bottom - (covering ? element.offsetHeight : 0);
@@ -185,13 +186,13 @@ export class Viewer {
     this.rail.update();
     this.split.update();
     this.inspector.update();
-    this.#title();
+    this.title();
     this.changed();
     await pane.enter();
     this.changed();
   }
 
-  #title() {
+  title() {
     if (!this.options.links) return;
     const { lit, map } = this.state;
     const words = [lit && shortName(lit.quantity.name, 60), this.model.maps[map].title.slice(0, 80), this.model.network];
@@ -218,144 +219,34 @@ export class Viewer {
     if (!this.state.pinned && !this.selection.size && this.frame === "wide") this.inspector.show(grid, i);
   }
 
-  /** A click or a tap: hold the cell, or release it. Where a sheet would rise, wait for a second tap. */
-  tapped(pane, px, py) {
-    const act = () => {
-      const grid = pane.stage.current?.grid;
-      if (!grid) return;
-      const i = grid.find(...pane.camera.toMap(px, py));
-      const { pinned } = this.state;
-      this.beforeTap = { pinned, time: performance.now() };
-      const place = pane.places.at(px, py, grid, i);
-      if (place) return this.lightbox.open(place);
-      pane.state.cursor = -1; // arrow keys continue from the held cell
-      if (i < 0 || (pinned?.grid === grid && pinned.i === i)) this.pin(null);
-      else this.pin({ grid, i });
-    };
-    clearTimeout(this.tapping);
-    if (this.sheet) this.tapping = setTimeout(act, SECOND_TAP);
-    else act();
+  // Holding a cell; see holding.js.
+
+  pin(cell, pane, options) {
+    this.holding.pin(cell, pane, options);
   }
 
-  /** A second tap or click zooms; what the first one did is undone. */
-  doubled(pane, px, py) {
-    clearTimeout(this.tapping);
-    const { pinned, time } = this.beforeTap ?? {};
-    if (!this.sheet && performance.now() - time < 2 * SECOND_TAP && this.state.pinned !== pinned) this.pin(pinned);
-    const [x, y] = pane.camera.toMap(px, py);
-    pane.camera.flyZoom(2, [x, y]);
-  }
-
-  /** Move the keyboard cursor to a cell. */
-  stand(grid, i, pane = this.active) {
-    const { state } = pane;
-    if (i < 0 && state.cursor < 0) return;
-    Object.assign(state, { cursor: i, cursorGrid: grid });
-    if (i >= 0) {
-      this.say(describe(this, grid, i));
-      if (this.state.pinned) this.pin({ grid, i });
-      else {
-        pane.intoView(grid, i);
-        this.inspect(grid, i);
-        Object.assign(state, { hover: i, hoverGrid: grid });
-      }
-    } else pane.hover();
-    this.changed();
-  }
-
-  /** Hold a cell {grid, i}; null releases it. */
-  pin(cell, pane = cell ? this.paneOf(cell.grid.map) : this.active) {
-    const { state } = this;
-    const before = state.pinned;
-    state.pinned = cell && { ...cell, map: cell.grid.map };
-    const key = cell && `trail-${cell.grid.prefix}.${cell.i}`;
-    state.trail = cell ? trailOf(this.model, cell.grid, [cell.i], { key, name: "Samples of the held cell" }) : this.selection.trail;
-    this.inspector.update();
-    this.#measure();
-    if (cell && cell.grid.map === pane.map) {
-      const shift = pane.intoView(cell.grid, cell.i);
-      this.shift = shift ? { ...shift, pane } : before ? this.shift : null;
-    }
-    if (!cell && before) this.#shiftBack();
-    this.rail.drawThumbs();
-    this.options.onpin?.(cell && this.cell(state.pinned));
-    this.changed();
-  }
-
-  /** Undo the move that made room for the held cell, if the reader has not moved the map since. */
-  #shiftBack() {
-    const { shift } = this;
-    const { pane } = shift ?? {};
-    this.shift = null;
-    const now = shift && (pane.camera.flight?.to ?? pane.where());
-    const same = now && Object.keys(shift.to).every((name) => Math.abs(now[name] - shift.to[name]) < 1e-9);
-    if (same) pane.camera.fly(shift.from.x, shift.from.y, shift.from.zoom, 250);
-  }
-
-  /** Return a held cell as plain values. */
-  cell({ map, grid, i }) {
-    const { id, layer } = this.model.maps[map];
-    const labels = grid.labels(i).map(([index, value]) => [index, this.model.name(index), value]);
-    const name = this.model.cellName(grid, i) ?? null;
-    return { map: id, layer, grid: grid.size, row: grid.row(i), col: grid.column(i), count: grid.count[i], name, labels };
-  }
-
-  /** Light cells by a quantity, or by the evidence for a class, given by its index; null clears it. */
-  light(what, change = {}, { fly = true } = {}) {
-    const { state } = this;
-    const quantity = typeof what === "number" ? classEvidence(this.model, what) : what;
-    const range = quantity?.signed ? [0, 0.7] : [0, 1];
-    state.lit = quantity && { against: false, range, ...change, quantity };
-    this.lit();
-    this.say(quantity ? `Cells are lit by: ${shortName(quantity.name, 60)}` : "Highlight cleared");
-    if (quantity && fly) for (const pane of this.split.together ? [this.active] : this.panes) this.#showLit(quantity, pane);
-  }
-
-  relight(change) {
-    if (!this.state.lit) return;
-    Object.assign(this.state.lit, change);
-    this.lit();
-  }
-
-  /** The highlight has changed. */
-  lit() {
-    this.rail.update();
-    this.legend.update();
-    this.inspector.update();
-    this.#title();
-    this.changed();
-  }
-
-  /** If no bright cell is in view, fly to where they are. */
-  async #showLit(quantity, pane) {
-    const grid = pane.grid;
-    const heat = grid && (await this.model.heat(grid, quantity).catch(() => null));
-    const { lit } = this.state;
-    if (!heat || lit?.quantity !== quantity || !(lit.against ? heat.low < 0 : heat.high > 0 || heat.low < 0)) return;
-    const bright = brightest(lit, heat).slice(0, 6);
-    if (!bright.length || bright.slice(0, 3).some((i) => pane.sees(grid, i))) return;
-    const [xs, ys] = [0, 1].map((axis) => bright.map((i) => grid.centre(i)[axis]));
-    const half = 1 / grid.size;
-    pane.camera.fit([Math.min(...xs) - half, Math.min(...ys) - half, Math.max(...xs) + half, Math.max(...ys) + half], 350, pane.covered);
-  }
-
-  async strongest() {
-    const { lit } = this.state;
-    const pane = this.active;
-    const grid = pane.grid;
-    if (!lit || !grid) return;
-    const [best] = brightest(lit, await this.model.heat(grid, lit.quantity));
-    if (best === undefined) return;
-    this.show(grid, best, pane);
+  stand(grid, i, pane) {
+    this.holding.stand(grid, i, pane);
   }
 
   /** Fly to a cell and hold it. */
-  show(grid, i, pane = this.paneOf(grid.map)) {
-    const [x, y] = grid.centre(i);
-    if (grid.map !== pane.map) this.go(grid.map, pane);
-    pane.camera.fly(x, y, Math.max(pane.camera.zoom, 2.5));
-    this.pin({ grid, i }, pane);
-    this.drawer(false);
+  show(grid, i, pane) {
+    this.holding.show(grid, i, pane);
+  }
+
+  /** A held cell as plain values. */
+  cell(held) {
+    return this.holding.cell(held);
+  }
+
+  // Lighting cells; see highlight.js.
+
+  light(what, change, options) {
+    this.highlight.light(what, change, options);
+  }
+
+  relight(change) {
+    this.highlight.relight(change);
   }
 
   escape() {
