@@ -248,7 +248,7 @@ def test_what_is_not_known_has_no_column(tmp_path: Path) -> None:
     bare = dataclasses.replace(layer, samples=samples, grids=grids)
     rows = write(make(maps=(bare,), predictions=None, labels=None), tmp_path / "a.json")
     cells = [f"cell_{size}{end}" for size in SIZES for end in ("", "_row", "_column")]
-    assert list(rows[0]) == ["sample", "image", "row", "column", "x", "y", *cells]
+    assert list(rows[0]) == ["sample", "image", "row", "column", "x", "y", "y_up", *cells]
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:

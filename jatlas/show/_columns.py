@@ -52,6 +52,7 @@ def table_columns(atlas: Atlas, atlas_map: Map, *, paths: bool) -> list[Column]:
         _wholes("column", source[:, 2]),
         _numbers("x", points[:, 0]),
         _numbers("y", points[:, 1]),
+        _numbers("y_up", 1 - points[:, 1]),
         *_of_evidence(atlas, atlas_map),
     ]
     for grid in sorted(atlas_map.grids, key=lambda each: each.size):
