@@ -141,3 +141,9 @@ def test_the_camera_maps_back_and_forth_and_zooms_around_a_point() -> None:
     assert zoomed == pytest.approx(at)
     assert 0 <= first[0] < last[0] <= 600 and 0 <= first[1] < last[1] <= 600
     assert (first[0] + last[0]) / 2 == pytest.approx(300)  # centred in the part not covered
+
+
+def test_the_readme_names_every_module() -> None:
+    text = (SOURCE.parent / "README.md").read_text(encoding="utf-8")
+    modules = {path.name for path in SOURCE.glob("*.js")}
+    assert {name for name in modules if f"`{name}`" not in text} == set()
