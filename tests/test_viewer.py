@@ -488,7 +488,7 @@ def test_names_say_how_far_they_hold(open_: Open, tmp_path: Path) -> None:
         seen(f"v.pin({{grid: v.stage.current.grid, i: {i}}})")
         text = re.sub("\n+", "\n", panel.inner_text())
         assert expected in text
-        agree = "Most in common: <img" if i == 0 else "Its samples do not agree"
+        agree = "Most in common: <img" if i == 0 else "No class stands out among its samples"
         assert agree in text
         seen("v.pin(null)")
     assert seen("v.cell({map: 0, grid: v.stage.current.grid, i: 0}).name") == "mammal"

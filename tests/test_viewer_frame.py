@@ -69,7 +69,7 @@ def test_classes_of_one_name_can_be_told_apart(open_: Open, four: Path) -> None:
     seen = open_((four / "index.html").as_uri())
     seen.page.locator(".j-input").fill("crane")
     names = seen.page.locator(".j-result-name").all_inner_texts()
-    assert names[:2] == ["crane, class 0", "crane, class 1"]
+    assert names[:2] == ["crane (class 0)", "crane (class 1)"]
 
 
 def test_long_names_leave_the_values_where_they_are(open_: Open, four: Path) -> None:
@@ -500,3 +500,61 @@ def test_the_lit_class_and_the_compared_classes_have_numbers(open_: Open, tmp_pa
                  ".then((all) => all.map((values) => values[11]))")  # fmt: skip
     for text, value in zip(shown, exact, strict=True):
         assert float(text.replace("\u2212", "-")) == pytest.approx(value, abs=0.006)
+
+
+def test_releasing_a_cell_brings_the_selection_back(open_: Open, four: Path) -> None:
+    seen = open_((four / "index.html").as_uri())
+    seen("v.model.grid(0, 12).then((grid) => v.selection.change(grid, [20, 21, 30]))")
+    summary = seen.page.locator(".j-inspector").get_by_text("3 cells selected")
+    summary.wait_for()
+    hold(seen)
+    assert not summary.is_visible()
+    close = seen.page.locator(".j-inspector > .j-close")
+    assert close.get_attribute("aria-label") == "Release (Esc)"
+    close.click()
+    assert summary.is_visible()
+    assert close.get_attribute("aria-label") == "Clear selection (Esc)"
+    close.click()
+    assert seen("v.selection.size") == 0
+
+
+def test_back_closes_what_lies_above_the_map(open_: Open, server: str) -> None:
+    seen = open_(server)
+    seen.page.wait_for_timeout(400)
+    seen("v.guide.tour.start()")
+    seen.page.locator(".j-tour").wait_for(state="visible")
+    seen.page.wait_for_timeout(400)
+    # While the tour runs, arrows are its own, but not those of a control or a dialog.
+    seen("v.light(2)")
+    slider = seen.page.get_by_label("Full light from")
+    before = seen("v.state.lit.range[1]")
+    slider.focus()
+    slider.press("ArrowLeft")
+    assert seen("v.state.lit.range[1]") < before
+    seen.page.wait_for_timeout(400)
+    seen.page.go_back()
+    seen.page.locator(".j-tour").wait_for(state="hidden")
+
+
+def test_a_link_keeps_the_range_of_a_highlight(open_: Open, server: str) -> None:
+    seen = open_(server)
+    seen("(v.light(2), v.relight({range: [.2, .55]}))")
+    seen.wait("location.hash.includes('range=0.20,0.55')")
+    assert open_(seen.page.url)("v.state.lit.range") == [0.2, 0.55]
+
+
+@pytest.mark.parametrize("size", [(1200, 900), (500, 900), (390, 844)])
+def test_nothing_lies_over_the_tools_and_the_legend(
+    open_: Open, four: Path, size: tuple[int, int]
+) -> None:
+    seen = open_((four / "index.html").as_uri(), size=size)
+    seen("v.split.show(1)")
+    seen("v.light(2)")
+    hold(seen)
+    hit = """a.map((selector) => {
+      const box = document.querySelector(selector).getBoundingClientRect();
+      const found = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+      return found?.closest(selector) !== null;
+    })"""
+    tools = [".j-tools button", ".j-tools button:last-child", ".j-legend .j-button"]
+    assert seen(hit, tools) == [True, True, True]

@@ -271,7 +271,7 @@ def test_places_to_begin_at_are_named_by_what_holds_and_far_apart(
     chips = seen.page.locator(".j-chips .j-start")
     # No cell there has the name of the widest region, and no region is named "car".
     assert chips.all_inner_texts() == ["Cat", "Dog", "Car"]
-    assert chips.first.get_attribute("title") == "80 of 100 images here show it."
+    assert chips.first.get_attribute("title") == "80 of 100 images in this region show it."
     script = "v.guide.starts({}).then((all) => all.map(({{at, name}}) => [at, name ?? null]))"
     for number in (0, 1):
         places = seen(script.format(number))

@@ -53,7 +53,7 @@ export function numbersOf(grid, i) {
   const many = count === 1 ? "1 activation" : `${number(count)} activations`;
   const cosine = grid.cosine(i);
   const rank = grid.rank(i);
-  const better = Number.isNaN(rank) ? "" : ` (better than ${Math.round(rank * 100)} %)`;
+  const better = Number.isNaN(rank) ? "" : `, better than ${Math.round(rank * 100)} % of icons`;
   return [
     h("p", {}, images ? `${many} of ${number(images)} ${images === 1 ? "image" : "images"}` : count === 1 ? many : `Average of ${many}`),
     h("p", {}, place(grid, i)),
@@ -71,7 +71,7 @@ export function decisive(grid, i) {
 export function agreed(grid, i) {
   const claim = decisive(grid, i);
   if (claim === null) return null;
-  const words = claim ? `Most in common: ${shortName(claim.name, 60)}, ${holds(claim)[0]}` : "Its samples do not agree";
+  const words = claim ? `Most in common: ${shortName(claim.name, 60)}, ${holds(claim)[0]}` : "No class stands out among its samples";
   return h("p", { class: "j-holds" }, words);
 }
 

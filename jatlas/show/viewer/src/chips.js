@@ -7,6 +7,7 @@ export class Chips {
     Object.assign(this, { app, guide, wanted: false });
     this.list = h("div", { class: "j-chip-list" });
     this.element = h("div", { class: "j-chips", role: "group", "aria-label": "Places to begin", hidden: true },
+      h("p", { class: "j-chips-sentence" }, "Each picture was computed to show what a group of similar image regions looks like to the network. Tap one to see what it stands for."),
       h("span", { class: "j-chips-word" }, "Begin with"), this.list, guide.tourButton(),
       iconButton("Close", ICONS.close, () => this.hide()));
   }

@@ -31,8 +31,9 @@ export class Guide {
   }
 
   #key(event) {
-    const typing = event.target.matches("textarea, select, input:not([type=range], [type=checkbox])");
-    if (typing || this.app.help.element.open || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { target } = event;
+    const typing = target.matches("textarea, select, input") && !(target.type === "checkbox" && event.key !== " ");
+    if (typing || target.closest("dialog") || this.app.root.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (!this.tour.press(event.key) && !this.#press(event.key.toLowerCase())) return;
     event.preventDefault();
     event.stopPropagation();

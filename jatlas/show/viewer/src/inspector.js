@@ -38,9 +38,12 @@ export class Inspector {
   update() {
     const { app } = this;
     const { pinned } = app.state;
-    if (pinned) this.shown = { grid: pinned.grid, i: pinned.i };
-    else if (this.shown && !app.shows(this.shown.grid.map)) this.shown = null;
     const selected = app.selection.size > 0;
+    if (pinned) this.shown = { grid: pinned.grid, i: pinned.i };
+    else if (this.shown && (selected || !app.shows(this.shown.grid.map))) this.shown = null;
+    const name = pinned ? "Release (Esc)" : "Clear selection (Esc)";
+    this.close.setAttribute("aria-label", name);
+    this.close.title = name;
     this.element.hidden = app.frame !== "wide" && !pinned && !selected;
     this.element.dataset.held = String(Boolean(pinned));
     this.close.hidden = !pinned && !selected;

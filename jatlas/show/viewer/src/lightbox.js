@@ -128,7 +128,7 @@ export class Lightbox {
       h("h2", {}, cell === undefined ? "No clear name" : text(shortName(cell, 60))),
       h("p", { class: "j-light-which" }, `${which(place)} in this cell`),
       name && h("p", {}, text(name)),
-      line("Shows", label), line("The network takes it for", prediction),
+      line("Labelled:", label), line("Predicted:", prediction),
     ];
   }
 }

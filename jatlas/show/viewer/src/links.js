@@ -17,7 +17,7 @@ export class Links {
     const { state, model } = app;
     const { pinned, lit } = state;
     const view = write({
-      ...app.panes[0].where(), map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against,
+      ...app.panes[0].where(), map: model.maps[state.map].id, grid: state.grid, by: lit?.quantity.key, against: lit?.against, range: lit?.range,
       split: app.split.described, selected: app.selection.link,
       pinned: pinned && { map: model.maps[pinned.map].id, size: pinned.grid.size, row: pinned.grid.row(pinned.i), column: pinned.grid.column(pinned.i) },
     });
@@ -88,10 +88,10 @@ export class Links {
     app.changed();
   }
 
-  async #light({ by, against, x }) {
+  async #light({ by, against, range, x }) {
     const { app } = this;
     const quantity = by && (await quantityOf(app.model, by).catch(() => undefined));
-    if (quantity) app.light(quantity, { against: quantity.signed && against === true }, { fly: x === undefined });
+    if (quantity) app.light(quantity, { against: quantity.signed && against === true, ...(range && { range }) }, { fly: x === undefined });
     else if (app.state.lit) app.light(null);
   }
 
@@ -110,6 +110,8 @@ export class Links {
   changed() {
     if (location.hash === this.written) return;
     this.written = location.hash; // the next step, forward or back, may come before it is written again
+    this.app.lightbox.element.close();
+    this.app.guide.tour.end();
     this.follow(location.hash);
   }
 }

@@ -28,6 +28,15 @@ export class Model {
     return this.classes[index] ?? `class ${index}`;
   }
 
+  /** The name of a class, with what tells it from others of the same name: its smallest group, or its number. */
+  fullName(index) {
+    const name = this.name(index);
+    if (this.classes.indexOf(name) === this.classes.lastIndexOf(name)) return name;
+    const groups = this.groups.filter((group) => group.classes.includes(index));
+    const [nearest] = groups.sort((a, b) => a.classes.length - b.classes.length);
+    return `${name} (${nearest ? nearest.name : `class ${index}`})`;
+  }
+
   /** The name of a cell; undefined if it has none that holds. Without names, its class with the most evidence. */
   cellName(grid, i) {
     if (grid.names) return grid.claim(i)?.name;

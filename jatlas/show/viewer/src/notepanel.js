@@ -8,7 +8,7 @@ export class NotePanel {
     Object.assign(this, { app, guide });
     this.list = h("ol", { class: "j-note-list" });
     this.title = h("input", { class: "j-field", maxlength: MAX_TITLE, placeholder: "Title", "aria-label": "Title of the note" });
-    this.text = h("textarea", { class: "j-field", maxlength: MAX_TEXT, rows: 3, placeholder: "What is to be seen here", "aria-label": "Text of the note" });
+    this.text = h("textarea", { class: "j-field", maxlength: MAX_TEXT, rows: 3, placeholder: "What do you see here?", "aria-label": "Text of the note" });
     this.where = h("p", { class: "j-note-where" });
     this.form = h("div", { class: "j-note-form", role: "group", "aria-label": "New note", hidden: true, onkeydown: (event) => this.#key(event) },
       this.where, this.title, this.text,

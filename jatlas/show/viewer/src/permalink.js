@@ -2,15 +2,17 @@
 // and for a second map beside it &split=mixed5b@0.5,0.5,1.000
 
 const LONGEST = 1500; // letters of a filter
+const WHOLE = [0.7, 1]; // where the range of a highlight ends unless the reader moves it
 
 /** Write a view as the fragment of an address. */
-export function write({ map, x, y, zoom, by, against, grid, pinned, split, selected }) {
+export function write({ map, x, y, zoom, by, against, range, grid, pinned, split, selected }) {
   const parts = [`map=${encodeURIComponent(map)}`];
   parts.push(`at=${at({ x, y, zoom })}`);
   if (by?.startsWith("class-")) parts.push(`class=${by.slice(6)}`);
   else if (by?.startsWith("filter-")) parts.push(...filtered(by.slice(7)));
   else if (by) parts.push(`by=${encodeURIComponent(by)}`);
   if (by && against) parts.push("against=1");
+  if (by && range && !(range[0] === 0 && WHOLE.includes(range[1]))) parts.push(`range=${range.map((end) => end.toFixed(2))}`);
   if (grid !== "auto") parts.push(`grid=${grid}`);
   if (pinned) parts.push(`cell=${pinned.size}.${pinned.row}.${pinned.column}`);
   if (pinned && pinned.map !== map) parts.push(`from=${encodeURIComponent(pinned.map)}`);
@@ -31,9 +33,9 @@ function at({ x, y, zoom }) {
   return `${x.toFixed(4)},${y.toFixed(4)},${zoom.toFixed(3)}`;
 }
 
-/** What changes of a link is a step of Back; where the cameras are is none. */
+/** What changes of a link is a step of Back; where the cameras are, and the range of a highlight, is none. */
 export function step(link) {
-  return link.replace(/&at=[^&]*|@[^&]*/g, "");
+  return link.replace(/&(at|range)=[^&]*|@[^&]*/g, "");
 }
 
 /** The second map: ID@x,y,zoom. */
@@ -66,6 +68,7 @@ export function read(hash) {
     else if (name === "selof") view.selectedOf = value;
     else if (name === "by") view.by = value;
     else if (name === "filter") view.by = `filter-${value}`;
+    else if (name === "range" && valid(2) && numbers[0] >= 0 && numbers[0] < numbers[1] && numbers[1] <= 1) view.range = numbers;
     else if (name === "against") view.against = value === "1";
     else if (name === "split") view.split = second(raw);
     else if (name === "together" && valid(1)) together = value === "1";

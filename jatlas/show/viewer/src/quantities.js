@@ -6,7 +6,7 @@ import { groupViews, sampleQuantity, views } from "./ofsamples.js";
 /** The evidence of the cells for a class. */
 export function classEvidence(model, index) {
   const values = (grid) => model.evidence(grid, index);
-  return { key: `class-${index}`, cls: index, name: model.name(index), signed: true, values, ...views(model, index) };
+  return { key: `class-${index}`, cls: index, name: model.fullName(index), signed: true, values, ...views(model, index) };
 }
 
 /** The evidence of the cells for a group of classes: the sum over the classes. */
@@ -29,7 +29,7 @@ export function cellQuantities(model) {
     // By its square root, as the size of icons: a few cells have many.
     { ...column("count", "Number of activations", (grid) => grid.count), curve: Math.sqrt },
     shapes.some((shape) => shape.cosines) && column("cosine", "Icon on target (cosine)", (grid) => grid.read("cosine")),
-    shapes.some((shape) => shape.names) && column("holds", "How far the name holds", (grid) => grid.holds),
+    shapes.some((shape) => shape.names) && column("holds", "How well the name holds", (grid) => grid.holds),
     ...measures.filter((name) => name !== "on target").map((name) =>
       column(`trust-${name}`, `Trust: ${name}`, (grid) => grid.trust.find(([known]) => known === name)?.[1])),
   ].filter(Boolean);

@@ -7,7 +7,7 @@ import { cellQuantities, ends } from "./quantities.js";
 import { drawThumb, thumbSize } from "./thumbs.js";
 
 const THUMB = 52;
-const SENTENCE = "Each picture stands for a group of similar activations: it was made to excite just that. Like lies near like.";
+const SENTENCE = "Each picture was computed to show what a group of similar image regions looks like to the network. Similar pictures lie close together.";
 
 export class Rail {
   constructor(app) {

@@ -94,17 +94,7 @@ export class Search {
         event.preventDefault();
         this.#pick(quantity);
       },
-    }, canvas, h("span", { class: "j-result-name" }, text(name.slice(0, 300)), this.#which(index, name)), facts);
-  }
-
-  /** What tells classes of the same name apart. */
-  #which(index, name) {
-    const { model } = this.app;
-    const own = index - model.groups.length;
-    if (own < 0 || model.classes.indexOf(name) === model.classes.lastIndexOf(name)) return null;
-    const groups = model.groups.filter((group) => group.classes.includes(own));
-    const [nearest] = groups.sort((a, b) => a.classes.length - b.classes.length);
-    return h("small", {}, nearest ? `, ${nearest.name}` : `, class ${own}`);
+    }, canvas, h("span", { class: "j-result-name" }, text(quantity.cls === undefined ? name.slice(0, 300) : quantity.name.slice(0, 300))), facts);
   }
 
   /** The strongest cell of a result, and how many are bright. */

@@ -37,7 +37,7 @@ export class Selection {
     this.tool = tool;
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(name === tool));
     app.root.dataset.tool = tool ?? "none";
-    if (tool) app.notice(app.sheet ? "Drag around cells; tap to add or remove one" : "Drag around cells to select them; with Alt to take them away", 4000);
+    if (tool) app.notice(app.sheet ? "Drag around cells; tap to add or remove one" : "Drag around cells to select them; hold Alt to remove them", 4000);
   }
 
   /**

@@ -104,6 +104,6 @@ export function titleOf({ name }) {
 
 /** What is known of a place to begin at, in one sentence. */
 export function sentenceOf({ name, shown, images, grid, i }) {
-  if (name !== undefined) return `${number(shown)} of ${number(images)} images here show it.`;
+  if (name !== undefined) return `${number(shown)} of ${number(images)} images in this region show it.`;
   return `This cell averages ${number(grid.count[i])} activations, more than most.`;
 }
