@@ -207,13 +207,15 @@ def test_tables_have_exactly_the_samples_of_the_cells(open_: Open, tmp_path: Pat
     drag(seen, [(0.3, 0.2), (0.8, 0.2), (0.8, 0.6), (0.3, 0.6)], "Shift")
     chosen = cells(seen)
     tables = {}
-    for kind in ("CSV", "JSON"):
+    for kind in ("CSV", "JSON", "Parquet"):
         with seen.page.expect_download() as waiting:
             seen.page.get_by_role("button", name=kind, exact=True).click()
         assert waiting.value.suggested_filename == f"samples-mixed4c-8.{kind.lower()}"
-        tables[kind] = Path(waiting.value.path()).read_bytes().decode("utf-8")
+        tables[kind] = Path(waiting.value.path()).read_bytes()
     rows = json.loads(tables["JSON"])
-    read = list(csv.DictReader(io.StringIO(tables["CSV"], newline="")))
+    reader = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    assert reader.read_table(io.BytesIO(tables["Parquet"])).to_pylist() == rows
+    read = list(csv.DictReader(io.StringIO(tables["CSV"].decode("utf-8"), newline="")))
     assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows] == read
     points = atlas.maps[0].points
     index = np.asarray(cell_index(points, size=8))

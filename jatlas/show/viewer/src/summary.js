@@ -118,10 +118,10 @@ function actions(app, grid) {
   const button = (name, title, onclick) => h("button", { type: "button", class: "j-action", title, onclick }, name);
   const { stride } = app.model.maps[grid.map];
   const save = (kind) => () => saveTable(app, kind).catch(() => app.notice("The samples of this map cannot be read"));
-  const title = "One row per sample: image, position, x, y, cell. For Parquet: jatlas export --table";
+  const title = "One row per sample: image, position, x, y, cell";
   return [
     stride > 0 && h("h3", { title }, "Save table"),
-    stride > 0 && h("div", { class: "j-actions" }, button("CSV", title, save("csv")), button("JSON", title, save("json"))),
+    stride > 0 && h("div", { class: "j-actions" }, button("CSV", title, save("csv")), button("JSON", title, save("json")), button("Parquet", title, save("parquet"))),
     h("h3", {}, "Save picture"),
     h("div", { class: "j-actions" }, ...sizes(app)),
     h("div", { class: "j-actions" },

@@ -1,6 +1,7 @@
 // The samples of the selected cells as a table, and files that the reader takes away.
 
 import { number } from "./dom.js";
+import { parquet } from "./parquet.js";
 
 /** The rows of a map's samples that are in some cells of a grid, and the cell of each. */
 export async function rowsOf(model, grid, cells) {
@@ -66,14 +67,19 @@ export function fileName(...words) {
   return words.join("-").replace(/[^\w.-]+/g, "_").slice(0, 100);
 }
 
-/** Save the samples of the selection as "csv" or "json". */
+const KINDS = {
+  csv: ["text/csv", csv],
+  json: ["application/json", (rows) => `${JSON.stringify(rows, null, 1)}\n`],
+  parquet: ["application/vnd.apache.parquet", parquet],
+};
+
+/** Save the samples of the selection as "csv", "json" or "parquet". */
 export async function saveTable(app, kind) {
   const { grid, cells } = app.selection;
   const { id, stride } = app.model.maps[grid.map];
   const rows = await table(app.model, grid, cells);
-  const text = kind === "csv" ? csv(rows) : `${JSON.stringify(rows, null, 1)}\n`;
-  const name = fileName("samples", id, grid.size);
-  download(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }), `${name}.${kind}`);
+  const [type, write] = KINDS[kind];
+  download(new Blob([write(rows)], { type }), `${fileName("samples", id, grid.size)}.${kind}`);
   const kept = stride > 1 ? `; the page has 1 of ${number(stride)} samples, jatlas export --table has all` : "";
   app.notice(`Saved ${number(rows.length)} samples${kept}`, stride > 1 ? 9000 : 2600);
 }
