@@ -21,7 +21,7 @@ import tqdm
 
 import jatlas
 from jatlas.arrange import average, cell_index
-from jatlas.build import images_of
+from jatlas.collect import images_of
 from jatlas.explain import ablation, evidence
 from jatlas.model import CONFIGS, inception_v1
 

@@ -31,6 +31,7 @@ const TOUCH = [
   ["Light by", "light cells by a number: of themselves, of their samples, of your columns"],
   ["Filter samples", "light cells by the share of their samples that passes"],
   ["Shift + drag, or the lasso", "select cells; Shift + click adds or removes one, Alt + drag takes away"],
+  ["Click a real place", "see its whole image, if the page has it"],
   ["Pin", "open a note: its view and its text"],
   ["Back", "undo: another map, highlight, held cell or selection"],
 ];
