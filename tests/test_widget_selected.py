@@ -59,7 +59,7 @@ def test_the_widget_selects_both_ways(browser: Any, page_folder: Path) -> None:
     page.get_by_role("heading", name="2 cells selected").wait_for()
     assert page.locator(".j-rail .j-map[aria-pressed=true]").text_content() == "mixed4d"
     # From the reader: the widget finds the samples.
-    page.get_by_role("button", name="Clear selection").click()
+    page.get_by_role("button", name="Clear selection", exact=True).click()
     page.wait_for_function("traits.selected === null")
     page.locator(".j-canvas").focus()
     page.keyboard.press("ArrowRight")

@@ -75,7 +75,7 @@ COMMANDS = {
     "export": _Command(
         "export",
         "Export",
-        "Write an atlas as a page, one file to send or a folder to publish, or as a figure or table.",
+        "Write an atlas as a page, one file to send or a folder to publish, a figure or a table.",
     ),
     "bench": _Command("bench", "Bench", "Measure how fast this machine makes an atlas."),
     "weights": _Command("weights", "Weights", "Get the weights of the known networks."),

@@ -16,7 +16,7 @@ _TABLES: dict[str, Any] = {".csv": to_csv, ".json": to_json, ".parquet": to_parq
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write an atlas as a page, one file to send or a folder to publish, or as a figure or table.
+    """Write an atlas as a page, one file to send or a folder to publish, a figure or a table.
 
     Attributes:
       atlas: folder of the atlas.
