@@ -14,6 +14,7 @@ from viewer_page import READY, Open, Seen
 import jatlas
 from jatlas.show import export_folder, serving
 
+pytestmark = pytest.mark.slow
 LONG = "a class whose name is far longer than any panel is wide, " * 3
 TWINS = ("crane", "crane", "wok", LONG, "seashore, coast")
 
