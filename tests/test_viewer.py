@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import viewer_atlas
 from viewer_atlas import CLASSES, HOSTILE
-from viewer_page import READY, Open, Seen
+from viewer_page import READY, Open, Seen, kernel_page
 
 import jatlas
 from jatlas.records import Trust
@@ -847,19 +847,8 @@ def test_the_widget_reads_from_the_kernel_and_reports_the_pinned_cell(
 ) -> None:
     pytest.importorskip("anywidget", reason="anywidget is not installed")
     shown = widget(page_folder, height=500)
-    sent: list[tuple[Any, Any]] = []
-    shown.send = lambda content, buffers=None: sent.append((content, buffers))
-    page = browser.new_page(viewport={"width": 1000, "height": 600})
-    seen = Seen(page)
-
-    def ask(message: dict[str, Any]) -> list[Any]:
-        shown._handle_custom_msg(message, [])
-        content, buffers = sent.pop()
-        return [content, [list(bytes(buffer)) for buffer in buffers]]
-
-    page.expose_function("ask", ask)
-    page.set_content("<main id=here></main>")
-    page.add_style_tag(path=str(ASSETS / "viewer.css"))
+    seen = kernel_page(browser, shown, (1000, 600))
+    page = seen.page
     source = (ASSETS / "widget.js").read_text(encoding="utf-8")
     page.evaluate(
         """async (source) => {

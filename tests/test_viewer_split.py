@@ -12,6 +12,7 @@ from viewer_page import Open, Seen
 
 from jatlas.records import Atlas
 from jatlas.show import export_folder, serving
+from jatlas.show._encode import packed
 from jatlas.storage import save
 
 # Both maps are drawn.
@@ -282,9 +283,10 @@ def test_where_there_is_no_room_a_second_map_is_not_offered(open_: Open, page: s
 
 def test_samples_are_found_by_their_ids() -> None:
     body = """
-      const grid = (size) => ({cell: [...Array(size * size).keys()],
-        find: (x, y) => Math.floor(y * size) * size + Math.floor(x * size)});
-      const [from, to] = data.sets.map((one) => tablesOf(grid(one.size), one, data.stride));
+      const [from, to] = data.sets.map(({size, columns, xy, ids}) => {
+        const grid = new Grid(0, "m0", {size, px: [8], tile: 8}, columns);
+        return tablesOf(ids, grid.locate(xy), data.stride);
+      });
       return [...Array(data.sets[0].size ** 2).keys()].map((i) => {
         const {shares, found, all} = shared(from, i, to);
         return {shares: [...shares], found, all};
@@ -294,8 +296,12 @@ def test_samples_are_found_by_their_ids() -> None:
     for size, count in ((3, 200), (5, 60)):
         ids = 7 * np.sort(rng.choice(300, count, replace=False))
         xy = rng.integers(0, 65536, (count, 2))
-        sets.append({"size": size, "xy": xy.ravel().tolist(), "ids": ids.tolist()})
-    found = run("join.js", "tablesOf, shared", body, {"sets": sets, "stride": 7})
+        cells = packed(np.arange(size**2))
+        columns = {"cell": cells, "count": cells, "per": 0, "labels": cells, "values": cells}
+        sets.append(
+            {"size": size, "xy": xy.ravel().tolist(), "ids": ids.tolist(), "columns": columns}
+        )
+    found = run(("grid.js", "join.js"), "Grid, tablesOf, shared", body, {"sets": sets, "stride": 7})
     placed = []
     for one in sets:
         x, y = np.reshape(one["xy"], (-1, 2)).T * one["size"] // 65536

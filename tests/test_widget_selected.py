@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from viewer_page import Seen
+from viewer_page import kernel_page
 
 from jatlas.arrange import cell_index
 from jatlas.show import widget
@@ -36,19 +36,8 @@ MODEL = """async (source) => {
 def test_the_widget_selects_both_ways(browser: Any, page_folder: Path) -> None:
     pytest.importorskip("anywidget", reason="anywidget is not installed")
     shown = widget(page_folder, height=500)
-    sent: list[tuple[Any, Any]] = []
-    shown.send = lambda content, buffers=None: sent.append((content, buffers))
-    page = browser.new_page(viewport={"width": 1300, "height": 600})
-    seen = Seen(page)
-
-    def ask(message: dict[str, Any]) -> list[Any]:
-        shown._handle_custom_msg(message, [])
-        content, buffers = sent.pop()
-        return [content, [list(bytes(buffer)) for buffer in buffers]]
-
-    page.expose_function("ask", ask)
-    page.set_content("<main id=here></main>")
-    page.add_style_tag(path=str(ASSETS / "viewer.css"))
+    seen = kernel_page(browser, shown, (1300, 600))
+    page = seen.page
     page.evaluate(MODEL, (ASSETS / "widget.js").read_text(encoding="utf-8"))
     page.wait_for_selector(".j-map[aria-pressed=true]", state="attached")
     # From Python: the map moves and its cells are selected.

@@ -14,6 +14,7 @@ import pytest
 import viewer_atlas
 
 from jatlas.show import export_folder, serving
+from jatlas.show._export import ASSETS
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 READY = "window.jatlasViewer?.followed && jatlasViewer.stage.stats.first !== null"
@@ -137,3 +138,21 @@ def server(page_folder: Path) -> Iterator[str]:
 @pytest.fixture
 def seen(open_: Open, server: str) -> Seen:
     return open_(server)
+
+
+def kernel_page(browser: Any, shown: Any, size: tuple[int, int]) -> Seen:
+    """Open an empty page whose function `ask` asks a widget and returns its answer."""
+    sent: list[tuple[Any, Any]] = []
+    shown.send = lambda content, buffers=None: sent.append((content, buffers))
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    seen = Seen(page)
+
+    def ask(message: dict[str, Any]) -> list[Any]:
+        shown._handle_custom_msg(message, [])
+        content, buffers = sent.pop()
+        return [content, [list(bytes(buffer)) for buffer in buffers]]
+
+    page.expose_function("ask", ask)
+    page.set_content("<main id=here></main>")
+    page.add_style_tag(path=str(ASSETS / "viewer.css"))
+    return seen

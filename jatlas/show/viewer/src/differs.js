@@ -1,7 +1,5 @@
 // How far the samples of a cell stay together in another atlas of the page.
 
-import { fieldsOf } from "./fields.js";
-
 /** One quantity for each further atlas that has layers and samples in common with the first. */
 export function differences(model) {
   const others = model.manifest.others ?? [];
@@ -37,7 +35,7 @@ function counterpart(model, map, atlas) {
 async function differs(model, grid, atlas) {
   const other = counterpart(model, grid.map, atlas);
   if (other < 0) return undefined;
-  const [cells, mine, theirs] = await Promise.all([fieldsOf(model).cells(grid), model.samples(grid.map), model.samples(other)]);
+  const [cells, mine, theirs] = await Promise.all([model.cellsOf(grid), model.samples(grid.map), model.samples(other)]);
   const places = placesOf(theirs, grid.size);
   const members = Array.from(grid.cell, () => new Map()); // place on the other map -> how many
   mine.ids.forEach((id, i) => {

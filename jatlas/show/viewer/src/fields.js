@@ -122,22 +122,6 @@ class Fields {
     return origins && type.from(origins.image, (image) => ofImages[image] ?? missing);
   }
 
-  /** The cell of each sample, -1 for none, and how many each cell has; null if that is unknown. */
-  cells(grid) {
-    return this.#once(`cells-${grid.prefix}`, async () => {
-      const samples = await this.model.samples(grid.map);
-      if (!samples) return null;
-      const { xy } = samples;
-      const of = new Int32Array(xy.length / 2);
-      const count = new Uint32Array(grid.cell.length);
-      for (let i = 0; i < of.length; i++) {
-        of[i] = grid.find(xy[2 * i] / 65536, xy[2 * i + 1] / 65536);
-        if (of[i] >= 0) count[of[i]]++;
-      }
-      return { of, count };
-    });
-  }
-
   /** The mean of a field over the samples of each cell, NaN where nothing is known. */
   mean(grid, id) {
     return this.#average(grid, id, (value) => value);
@@ -150,7 +134,7 @@ class Fields {
   }
 
   async #average(grid, id, of) {
-    const [cells, values] = await Promise.all([this.cells(grid), this.values(grid.map, id)]);
+    const [cells, values] = await Promise.all([this.model.cellsOf(grid), this.values(grid.map, id)]);
     if (!cells || !values) return undefined;
     const sum = new Float64Array(grid.cell.length);
     const count = new Uint32Array(grid.cell.length);

@@ -35,7 +35,7 @@ export function filterQuantity(model, filter) {
     key: `${KEY}${JSON.stringify(filter)}`, filter, signed: false, share: true,
     name: "Samples that pass the filter", note: rules.map((id) => described(model, fields.get(id), filter[id])).join(" · ").slice(0, 300),
     values: async (grid) => {
-      const [cells, found] = await Promise.all([fields.cells(grid), fields.passing(grid.map, filter)]);
+      const [cells, found] = await Promise.all([model.cellsOf(grid), fields.passing(grid.map, filter)]);
       if (!cells || !found) return undefined;
       const sum = new Float64Array(grid.cell.length);
       for (let i = 0; i < found.fails.length; i++) if (!found.fails[i] && cells.of[i] >= 0) sum[cells.of[i]]++;

@@ -6,6 +6,7 @@ import { numbers } from "./dom.js";
 // and 17 % of mixed5b's; see docs/trust.md.
 const OF_ICONS = ["faithful", "natural", "stable"];
 const DOUBT = 0.4;
+const STEPS = 65536; // of a sample's position, per side
 
 /** One grid: columns of numbers, one entry per cell that has an icon. */
 export class Grid {
@@ -53,6 +54,17 @@ export class Grid {
   find(x, y) {
     if (!(x >= 0 && y >= 0 && x < 1 && y < 1)) return -1;
     return this.at[Math.floor(y * this.size) * this.size + Math.floor(x * this.size)];
+  }
+
+  /** The cells that samples lie in, -1 for none, and how many each cell has: {of, count}; positions as in the data. */
+  locate(xy) {
+    const of = new Int32Array(xy.length / 2);
+    const count = new Uint32Array(this.cell.length);
+    for (let i = 0; i < of.length; i++) {
+      of[i] = this.find(xy[2 * i] / STEPS, xy[2 * i + 1] / STEPS);
+      if (of[i] >= 0) count[of[i]]++;
+    }
+    return { of, count };
   }
 
   centre(i) {

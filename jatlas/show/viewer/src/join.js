@@ -25,8 +25,9 @@ export class Joins {
   }
 
   async #make(grid) {
-    const samples = await this.model.samples(grid.map);
-    this.#keep(grid, samples && tablesOf(grid, samples, this.model.maps[grid.map].stride));
+    const { model } = this;
+    const [samples, located] = await Promise.all([model.samples(grid.map), model.cellsOf(grid)]);
+    this.#keep(grid, samples && tablesOf(samples.ids, located, model.maps[grid.map].stride));
   }
 
   #keep(grid, tables) {
@@ -44,16 +45,10 @@ export class Joins {
  * Tables of a grid: {cellOf, start, keys}. `cellOf` has the cell of each sample by its key, its id divided by
  * the stride, -1 for none; `keys` those of the first cell's samples, then of the second's, from `start`.
  */
-export function tablesOf(grid, { xy, ids }, stride) {
-  const cells = new Int32Array(ids.length);
-  const start = new Uint32Array(grid.cell.length + 1);
-  let last = -1;
-  for (let j = 0; j < ids.length; j++) {
-    cells[j] = grid.find(xy[2 * j] / 65536, xy[2 * j + 1] / 65536);
-    if (cells[j] >= 0) start[cells[j] + 1]++;
-    if (ids[j] > last) last = ids[j];
-  }
-  for (let i = 1; i < start.length; i++) start[i] += start[i - 1];
+export function tablesOf(ids, { of: cells, count }, stride) {
+  const start = new Uint32Array(count.length + 1);
+  for (let i = 0; i < count.length; i++) start[i + 1] = start[i] + count[i];
+  const last = ids.reduce((high, id) => Math.max(high, id), -1);
   const cellOf = new Int32Array(Math.floor(last / stride) + 1).fill(-1);
   const keys = new Uint32Array(start.at(-1));
   const next = start.slice();

@@ -6,6 +6,7 @@ import { ranged } from "./quantities.js";
 
 const HOLDS = 0.15; // of the images, as `min_share` of jatlas.explain.NameConfig
 const MAX_HEATS = 40; // quantities whose values are kept, one number per cell each
+const MAX_LOCATED = 8; // grids that samples are located in, 4 bytes a sample
 const MAX_EVIDENCE = 40; // parts of evidence that are kept, a quarter of a megabyte each
 
 export class Model {
@@ -18,6 +19,7 @@ export class Model {
     this.kept = new Map();
     this.heats = new Set(); // names, oldest first
     this.parts = new Set(); // of evidence, likewise
+    this.located = new Set(); // likewise
   }
 
   get hasClasses() {
@@ -179,34 +181,29 @@ export class Model {
     return places ? [...this.maps.keys()].filter((other) => other !== map && linked(other)) : [];
   }
 
+  /** The cell of each sample of a grid's map, -1 for none, and how many each cell has: {of, count}; null if unknown. */
+  cellsOf(grid) {
+    const name = `${grid.prefix}-cells`;
+    this.#keep(this.located, name, MAX_LOCATED);
+    return this.#once(name, async () => {
+      const samples = await this.samples(grid.map);
+      return samples && grid.locate(samples.xy);
+    });
+  }
+
   /** Ids of the samples that fall into some cells of a grid, given by their index. */
-  async members(map, grid, cells) {
-    const samples = await this.samples(map);
-    if (!samples) return new Set();
-    const { xy, ids } = samples;
+  async members(grid, cells) {
+    const [samples, located] = await Promise.all([this.samples(grid.map), this.cellsOf(grid)]);
     const wanted = new Set(cells);
-    const members = new Set();
-    for (let i = 0; i < ids.length; i++) {
-      if (wanted.has(grid.find(xy[2 * i] / 65536, xy[2 * i + 1] / 65536))) members.add(ids[i]);
-    }
-    return members;
+    return new Set(samples?.ids.filter((_, i) => wanted.has(located.of[i])));
   }
 
   /** The share of each cell's samples that are among some ids: (cells,) 0 to 1, NaN where there are none. */
   async share(grid, members) {
-    const samples = await this.samples(grid.map);
-    const counts = new Float32Array(grid.cell.length);
+    const [samples, located] = await Promise.all([this.samples(grid.map), this.cellsOf(grid)]);
     const found = new Float32Array(grid.cell.length);
-    if (samples) {
-      const { xy, ids } = samples;
-      for (let i = 0; i < ids.length; i++) {
-        const cell = grid.find(xy[2 * i] / 65536, xy[2 * i + 1] / 65536);
-        if (cell < 0) continue;
-        counts[cell]++;
-        if (members.has(ids[i])) found[cell]++;
-      }
-    }
-    return found.map((value, i) => (counts[i] ? value / counts[i] : NaN));
+    samples?.ids.forEach((id, i) => located.of[i] >= 0 && members.has(id) && found[located.of[i]]++);
+    return found.map((value, i) => (located?.count[i] ? value / located.count[i] : NaN));
   }
 
   /** How much the cells of a grid are like a cell of the same map: cosines. */

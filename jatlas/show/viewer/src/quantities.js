@@ -118,7 +118,7 @@ export function trailOf(model, owner, cells, { key, name }) {
     key, name, signed: false, from: owner.map,
     values: async (grid) => {
       if (!model.companions(owner.map).includes(grid.map)) return undefined;
-      members ??= model.members(owner.map, owner, cells);
+      members ??= model.members(owner, cells);
       const share = await model.share(grid, await members);
       return share.map((value) => value || 0);
     },

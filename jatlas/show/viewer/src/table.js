@@ -5,14 +5,9 @@ import { parquet } from "./parquet.js";
 
 /** The rows of a map's samples that are in some cells of a grid, and the cell of each. */
 export async function rowsOf(model, grid, cells) {
-  const samples = await model.samples(grid.map);
+  const located = await model.cellsOf(grid);
   const rows = [];
-  if (!samples) return rows;
-  const { xy } = samples;
-  for (let row = 0; row < xy.length / 2; row++) {
-    const cell = grid.find(xy[2 * row] / 65536, xy[2 * row + 1] / 65536);
-    if (cells.has(cell)) rows.push([row, cell]);
-  }
+  located?.of.forEach((cell, row) => cells.has(cell) && rows.push([row, cell]));
   return rows;
 }
 
