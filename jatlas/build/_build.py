@@ -34,6 +34,7 @@ from jatlas.build._plan import (
 )
 from jatlas.build._recommended import recommended
 from jatlas.build._sharing import begin, follow, lay_out_shared, leading, shared_request
+from jatlas.build._status import record_stages
 from jatlas.collect import Collected, Folder, ImageSource, as_source, collect, names_of
 from jatlas.model import Network, digest
 from jatlas.records import Atlas, Info, Labels, Map, Samples
@@ -145,6 +146,7 @@ def _build_into(
         return Plan.of(request, info, cache, stored, reusable=reusable)
 
     def assemble(plan: Plan, stored: Atlas | None) -> Atlas:
+        record_stages(target, request, plan)
         return _assemble(request, plan, info, stored)
 
     with leading(request, info, target):

@@ -66,7 +66,7 @@ def draw_map(
     with timed(f"{layer} layout"):
         placed = points.once(lay_out)
     laid_out = Map(layer=layer, samples=samples, points=placed["points"], grids=())
-    widest = max(_full_cells(placed["points"], size, config.min_count) for size in grids)
+    widest = max(full_cells(placed["points"], size, config.min_count) for size in grids)
     with timed(f"{layer} icons"):
         drawn = tuple(
             draw_grid(
@@ -90,7 +90,7 @@ def lay_out_vectors(vectors: HostArray, *, key: Key, config: UMAP | TSNE, progre
     return {"points": np.asarray(to_unit_square(points))} | known
 
 
-def _full_cells(points: HostArray, size: int, min_count: int) -> int:
+def full_cells(points: HostArray, size: int, min_count: int) -> int:
     """Return how many cells of a grid hold enough samples for an icon."""
     index = np.asarray(cell_index(jnp.asarray(points), size=size))
     return int((np.bincount(index) >= min_count).sum())

@@ -41,8 +41,8 @@ class SharedBar(Protocol):
     def show(self) -> None:
         """Show what they have told."""
 
-    def finish(self) -> None:
-        """Close it."""
+    def close(self) -> None:
+        """Close it, at the second call."""
 
 
 class Processes:
@@ -97,13 +97,17 @@ class Processes:
           ProcessError: if another process fails.
         """
         self._post({"task": task, "arguments": arguments})
-        self._handlers[task](**arguments)
-        for other in range(1, self.count):
-            failure = self._wait(f"done/{self._task}/{other}")
-            if failure:
-                raise ProcessError(failure)
-        while self._bars:
-            self._bars.pop().finish()
+        try:
+            self._handlers[task](**arguments)
+            for other in range(1, self.count):
+                failure = self._wait(f"done/{self._task}/{other}")
+                if failure:
+                    raise ProcessError(failure)
+            for bar in self._bars:
+                bar.show()
+        finally:
+            while self._bars:
+                self._bars.pop().close()
 
     def follow(self, handlers: Handlers) -> None:
         """Do this process's share of all that the leading one calls to, until it ends.

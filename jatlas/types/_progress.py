@@ -91,8 +91,3 @@ class _Shared(tqdm):
         else:
             self._done = True
             self._processes.keep_open(self)
-
-    def finish(self) -> None:
-        """Close it."""
-        self.show()
-        self.close()
