@@ -60,6 +60,7 @@ class Processes:
         self._handlers: Handlers = {}
         self._prefix = f"jatlas/computation/{next(_sessions)}"
         self._task = -1
+        self._counted = 0
         self._reported = 0.0
         self._bars: list[SharedBar] = []
         self.whole = 1.0
@@ -129,15 +130,16 @@ class Processes:
             except Exception as error:
                 log.debug("process %d", self.index, exc_info=True)
                 failure = f"process {self.index} on {socket.gethostname()}: {one_line(error)}"
+            self._report()
             self._set(f"done/{self._task}/{self.index}", failure)
         if message["failed"] is not None:
             raise ProcessError(f"process 0 has failed: {message['failed']}")
 
     def count_done(self, count: int) -> None:
         """Tell how much of a task this process has done."""
+        self._counted = count
         if time.monotonic() > self._reported + 1 and not self.leads:
-            self._reported = time.monotonic()
-            self._set(f"count/{self._task}/{self.index}", str(count), again=True)
+            self._report()
 
     def counted_by_others(self) -> int:
         """Return how much of a task the others have done, as far as they have told."""
@@ -148,8 +150,12 @@ class Processes:
         """Have a progress bar shown until all processes have done their share."""
         self._bars.append(bar)
 
+    def _report(self) -> None:
+        self._reported = time.monotonic()
+        self._set(f"count/{self._task}/{self.index}", str(self._counted), again=True)
+
     def _begin(self) -> None:
-        self._task += 1
+        self._task, self._counted = self._task + 1, 0
         self._reported, self.whole = time.monotonic(), 1.0
 
     def _post(self, message: Mapping[str, Any]) -> None:
