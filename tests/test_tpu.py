@@ -47,10 +47,10 @@ def main() -> None:
     for job in sys.argv[1:]:
         kind, topology, *given = job.split(",")
         devices = _devices(topology)
-        compile_: Callable[..., dict[str, Any]] = {
+        jobs: dict[str, Callable[..., dict[str, Any]]] = {
             "render": _render, "extract": _extract, "replicated": _replicated, "ring": _ring,
-        }[kind]  # fmt: skip
-        for name, compiled in compile_(devices, *given).items():
+        }  # fmt: skip
+        for name, compiled in jobs[kind](devices, *given).items():
             _report(job, name, compiled, devices)
 
 
@@ -81,12 +81,12 @@ def _devices(topology: str) -> list[Any]:
     return list(topologies.get_topology_desc(platform="tpu", topology_name=topology).devices)
 
 
-def _render(devices: list[Any], precision: Any) -> dict[str, Any]:
-    """Compile a step of 16 icons for each chip."""
+def _render(devices: list[Any], precision: Any, icons: str = "16") -> dict[str, Any]:
+    """Compile a step of some icons for each chip."""
     mesh = Mesh(np.array(devices), (optimize.ICONS,))
     config = RenderConfig(precision=precision)
     task = optimize.Task(inception_v1(GOOGLENET_BVLC), LAYER, config, mesh)
-    count = 16 * len(devices)
+    count = int(icons) * len(devices)
 
     def placed(tree: Any, spec: P) -> Any:
         def place(leaf: Any) -> jax.ShapeDtypeStruct:
