@@ -168,7 +168,7 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
         plan = Plan.of(request, info, plan.folder, None, reusable=False)
     # Only now is it known how many images were damaged.
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
-    lay_out_shared(request, plan)
+    lay_out_shared(request, plan, len(samples[request.layers[0]]))
     drawn = {layer: _map(request, plan, layer, samples[layer]) for layer in request.layers}
     return as_atlas(
         drawn, plan, info, stored,

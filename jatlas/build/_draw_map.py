@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange import TSNE, UMAP, cell_index, layout, to_unit_square, umap_neighbors
+from jatlas.arrange import TSNE, UMAP, Neighbors, cell_index, layout, to_unit_square, umap_neighbors
 from jatlas.build._cells import draw_grid
 from jatlas.build._config import BuildConfig
 from jatlas.build._output import timed
@@ -80,10 +80,17 @@ def draw_map(
     return dataclasses.replace(laid_out, grids=drawn), recall
 
 
-def lay_out_vectors(vectors: HostArray, *, key: Key, config: UMAP | TSNE, progress: bool) -> Arrays:
+def lay_out_vectors(
+    vectors: HostArray,
+    *,
+    key: Key,
+    config: UMAP | TSNE,
+    neighbors: Neighbors | None = None,
+    progress: bool,
+) -> Arrays:
     """Lay vectors out: "points", (n, 2) in the unit square, and "recall" if it is known."""
-    near = None
-    if isinstance(config, UMAP):
+    near = neighbors
+    if near is None and isinstance(config, UMAP):
         near = umap_neighbors(vectors, config=config, progress=progress)
     points = layout(vectors, key=key, config=config, neighbors=near, progress=progress)
     known = {} if near is None else {"recall": np.array(near.recall)}

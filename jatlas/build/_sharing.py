@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from jatlas.arrange import UMAP, Neighbors, shares_neighbors, umap_neighbors
 from jatlas.build import _identity as identity
 from jatlas.build._draw_map import lay_out_vectors
 from jatlas.build._icons import share_icons
@@ -103,33 +104,90 @@ def _handlers(
             segment=SEGMENT,
         )  # fmt: skip
 
+    def search(layers: list[tuple[_Named, _Named]], stored: bool) -> None:
+        config = request.config.layout
+        assert isinstance(config, UMAP)
+        for sampled, placed in layers:
+            stage, piece = _near(_stage(placed)), _part(processes.index, processes.count)
+            if stage.holds(piece):
+                continue
+            vectors = vectors_of(_stage(sampled, stored))
+            rows = np.arange(len(vectors))[processes.share(len(vectors))]
+            near = umap_neighbors(vectors, config=config, rows=rows, progress=run.progress)
+            found = {"indices": near.indices, "distances": near.distances}
+            stage.put(found | {"recall": np.array(near.recall)}, piece)
+
     def lay_out(layers: list[tuple[_Named, _Named]], stored: bool) -> None:
-        known = identity.results_of(load(target)) if stored else {}
         for sampled, placed in layers[processes.index :: processes.count]:
-            vectors = vectors_of(CachedStage(*sampled, folder, known))
+            vectors, stage = vectors_of(_stage(sampled, stored)), _stage(placed)
             points = lay_out_vectors(
-                vectors, key=for_layout, config=request.config.layout, progress=run.progress
-            )
-            CachedStage(*placed, folder, {}).put(points)
+                vectors, key=for_layout, config=request.config.layout,
+                neighbors=_joined(_near(stage), processes.count), progress=run.progress,
+            )  # fmt: skip
+            stage.put(points)
+
+    def _stage(named: _Named, stored: bool = False) -> CachedStage:
+        return CachedStage(*named, folder, identity.results_of(load(target)) if stored else {})
 
     icons = share_icons(
         request.network, request.params,
         config=request.config.icons, key=for_icons, folder=folder, run=run,
     )  # fmt: skip
-    return {"begin": same, "extract": extract, "layout": lay_out, "icons": icons}
+    return {
+        "begin": same,
+        "extract": extract,
+        "neighbors": search,
+        "layout": lay_out,
+        "icons": icons,
+    }
 
 
-def lay_out_shared(request: Request, plan: Plan) -> None:
-    """Have processes lay out layers, each a layer at a time; a single one is left to the caller."""
+def lay_out_shared(request: Request, plan: Plan, count: int) -> None:
+    """Have processes lay out layers: neighbours are searched by all, then each lays out a layer.
+
+    Args:
+      request: what is built.
+      plan: its stages.
+      count: number of samples.
+    """
     todo = {layer: stage for layer, stage in plan.points.items() if stage.get() is None}
-    if request.run.processes is None or len(todo) < 2:
+    if request.run.processes is None or not todo:
+        return
+    config = request.config.layout
+    stages: dict[str, Any] = {
+        "layers": [(_name(plan.samples[layer]), _name(stage)) for layer, stage in todo.items()],
+        "stored": any(stage.digest in stage.known for stage in plan.samples.values()),
+    }
+    if isinstance(config, UMAP) and shares_neighbors(count, recall=config.recall):
+        with timed("neighbours"):
+            request.run.processes.call("neighbors", **stages)
+    elif len(todo) == 1:  # the caller's
         return
     with timed("layouts"):
-        request.run.processes.call(
-            "layout",
-            layers=[(_name(plan.samples[layer]), _name(stage)) for layer, stage in todo.items()],
-            stored=any(stage.digest in stage.known for stage in plan.samples.values()),
-        )
+        request.run.processes.call("layout", **stages)
+
+
+def _near(points: CachedStage) -> CachedStage:
+    """Return where the neighbours are kept that a layout is computed from."""
+    return points.then("neighbors")
+
+
+def _part(index: int, count: int) -> str:
+    """Return the name of the piece that holds what one of several processes has found."""
+    return f"{index}-of-{count}"
+
+
+def _joined(stage: CachedStage, count: int) -> Neighbors | None:
+    """Return neighbours that processes have searched; None if they are not all there."""
+    parts = [part for i in range(count) if (part := stage.get(_part(i, count))) is not None]
+    if len(parts) < count:
+        return None
+    sizes = [len(part["indices"]) for part in parts]
+    return Neighbors(
+        np.concatenate([part["indices"] for part in parts]),
+        np.concatenate([part["distances"] for part in parts]),
+        float(np.average([part["recall"] for part in parts], weights=sizes)),
+    )
 
 
 def _name(stage: CachedStage) -> _Named:

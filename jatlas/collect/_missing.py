@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jatlas.collect._extract import Extract, extract
+from jatlas.collect._extract import IMAGES, Extract, extract_shares
 from jatlas.collect._segments import Segments
 from jatlas.collect._source import ImageSource, Loaded, Rereadable, batches
 from jatlas.model import Network
@@ -23,7 +23,6 @@ SEGMENT = 256
 """Images whose results are kept together: what an interruption costs at most."""
 
 _ROWS = ("vectors", "positions", "evidence")
-_IMAGES = "images"  # the axis of the devices' mesh
 _AHEAD = 2  # batches that are on the devices while images of further ones are decoded
 
 
@@ -161,17 +160,16 @@ def _step(
     key: Key,
 ) -> Callable[..., dict[str, Extract]]:
     """Return `extract` for batches that are shared out to devices."""
-    mesh = Mesh(np.array(devices), (_IMAGES,))
+    mesh = Mesh(np.array(devices), (IMAGES,))
     placed, key = jax.device_put((params, as_key(key)), NamedSharding(mesh, P()))
 
     def step(
         images: HostArray, index: HostArray, weight: HostArray, *, layers: tuple[str, ...]
     ) -> dict[str, Extract]:
-        batch = jax.device_put((images, index, weight), NamedSharding(mesh, P(_IMAGES)))
-        return extract(
-            network, placed, *batch[:2],
-            layers=layers, per_image=per_image, key=key, weight=batch[2],
-        )  # fmt: skip
+        batch = jax.device_put((images, index, weight), NamedSharding(mesh, P(IMAGES)))
+        return extract_shares(
+            mesh, network, placed, *batch, layers=layers, per_image=per_image, key=key
+        )
 
     return step
 
@@ -218,7 +216,7 @@ def _extract_segment(
 
 def _concatenated(parts: list[Arrays]) -> Arrays:
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ROWS}
-    moments = np.stack([part["moment"] for part in parts])
+    moments = np.concatenate([part["moment"] for part in parts])  # of each device
     return arrays | {"moment": moments.sum(0, dtype=np.float64)}
 
 
