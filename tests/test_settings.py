@@ -31,6 +31,7 @@ from jatlas.visualize import Channel, Constant, Direction, Objective, Scaled, Su
 OTHERS = {
     "Dataset": "a source",
     "Folder": "a source",
+    "Stream": "a source",
     "Loaded": "an image",
     "Network": "functions",
     "WeightsPackage": "constants",
