@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 
@@ -34,7 +34,7 @@ class Request:
     keys: tuple[Key, ...]
     config: BuildConfig
     run: Run
-    labels: tuple[str | None, ...] | None
+    labels: tuple[str | None, ...] | Literal["predicted"] | None
     parents: Parents | None
 
     @property
@@ -86,7 +86,7 @@ class Plan:
             per_image=config.per_image,
             key=identity.key_data(for_samples),
             segment=SEGMENT,
-            keeps=["predicted"],
+            keeps=["predicted", "labels"],
             versions=identity.deciding_versions("jax", "jaxlib"),
         )
         samples = {x: begin.then(identity.samples_name(x), layer=x) for x in request.layers}
