@@ -290,7 +290,8 @@ def tfds(
 
     Raises:
       ImportError: if tensorflow-datasets is not installed.
-      ValueError: if there are no records, or an argument is out of range.
+      ValueError: if there is no such data set, split or key, there are no records, or an argument
+        is out of range.
     """
     try:
         import tensorflow_datasets
@@ -303,7 +304,17 @@ def tfds(
     # Images come as the bytes of their files, and are decoded as those of a folder are: at a
     # fraction of their size where that is enough, upright, and on threads.
     as_bytes = {image: tensorflow_datasets.decode.SkipDecoding()}
-    content = tensorflow_datasets.data_source(name, split=split, data_dir=folder, decoders=as_bytes)
+    try:
+        content = tensorflow_datasets.data_source(
+            name, split=split, data_dir=folder, decoders=as_bytes
+        )
+    except tensorflow_datasets.core.DatasetNotFoundError as error:  # it lists a thousand names
+        where = "one that was prepared" if folder is None else f"one prepared in {folder!r}"
+        raise ValueError(f"name: expected a data set of TFDS or {where}, got {name!r}") from error
+    for key, value in (("image", image), ("label", label)):
+        known = sorted(content.dataset_info.features)
+        if value is not None and value not in known:
+            raise ValueError(f"{key}: expected one of {known}, got {value!r}")
     return dataset(
         content,
         size=size,
