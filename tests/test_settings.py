@@ -39,6 +39,7 @@ OTHERS = {
     "WeightsStatus": "a result",
     "CachedStage": "the place of a result",
     "Cells": "a result",
+    "DataSpeed": "a result",
     "ExtractSpeed": "a result",
     "LayoutSpeed": "a result",
     "RenderSpeed": "a result",
