@@ -319,6 +319,11 @@ def test_labels_of_hugging_face_have_the_names_of_its_features(files: Path) -> N
     with pytest.raises(ValueError, match=r"label: expected one of \['image', 'label'\], got 'x'"):
         jatlas.dataset(rows, size=8, label="x").load()
     assert [item.label for item in jatlas.stream(rows, size=8).load()] == found
+    rows[0] = {"image": picture}
+    assert [x.label for x in jatlas.dataset(rows, size=8, label="label").load()] == [
+        None,
+        *found[1:],
+    ]
 
 
 def test_records_of_unknown_libraries_are_read_on_one_thread(files: Path) -> None:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from jatlas.collect._decode import decoder
 from jatlas.collect._folder import load_ahead
 from jatlas.collect._preprocess import Preprocess
@@ -26,6 +28,8 @@ _ENDLESS = 2**48  # more records than any data set has: one of Grain that repeat
 
 # Records that wait for a thread, per worker: they may hold pictures of any size.
 _AHEAD = 4
+
+_INTEGERS = (np.uint8, np.uint16)
 
 # Libraries that read their records on several threads themselves.
 _ON_THREADS = ("grain", "tensorflow_datasets", "array_record")
@@ -301,20 +305,20 @@ def tfds(
         ) from error
     Preprocess(size=size, fit=fit)  # checked before anything is downloaded
     folder = None if data_dir is None else os.fspath(data_dir)
-    # Images come as the bytes of their files, and are decoded as those of a folder are: at a
-    # fraction of their size where that is enough, upright, and on threads.
-    as_bytes = {image: tensorflow_datasets.decode.SkipDecoding()}
     try:
-        content = tensorflow_datasets.data_source(
-            name, split=split, data_dir=folder, decoders=as_bytes
-        )
+        content = tensorflow_datasets.data_source(name, split=split, data_dir=folder)
     except tensorflow_datasets.core.DatasetNotFoundError as error:  # it lists a thousand names
         where = "one that was prepared" if folder is None else f"one prepared in {folder!r}"
         raise ValueError(f"name: expected a data set of TFDS or {where}, got {name!r}") from error
+    features = content.dataset_info.features
     for key, value in (("image", image), ("label", label)):
-        known = sorted(content.dataset_info.features)
-        if value is not None and value not in known:
-            raise ValueError(f"{key}: expected one of {known}, got {value!r}")
+        if value is not None and value not in features:
+            raise ValueError(f"{key}: expected one of {sorted(features)}, got {value!r}")
+    kind = features[image]
+    if isinstance(kind, tensorflow_datasets.features.Image) and kind.np_dtype in _INTEGERS:
+        # The bytes of a file are decoded as those in a folder are: at a fraction of the size where
+        # that is enough, upright, and on threads. Those of floats are no picture.
+        content.decoders = {image: tensorflow_datasets.decode.SkipDecoding()}
     return dataset(
         content,
         size=size,

@@ -69,13 +69,14 @@ class RecordForm:
     label: str | None = None
     classes: tuple[str, ...] = ()
 
-    def problem(self, record: Any) -> str | None:
-        """Return why a record has no image, None if it has one."""
+    def problem(self, record: Any, *, keys: Sequence[str] = ("image", "label")) -> str | None:
+        """Return what a record lacks, an image or a label; None if nothing."""
         if record is None:  # Grain's `filter` keeps the numbers of the others
             return "no record: filtered out"
         if not isinstance(record, Mapping):
             return f"content: expected records by key, got {type(record).__name__}"
-        for name, key in (("image", self.image), ("label", self.label)):
+        for name in keys:
+            key = getattr(self, name)
             if key is not None and key not in record:
                 return f"{name}: expected one of {sorted(map(str, record))}, got {key!r}"
         return None
@@ -83,7 +84,7 @@ class RecordForm:
     def read(self, index: int, record: Any, *, preprocess: Preprocess) -> Loaded:
         """Return the image of a record as a square, with its label, or why there is none."""
         try:
-            if problem := self.problem(record):
+            if problem := self.problem(record, keys=("image",)):
                 return Loaded(index=index, image=None, error=problem)
             pixels = _fit(record[self.image], preprocess)
             label = label_text(record.get(self.label or LABEL), self.classes)
