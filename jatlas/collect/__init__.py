@@ -7,7 +7,6 @@ from jatlas.collect._collect import SEGMENT as SEGMENT
 from jatlas.collect._collect import collect as collect
 from jatlas.collect._datasets import Dataset as Dataset
 from jatlas.collect._datasets import dataset as dataset
-from jatlas.collect._datasets import tfds as tfds
 from jatlas.collect._decode import ImageError as ImageError
 from jatlas.collect._decode import decode as decode
 from jatlas.collect._decode import image_size as image_size
@@ -42,4 +41,5 @@ from jatlas.collect._stored import stored_folder as stored_folder
 from jatlas.collect._stream import Stream as Stream
 from jatlas.collect._stream import stream as stream
 from jatlas.collect._tar import tar as tar
+from jatlas.collect._tfds import tfds as tfds
 from jatlas.collect._whole import read_whole as read_whole

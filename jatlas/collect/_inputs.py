@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from jatlas.collect._array_record import array_record
 from jatlas.collect._arrays import arrays
-from jatlas.collect._datasets import Dataset, dataset, tfds
+from jatlas.collect._datasets import Dataset, dataset
 from jatlas.collect._folder import Folder, folder
 from jatlas.collect._source import ImageSource
 from jatlas.collect._stream import Stream, stream
 from jatlas.collect._tar import tar
+from jatlas.collect._tfds import tfds
 
 FORMS = ("tfds:NAME/SPLIT", "arrayrecord:FILES", "tar:FILES")
 """The forms of images as a text, next to a folder."""
