@@ -213,8 +213,8 @@ def dataset(
     Args:
       content: has a length and returns a mapping for each number: a list of dicts, a Grain
         MapDataset, a Hugging Face Dataset. The image in a record is (h, w, 3) uint8 of any size,
-        a Pillow image, or the bytes of an image file. A record that cannot be read is passed over
-        and named.
+        a Pillow image, or an image file: its bytes or its path. A record that cannot be read is
+        passed over and named.
       size: side of the square that each image becomes, in pixels; None means that of the images
         of the network that they are used with.
       fit: how it becomes one; see `Preprocess`.

@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import io
+import logging
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 from jatlas.collect._decode import no_file
 from jatlas.types import checks, one_line
+
+log = logging.getLogger(__name__)
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """A file, a pattern of files, or several of them."""
@@ -118,9 +121,16 @@ def content_sha256(paths: Iterable[Path]) -> str:
 
 
 def files_identity(paths: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
-    """Return what tells files from others, wherever they are, as JSON values."""
+    """Return what tells files from others, wherever they are, as JSON values.
+
+    Every file is read once, on two threads: at 0.8 GB/s per core, that is much faster than decoding
+    it. A file that cannot be read counts as such.
+    """
+    sizes = sizes_of(paths)
+    if sum(sizes) > MUCH:
+        log.info("reading %d files once to identify them, %.1f GB", len(paths), sum(sizes) / 1e9)
     return {
-        "listing_sha256": listing_sha256(names, sizes_of(paths)),
+        "listing_sha256": listing_sha256(names, sizes),
         "content_sha256": content_sha256(paths),
     }
 

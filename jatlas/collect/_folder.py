@@ -1,7 +1,6 @@
 """Read the images under a folder, decoding ahead on threads."""
 
 import dataclasses
-import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,6 @@ from jatlas.collect._listing import first_of, walk, written_by_jatlas
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load, spread
 from jatlas.types import checks, in_order
-
-log = logging.getLogger(__name__)
 
 # Images decoded ahead of the one that is consumed, per worker: about the batch that is on the
 # accelerator, 10 MB at 224 px and two workers.
@@ -54,15 +51,11 @@ class Folder:
     def fingerprint(self) -> dict[str, Any]:
         """Return the folder, digests of its files, and the preprocessing.
 
-        Every file is read once, on two threads: at 0.8 GB/s per core, that is much faster than
-        decoding it. A file that cannot be read counts as such.
+        Every file is read once.
         """
-        files = self._files()
-        if sum(sizes_of(files)) > MUCH:
-            log.info("%s: reading %d files once to identify them", self.root, len(self.paths))
         return {
             "root": str(self.root.resolve()),
-            **files_identity(files, self.paths),
+            **files_identity(self._files(), self.paths),
             "preprocess": dataclasses.asdict(self.preprocess),
             "decoder": decoder(),
         }

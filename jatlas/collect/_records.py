@@ -18,6 +18,8 @@ from jatlas.types import HostArray, checks, one_line
 LABEL = "label"
 """The key of labels in TensorFlow Datasets, Hugging Face and most else."""
 
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+
 
 class RandomAccess(Protocol):
     """Records by number: a list of dicts, a TFDS data source, a Grain MapDataset and the like."""
@@ -112,7 +114,9 @@ def unreadable(index: int, error: Exception) -> Loaded:
 def _fit(image: Any, preprocess: Preprocess) -> HostArray:
     """Fit the image of a record to the square, decoded if it is the content of a file."""
     if isinstance(image, Mapping) and "bytes" in image:  # Hugging Face, with decode=False
-        image = image["bytes"]
+        image = image.get("path") if image["bytes"] is None else image["bytes"]
+    if isinstance(image, str):
+        return decode(image, preprocess=preprocess)
     if isinstance(image, bytes):
         return decode(io.BytesIO(image), preprocess=preprocess)
     return fit_image(image, preprocess=preprocess)
@@ -123,16 +127,21 @@ def label_text(value: Any, classes: Sequence[str] = ()) -> str | None:
 
     Args:
       value: a text, or the number of a class; -1 stands for an unknown one.
-      classes: their names.
+      classes: their names; with them, a text that is a number is one.
 
     Example:
       >>> label_text(1, ["cat", "dog"]), label_text(7), label_text(b"red fox"), label_text(-1)
       ('dog', 'class 7', 'red fox', None)
+      >>> label_text(b"1", ["cat", "dog"]), label_text("1")
+      ('dog', '1')
     """
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
     if isinstance(value, str):
-        return " ".join(value.encode("utf-8", errors="replace").decode().split()) or None
+        text = " ".join(value.encode("utf-8", errors="replace").decode().split())
+        if not (classes and text not in classes and _NUMBER.fullmatch(text)):
+            return text or None
+        value = int(text)  # WebDataset's own reader gives numbers as text
     try:
         number = operator.index(value)
     except TypeError:  # of several classes, say
@@ -178,7 +187,7 @@ def text_of_label(content: bytes, *, key: str | None) -> Any:
             return None
         return value.get(key) if isinstance(value, dict) else None
     text = content.decode("utf-8", errors="replace").strip()
-    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
+    return int(text) if _NUMBER.fullmatch(text) else text
 
 
 def checked_classes(classes: Any) -> tuple[str, ...]:
