@@ -212,3 +212,10 @@ def test_a_training_that_was_interrupted_ends_with_the_same_weights(
     expected = abstract_vit_params(train.CONFIGS["small"])
     whole, parts = (read_params(tmp_path / name, expected=expected) for name in ("whole", "parts"))
     jax.tree.map(np.testing.assert_array_equal, whole, parts)
+
+
+def test_the_plan_on_paper_is_what_its_example_computes() -> None:
+    module = example("19_scale")
+    text = (Path(__file__).parents[1] / "docs" / "scale.md").read_text(encoding="utf-8")
+    for table in module.report(module.Plan()).split("\n\n"):
+        assert table in text

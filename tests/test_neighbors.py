@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jatlas.arrange import Metric, nearest_neighbors
+from jatlas.arrange._devices import mesh_of
 from jatlas.arrange._exact import block_shape, merge_block
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -192,8 +193,9 @@ def test_memory_does_not_grow_with_the_square_of_the_count(metric: Metric) -> No
         float32, int32 = (lambda *shape, d=d: jax.ShapeDtypeStruct(shape, d) for d in "fi")
         best = float32(QUERIES, 20), int32(QUERIES, 20)
         program = merge_block.lower(
-            best, float32(count, 64), int32(QUERIES), 0, width=CANDIDATES, metric=metric
-        )
+            best, float32(count, 64), int32(QUERIES), 0,
+            width=CANDIDATES, metric=metric, mesh=mesh_of(jax.devices()[:1]),
+        )  # fmt: skip
         return program.compile().memory_analysis().temp_size_in_bytes
 
     block = 4 * QUERIES * CANDIDATES

@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh, NamedSharding, SingleDeviceSharding
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from jatlas.arrange import _exact as exact
+from jatlas.arrange import _ring as ring
+from jatlas.arrange._devices import mesh_of, sharded
 from jatlas.collect import _extract as samples
 from jatlas.model import CONFIGS, GOOGLENET_BVLC, InceptionConfig, abstract_params, inception_v1
 from jatlas.visualize import RenderConfig
@@ -35,24 +39,40 @@ TOPOLOGIES = {"v5e:2x2": 4, "v5e:4x4": 16}
 
 
 def main() -> None:
-    """Compile for the topologies named on the command line; print a line of JSON for each."""
+    """Compile what the command line names, and print a line of JSON for each.
+
+    Each argument is what, for which topology, and of what: `render,v5e:2x2,float32`,
+    `extract,v5e:4x4,mixed4c`, `replicated,v5e:4x4,1000000,512` or `ring,v5e:4x4,1000000,512`.
+    """
     for job in sys.argv[1:]:
-        kind, topology, *precision = job.split(",")
+        kind, topology, *given = job.split(",")
         devices = _devices(topology)
-        compiled = _render(devices, *precision) if kind == "render" else _extract(devices)
-        found = compiled.memory_analysis()
-        needs = found.argument_size_in_bytes + found.output_size_in_bytes
-        needs += found.temp_size_in_bytes - found.alias_size_in_bytes
-        text = compiled.as_text()
-        line = {
-            "devices": len(devices),
-            "kind": devices[0].device_kind,
-            "bytes": needs + found.generated_code_size_in_bytes,
-            "collectives": [name for name in COLLECTIVES if name in text],
-            "products": _products(text),
-            "jax": jax.__version__,
-        }
-        print(json.dumps(line), flush=True)
+        jobs: dict[str, Callable[..., dict[str, Any]]] = {
+            "render": _render, "extract": _extract, "replicated": _replicated, "ring": _ring,
+        }  # fmt: skip
+        for name, compiled in jobs[kind](devices, *given).items():
+            _report(job, name, compiled, devices)
+
+
+def _report(job: str, name: str, compiled: Any, devices: list[Any]) -> None:
+    found = compiled.memory_analysis()
+    needs = found.argument_size_in_bytes + found.output_size_in_bytes
+    needs += found.temp_size_in_bytes - found.alias_size_in_bytes
+    text = compiled.as_text()
+    line = {
+        "job": job,
+        "program": name,
+        "devices": len(devices),
+        "kind": devices[0].device_kind,
+        "bytes": needs + found.generated_code_size_in_bytes,
+        "temporary": found.temp_size_in_bytes,
+        "flops": compiled.cost_analysis().get("flops"),
+        "read and written": compiled.cost_analysis().get("bytes accessed"),
+        "collectives": {name: text.count(f" {name}") for name in COLLECTIVES if name in text},
+        "products": _products(text),
+        "jax": jax.__version__,
+    }
+    print(json.dumps(line), flush=True)
 
 
 def _devices(topology: str) -> list[Any]:
@@ -61,12 +81,12 @@ def _devices(topology: str) -> list[Any]:
     return list(topologies.get_topology_desc(platform="tpu", topology_name=topology).devices)
 
 
-def _render(devices: list[Any], precision: str) -> Any:
-    """Compile a step of 16 icons for each chip."""
+def _render(devices: list[Any], precision: Any, icons: str = "16") -> dict[str, Any]:
+    """Compile a step of some icons for each chip."""
     mesh = Mesh(np.array(devices), (optimize.ICONS,))
     config = RenderConfig(precision=precision)
     task = optimize.Task(inception_v1(GOOGLENET_BVLC), LAYER, config, mesh)
-    count = 16 * len(devices)
+    count = int(icons) * len(devices)
 
     def placed(tree: Any, spec: P) -> Any:
         def place(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -79,7 +99,7 @@ def _render(devices: list[Any], precision: str) -> Any:
     ids = jax.ShapeDtypeStruct((count,), jnp.int32)
     state = jax.eval_shape(functools.partial(optimize.init, task), ids, ids, key=key)
     goals = optimize.Goal(jax.ShapeDtypeStruct((count, CHANNELS), jnp.float32))
-    return optimize.step.lower(
+    lowered = optimize.step.lower(
         task,
         placed(abstract_params(GOOGLENET_BVLC), P()),
         placed(state, P(optimize.ICONS)),
@@ -87,27 +107,82 @@ def _render(devices: list[Any], precision: str) -> Any:
         0,
         steps=config.steps,
         key=placed(key, P()),
-    ).compile()
+    )
+    return {"step": lowered.compile()}
 
 
-def _extract(devices: list[Any]) -> Any:
-    """Compile 64 images of 224 px, which is a program for one chip."""
-    there = SingleDeviceSharding(devices[0])
+def _extract(devices: list[Any], *layers: str) -> dict[str, Any]:
+    """Compile a batch of 64 images of 224 px for each chip, as `collect` shares it out."""
+    mesh = Mesh(np.array(devices), (samples.IMAGES,))
+    count = 64 * len(devices)
 
-    def shape(*sizes: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(sizes, dtype, sharding=there)
+    everywhere, share = P(), P(samples.IMAGES)
 
-    params = abstract_params(GOOGLENET_BVLC)
-    return samples.extract.lower(
+    def shape(*sizes: int, dtype: Any = jnp.float32, spec: P = everywhere) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(sizes, dtype, sharding=NamedSharding(mesh, spec))
+
+    lowered = samples.extract_shares.lower(
+        mesh,
         inception_v1(GOOGLENET_BVLC),
-        jax.tree.map(lambda leaf: shape(*leaf.shape, dtype=leaf.dtype), params),
-        shape(64, 224, 224, 3, dtype=jnp.uint8),
-        shape(64, dtype=jnp.int32),
-        {LAYER: shape(CHANNELS, CHANNELS)},
-        shape(64),
+        jax.tree.map(lambda x: shape(*x.shape, dtype=x.dtype), abstract_params(GOOGLENET_BVLC)),
+        shape(count, 224, 224, 3, dtype=jnp.uint8, spec=share),
+        shape(count, dtype=jnp.int32, spec=share),
+        shape(count, spec=share),
+        layers=layers or (LAYER,),
         per_image=1,
         key=shape(dtype=jax.random.key(0).dtype),
-    ).compile()
+    )
+    return {"extract": lowered.compile()}
+
+
+def _replicated(devices: list[Any], count: str, channels: str) -> dict[str, Any]:
+    """Compile a step of the search for 50 neighbours with all vectors on each chip."""
+    mesh, vectors, k = mesh_of(devices), int(count), 50
+    block, width = exact.block_shape(vectors, exact.QUERY_BLOCK, exact.CANDIDATE_BLOCK)
+    at_once = block * len(devices)
+    whole = NamedSharding(mesh, P())
+    lowered = exact.merge_block.lower(
+        _best(mesh, at_once, k),
+        jax.ShapeDtypeStruct((vectors, int(channels)), jnp.float32, sharding=whole),
+        _shared(mesh, at_once, dtype=jnp.int32),
+        jax.ShapeDtypeStruct((), jnp.int32, sharding=whole),
+        width=width,
+        metric="cosine",
+        mesh=mesh,
+    )
+    return {"merge": lowered.compile()}
+
+
+def _ring(devices: list[Any], count: str, channels: str) -> dict[str, Any]:
+    """Compile the search for 50 neighbours with a part of the vectors on each chip."""
+    mesh, vectors, k = mesh_of(devices), int(count), 50
+    part = -(-vectors // len(devices))
+    block, width = exact.block_shape(part, exact.QUERY_BLOCK, exact.CANDIDATE_BLOCK)
+    at_once = block * len(devices)
+    whole = NamedSharding(mesh, P())
+    held = _shared(mesh, part * len(devices), int(channels))
+    number = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+    lowered = ring.merge_held.lower(
+        _best(mesh, at_once, k),
+        _shared(mesh, at_once, int(channels)),
+        _shared(mesh, at_once, dtype=jnp.int32),
+        held,
+        number,
+        number,
+        count=vectors,
+        width=width,
+        metric="cosine",
+        mesh=mesh,
+    )
+    return {"merge": lowered.compile(), "move": ring.move_on.lower(held, mesh=mesh).compile()}
+
+
+def _best(mesh: Mesh, queries: int, k: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+    return _shared(mesh, queries, k), _shared(mesh, queries, k, dtype=jnp.int32)
+
+
+def _shared(mesh: Mesh, *sizes: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(sizes, dtype, sharding=sharded(mesh))
 
 
 def _products(text: str) -> dict[str, int]:
@@ -159,7 +234,7 @@ def test_rendering_compiles_for_a_tpu(topology: str, precision: str) -> None:
     (found,) = compile_for(f"render,{topology},{precision}")
     assert found["devices"] == TOPOLOGIES[topology] and "v5" in found["kind"]
     assert 1e6 < found["bytes"] < MEMORY
-    assert found["collectives"] == []
+    assert found["collectives"] == {}
     if precision == "bfloat16":
         # The operands of convolutions; they accumulate in float32, and may return it.
         assert found["products"]["bf16 x bf16"] >= 40, found["products"]
@@ -189,7 +264,26 @@ def test_extraction_compiles_for_a_tpu(topology: str) -> None:
     (found,) = compile_for(f"extract,{topology}")
     assert found["devices"] == TOPOLOGIES[topology]
     assert 64 * 224 * 224 * 3 < found["bytes"] < MEMORY
-    assert found["collectives"] == []
+    assert found["collectives"] == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [512, 1024])
+def test_a_search_of_all_on_each_chip_compiles_for_a_tpu(channels: int) -> None:
+    (found,) = compile_for(f"replicated,v5e:4x4,1000000,{channels}")
+    assert found["devices"] == 16 and found["collectives"] == {}
+    table = 4 * 1_000_000 * channels
+    assert table < found["bytes"] < MEMORY
+    assert table <= MEMORY / 2  # so that `fits` has each chip hold it
+
+
+@pytest.mark.slow
+def test_a_search_of_parts_that_go_round_compiles_for_a_tpu() -> None:
+    merge, move = compile_for("ring,v5e:4x4,1000000,512")
+    part = 4 * 1_000_000 * 512 // 16
+    assert part < merge["bytes"] < MEMORY / 16 and merge["collectives"] == {}
+    assert part < move["bytes"] < 3 * part
+    assert set(move["collectives"]) == {"collective-permute"}
 
 
 if __name__ == "__main__":

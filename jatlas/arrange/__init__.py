@@ -15,6 +15,7 @@ from jatlas.arrange._layout import prepare_layout as prepare_layout
 from jatlas.arrange._layout import to_unit_square as to_unit_square
 from jatlas.arrange._neighbors import Neighbors as Neighbors
 from jatlas.arrange._neighbors import nearest_neighbors as nearest_neighbors
+from jatlas.arrange._neighbors import shares_neighbors as shares_neighbors
 from jatlas.arrange._quality import Quality as Quality
 from jatlas.arrange._quality import map_quality as map_quality
 from jatlas.arrange._tsne import TSNE as TSNE

@@ -20,6 +20,7 @@ import numpy as np
 
 from jatlas.arrange._checks import Metric
 from jatlas.arrange._distances import by_blocks, smallest, squared_distances, unit
+from jatlas.arrange._exact import fill_block
 from jatlas.types import Array, HostArray, progress_bar
 
 TILE = 64  # vectors that are found or not found together
@@ -146,43 +147,45 @@ def tiles_needed(
 
 
 def search_tiles(
-    tiles: Tiles, *, k: int, metric: Metric, probes: int, progress: bool
+    tiles: Tiles, rows: HostArray, *, k: int, metric: Metric, probes: int, progress: bool
 ) -> tuple[HostArray, HostArray]:
-    """Compare each vector with those in the nearest tiles.
+    """Compare some vectors with those in the nearest tiles.
 
     Args:
       tiles: the vectors.
+      rows: (m,) numbers of the vectors whose neighbours are searched, in the original order.
       k: how many neighbours, the vector itself among them.
       metric: "cosine" or "euclidean".
       probes: tiles that a vector is compared with.
       progress: whether to show a progress bar.
 
     Returns:
-      (n, k) int32 numbers of the nearest found, and their squared distances.
+      (m, k) int32 numbers of the nearest found, and their squared distances.
     """
     count = len(tiles.order)
     size = min(_PAIRS // probes, count)
-    indices, squared = np.empty((count, k), np.int32), np.empty((count, k), np.float32)
+    place = np.empty(count, np.int32)
+    place[tiles.order] = np.arange(count, dtype=np.int32)
+    # In the order of the tiles, so that vectors of a block are compared with the same ones.
+    order = np.argsort(place[rows], kind="stable")
+    indices, squared = np.empty((len(rows), k), np.int32), np.empty((len(rows), k), np.float32)
     with progress_bar(
-        range(0, count, size), shown=progress, desc="neighbours", unit="block"
+        range(0, len(rows), size), shown=progress, desc="neighbours", unit="block"
     ) as starts:
         for start in starts:
-            # The last block overlaps the one before it: one shape for all.
-            rows = np.arange(size, dtype=np.int32) + min(start, count - size)
-            queries = tiles.table[rows]
+            some = fill_block(order, start, size)
+            asked = place[rows[some]]
+            queries = tiles.table[asked]
             distance = np.array(_to_centers(queries, tiles.centers, metric=metric))
-            distance[np.arange(size), rows // TILE] = -1  # a vector is to find itself
+            distance[np.arange(size), asked // TILE] = -1  # a vector is to find itself
             # Their order does not matter: a quarter of the time of `top_k`.
             nearest = distance.argpartition(probes, axis=1)[:, :probes].astype(np.int32)
-            found = _compare(
-                tiles.table, queries, rows, nearest, *_by_tile(nearest, len(tiles.centers)),
+            found, distances = _compare(
+                tiles.table, queries, asked, nearest, *_by_tile(nearest, len(tiles.centers)),
                 count, k=k, metric=metric,
             )  # fmt: skip
-            indices[rows], squared[rows] = found
-    # Back from the order of the tiles to the original one.
-    back, distances = np.empty_like(indices), np.empty_like(squared)
-    back[tiles.order], distances[tiles.order] = tiles.order[indices], squared
-    return back, np.maximum(distances, 0)
+            indices[some], squared[some] = tiles.order[np.asarray(found)], distances
+    return indices, np.maximum(squared, 0)
 
 
 _to_centers = jax.jit(squared_distances, static_argnames=("metric",))

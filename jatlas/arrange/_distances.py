@@ -1,7 +1,7 @@
 """Distances of many vectors, and the smallest of them."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -37,17 +37,42 @@ def comparable(vectors: Array | HostArray, *, metric: Metric) -> Array:
     """
     if isinstance(vectors, jax.Array):
         return unit(vectors) if metric == "cosine" else centred(vectors)
-    scaled: Iterable[Array | HostArray]
+    return fill(vectors, scaler(vectors, metric=metric), length=len(vectors))
+
+
+def scaler(vectors: HostArray, *, metric: Metric) -> Callable[[HostArray], Array | HostArray]:
+    """Return what makes some of the vectors comparable with each other.
+
+    Args:
+      vectors: (n, channels) float32, all of them.
+      metric: "cosine" or "euclidean".
+    """
     if metric == "cosine":
-        scaled = (unit(block) for block in blocks(vectors, _BLOCK))
-    else:
-        total = sum(block.sum(axis=0, dtype=np.float64) for block in blocks(vectors, _BLOCK))
-        middle = (total / len(vectors)).astype(np.float32)
-        scaled = (block - middle for block in blocks(vectors, _BLOCK))
-    table = jnp.zeros(vectors.shape, jnp.float32)
-    for number, block in enumerate(scaled):
+        return unit
+    total = sum(block.sum(axis=0, dtype=np.float64) for block in blocks(vectors, _BLOCK))
+    middle = (total / len(vectors)).astype(np.float32)
+    return lambda block: block - middle
+
+
+def fill(
+    vectors: HostArray,
+    scale: Callable[[HostArray], Array | HostArray],
+    *,
+    length: int,
+    device: jax.Device | None = None,
+) -> Array:
+    """Scale vectors block by block into a table on a device.
+
+    Args:
+      vectors: (n, channels) float32.
+      scale: of `scaler`.
+      length: rows of the table, at least n; those after the vectors are zero.
+      device: where the table is; None means JAX's default.
+    """
+    table = jnp.zeros((length, vectors.shape[1]), jnp.float32, device=device)
+    for number, block in enumerate(blocks(vectors, _BLOCK)):
         # One at a time: blocks that wait for their turn would be in memory.
-        table = _write(table, block, number * _BLOCK).block_until_ready()
+        table = _write(table, scale(block), number * _BLOCK).block_until_ready()
     return table
 
 

@@ -142,7 +142,13 @@ def umap(
     return np.asarray(points, np.float32)
 
 
-def umap_neighbors(vectors: Array | HostArray, *, config: UMAP, progress: bool = True) -> Neighbors:
+def umap_neighbors(
+    vectors: Array | HostArray,
+    *,
+    config: UMAP,
+    rows: Array | HostArray | None = None,
+    progress: bool = True,
+) -> Neighbors:
     """Find the neighbours that UMAP lays vectors out by.
 
     A host function: it runs outside `jit`.
@@ -150,13 +156,16 @@ def umap_neighbors(vectors: Array | HostArray, *, config: UMAP, progress: bool =
     Args:
       vectors: (n, channels) float32, at least `MIN_SAMPLES`.
       config: how many, by which metric, and what share of the true ones.
+      rows: (m,) numbers of the vectors whose neighbours are searched; None means all. See
+        `jatlas.arrange.nearest_neighbors`.
       progress: whether to show a progress bar.
 
     Returns:
-      Neighbors, with the share that was found.
+      Neighbors of all vectors or of `rows`, with the share that was found.
 
     Raises:
-      ValueError: if there are too few vectors, or they are not a finite (n, channels) table.
+      ValueError: if there are too few vectors, they are not a finite (n, channels) table, or rows
+        are not numbers of vectors.
     """
     table = check_layout_input(vectors)
     return nearest_neighbors(
@@ -164,6 +173,7 @@ def umap_neighbors(vectors: Array | HostArray, *, config: UMAP, progress: bool =
         k=min(config.n_neighbors, len(table) - 1),
         metric=config.metric,
         recall=config.recall,
+        rows=rows,
         progress=progress,
     )
 

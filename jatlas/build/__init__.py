@@ -20,5 +20,8 @@ from jatlas.build._recommended import recommended as recommended
 from jatlas.build._recommended import recommended_layer as recommended_layer
 from jatlas.build._rerender import render_cell as render_cell
 from jatlas.build._rerender import rerender as rerender
+from jatlas.build._status import StageStatus as StageStatus
+from jatlas.build._status import Status as Status
+from jatlas.build._status import status as status
 from jatlas.build._stored_config import stored_cells as stored_cells
 from jatlas.build._trust_config import TrustConfig as TrustConfig

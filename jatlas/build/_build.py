@@ -40,10 +40,13 @@ from jatlas.build._plan import (
     layer_names,
 )
 from jatlas.build._recommended import recommended
+from jatlas.build._sharing import begin, follow, lay_out_shared, leading, shared_request
+from jatlas.build._status import record_stages
 from jatlas.collect import Collected, ImageSource, as_source, collect, names_of
 from jatlas.model import Network, digest
 from jatlas.records import Atlas, Info, Labels, Map, Samples
-from jatlas.types import HostArray, Key, Params, Run, checks
+from jatlas.storage import load
+from jatlas.types import HostArray, Key, Params, Run, checks, sharing
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +125,28 @@ def build(
     if request.source.count is not None:  # else what is wrong is said once they are read
         _labels(request, np.full(request.source.count, -1, np.int32), None)
     target, holds_atlas = check_target(out, request.run)  # before every image is read
+    if target is None:
+        return _build(request, key)
+    processes = sharing()
+    request = shared_request(request, processes)
+    if processes is not None and not processes.leads:
+        follow(processes, request, describe(request, key, None), target)
+        return load(target)
+    return _build_into(target, request, key, holds_atlas=holds_atlas, overwrite=overwrite)
+
+
+def _build(request: Request, key: Key) -> Atlas:
+    """Build an atlas in memory."""
+    fingerprint = request.source.fingerprint()
+    info = describe(request, key, fingerprint)
+    plan = Plan.of(request, info, request.run.cache, None, reusable=fingerprint is not None)
+    return _assemble(request, plan, info, None)
+
+
+def _build_into(
+    target: Path, request: Request, key: Key, *, holds_atlas: bool, overwrite: bool
+) -> Atlas:
+    """Build an atlas into a folder, or what the one that is there lacks."""
     fingerprint = request.source.fingerprint()
     info, reusable = describe(request, key, fingerprint), fingerprint is not None
 
@@ -130,26 +155,29 @@ def build(
         return Plan.of(request, info, cache, stored, reusable=reusable)
 
     def assemble(plan: Plan, stored: Atlas | None) -> Atlas:
+        record_stages(target, request, plan)
         return _assemble(request, plan, info, stored)
 
-    if target is None:
-        return assemble(plan(None, None), None)
-    return complete(
-        target, plan, assemble,
-        info=info, classes=network.classes, holds_atlas=holds_atlas, overwrite=overwrite,
-    )  # fmt: skip
+    with leading(request, info, target):
+        return complete(
+            target, plan, assemble,
+            info=info, classes=request.network.classes, holds_atlas=holds_atlas,
+            overwrite=overwrite,
+        )  # fmt: skip
 
 
 def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas | None) -> Atlas:
     """Run the stages, or take what is known of them."""
+    begin(request, info, plan)
     with timed("images"):
         samples, images, skipped, predictions, own = _samples(request, plan, stored)
     if not plan.reusable:  # as the images cannot be told from others, their samples have to be
         known = {"samples_sha256": digest(samples)}
         info = info | {"source": info["source"] | known}
-        plan = Plan.of(request, info, None, None, reusable=False)
+        plan = Plan.of(request, info, plan.folder, None, reusable=False)
     # Only now is it known how many images were damaged.
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
+    lay_out_shared(request, plan, len(samples[request.layers[0]]))
     drawn = {layer: _map(request, plan, layer, samples[layer]) for layer in request.layers}
     return as_atlas(
         drawn, plan, info, stored,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -12,18 +11,13 @@ from jatlas.arrange import average_blocks, cell_index, inverse, whiten
 from jatlas.build._cell_pictures import draw_cells, own_samples
 from jatlas.build._config import CellConfig
 from jatlas.build._crops import can_reread, thumbnails
+from jatlas.build._icons import draw_icons
 from jatlas.build._identity import deciding_versions, exemplars_name, icons_name, key_data, settings
 from jatlas.collect import ImageSource
 from jatlas.model import Network
-from jatlas.pixels import to_uint8
-from jatlas.records import Grid, Icons, Map
-from jatlas.storage import Arrays, CachedStage, Rows
+from jatlas.records import Grid, Map
+from jatlas.storage import Arrays, CachedStage
 from jatlas.types import Array, HostArray, Key, Params, Run
-from jatlas.visualize import RenderConfig, render_each
-
-log = logging.getLogger(__name__)
-
-_NUMBERS = ("scores", "cosines")
 
 
 def directions(means: Array | HostArray, moment: HostArray, *, config: CellConfig) -> HostArray:
@@ -152,83 +146,6 @@ def grid_stages(
         versions=deciding_versions("jax", "jaxlib", "optax"),
     )
     return icons, cells.then(exemplars_name(path, size), count=config.exemplars, of="cell")
-
-
-def draw_icons(
-    network: Network,
-    params: Params,
-    targets: HostArray,
-    cells: HostArray,
-    *,
-    layer: str,
-    config: RenderConfig,
-    key: Key,
-    stage: CachedStage,
-    run: Run,
-    shared: int = 0,
-) -> Icons:
-    """Render the icons of a grid; what is kept of them is not rendered again.
-
-    Args:
-      network: the network.
-      params: its parameters.
-      targets: (m, channels) direction of each cell.
-      cells: (m,) row-major numbers of the cells, which seed their icons.
-      layer: name of the layer.
-      config: settings of the icons.
-      key: seeds the icons.
-      stage: where icons are kept.
-      run: how it is carried out.
-      shared: cells of the largest grid whose icons are rendered by the same program.
-
-    Returns:
-      Icons, uint8, one for each cell.
-    """
-    complete = stage.get()
-    if complete is not None:
-        return Icons(**complete)
-    stored = ((name, stage.get(name)) for name in stage.pieces())
-    kept = {name: piece for name, piece in stored if piece is not None}
-    known = {int(cell) for piece in kept.values() for cell in piece["cells"]}
-    todo = np.array([i for i, cell in enumerate(cells.tolist()) if cell not in known], np.int32)
-    if len(todo):
-        parts = render_each(
-            network, params, targets[todo],
-            layer=layer, key=key, config=config, ids=cells[todo], run=run,
-            shared=max(shared, len(cells)),
-        )  # fmt: skip
-        for part, icons in parts:
-            piece = {
-                "cells": cells[todo[part]],
-                "images": to_uint8(icons.images),
-                "scores": icons.scores,
-                "cosines": icons.cosines,
-            }
-            name = f"{piece['cells'][0]:06d}"
-            stage.put(piece, name)
-            # What is in a file is mapped, so that no more than a chunk is in memory.
-            kept[name] = stage.get(name) or piece
-    icons = _joined(list(kept.values()), folder=stage.folder)
-    failed = cells[~np.isfinite(icons.scores)]
-    if len(failed):
-        log.warning("%s: the objective of cells %s is not finite", stage.name, failed)
-    return icons
-
-
-def _joined(pieces: list[Arrays], *, folder: Path | None) -> Icons:
-    """Join pieces of a grid's icons in the order of the cells, which they hold in any."""
-    place = np.concatenate([np.full(len(x["cells"]), i) for i, x in enumerate(pieces)])
-    within = np.concatenate([np.arange(len(x["cells"])) for x in pieces])
-    order = np.argsort(np.concatenate([x["cells"] for x in pieces]))
-    place, within = place[order], within[order]
-    images = Rows(folder, pieces[0]["images"].shape[1:], np.uint8)
-    # Stretches that are side by side in one piece, so that each is copied at once.
-    ends = np.flatnonzero((np.diff(place) != 0) | (np.diff(within) != 1)) + 1
-    for stretch in np.split(np.arange(len(order)), ends):
-        first = within[stretch[0]]
-        images.append(pieces[place[stretch[0]]]["images"][first : first + len(stretch)])
-    numbers = {x: np.concatenate([piece[x] for piece in pieces])[order] for x in _NUMBERS}
-    return Icons(images=images.array(), **numbers)
 
 
 def _owners(points: HostArray, cells: HostArray, *, size: int) -> HostArray:

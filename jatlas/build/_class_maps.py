@@ -10,6 +10,7 @@ from jatlas.build import _identity as identity
 from jatlas.build._cells import draw_grid, grid_stages, lacks_crops
 from jatlas.build._config import CellConfig, check_opaque
 from jatlas.build._crops import can_reread, own_images
+from jatlas.build._icons import sharing_icons
 from jatlas.build._naming import with_names
 from jatlas.build._output import timed
 from jatlas.build._recommended import cells_like
@@ -159,19 +160,20 @@ def _with_map(
         chosen = _select(owner, classes, selection, key=for_layout, progress=run.progress)
         return {"rows": chosen.rows, "points": chosen.points}
 
-    with timed("layout"):
-        laid_out = points.once(select)
-    rows = laid_out["rows"]
-    new = dataclasses.replace(
-        blank, samples=owner.samples.take(rows), rows=rows, points=laid_out["points"]
-    )
-    with timed("icons"):
-        drawn = draw_grid(
-            network, params, new,
-            size=selection.size, min_count=selection.min_count, config=cells, key=for_icons,
-            images=source,
-            stages=grid, run=run,
-        )  # fmt: skip
+    with sharing_icons(network, params, config=cells.icons, key=for_icons, run=run) as run:
+        with timed("layout"):
+            laid_out = points.once(select)
+        rows = laid_out["rows"]
+        new = dataclasses.replace(
+            blank, samples=owner.samples.take(rows), rows=rows, points=laid_out["points"]
+        )
+        with timed("icons"):
+            drawn = draw_grid(
+                network, params, new,
+                size=selection.size, min_count=selection.min_count, config=cells, key=for_icons,
+                images=source,
+                stages=grid, run=run,
+            )  # fmt: skip
     by = atlas.info.get("settings", {}).get("names", "images")
     drawn_map = dataclasses.replace(new, grids=(drawn,))
     named = with_names(drawn_map, atlas.labels, atlas.classes, by=by)

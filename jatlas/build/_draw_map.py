@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from jatlas.arrange import TSNE, UMAP, cell_index, layout, to_unit_square, umap_neighbors
+from jatlas.arrange import TSNE, UMAP, Neighbors, cell_index, layout, to_unit_square, umap_neighbors
 from jatlas.build._cells import draw_grid
 from jatlas.build._config import BuildConfig
 from jatlas.build._output import timed
@@ -66,7 +66,7 @@ def draw_map(
     with timed(f"{layer} layout"):
         placed = points.once(lay_out)
     laid_out = Map(layer=layer, samples=samples, points=placed["points"], grids=())
-    widest = max(_full_cells(placed["points"], size, config.min_count) for size in grids)
+    widest = max(full_cells(placed["points"], size, config.min_count) for size in grids)
     with timed(f"{layer} icons"):
         drawn = tuple(
             draw_grid(
@@ -80,17 +80,24 @@ def draw_map(
     return dataclasses.replace(laid_out, grids=drawn), recall
 
 
-def lay_out_vectors(vectors: HostArray, *, key: Key, config: UMAP | TSNE, progress: bool) -> Arrays:
+def lay_out_vectors(
+    vectors: HostArray,
+    *,
+    key: Key,
+    config: UMAP | TSNE,
+    neighbors: Neighbors | None = None,
+    progress: bool,
+) -> Arrays:
     """Lay vectors out: "points", (n, 2) in the unit square, and "recall" if it is known."""
-    near = None
-    if isinstance(config, UMAP):
+    near = neighbors
+    if near is None and isinstance(config, UMAP):
         near = umap_neighbors(vectors, config=config, progress=progress)
     points = layout(vectors, key=key, config=config, neighbors=near, progress=progress)
     known = {} if near is None else {"recall": np.array(near.recall)}
     return {"points": np.asarray(to_unit_square(points))} | known
 
 
-def _full_cells(points: HostArray, size: int, min_count: int) -> int:
+def full_cells(points: HostArray, size: int, min_count: int) -> int:
     """Return how many cells of a grid hold enough samples for an icon."""
     index = np.asarray(cell_index(jnp.asarray(points), size=size))
     return int((np.bincount(index) >= min_count).sum())

@@ -11,8 +11,9 @@ import numpy as np
 
 from jatlas.build import _identity as identity
 from jatlas.build._cell_pictures import nearest_samples
-from jatlas.build._cells import directions, draw_icons
+from jatlas.build._cells import directions
 from jatlas.build._config import CellConfig
+from jatlas.build._icons import draw_icons
 from jatlas.build._seen import Numbered, Seen, layers_before, real_places, see, shown_side
 from jatlas.build._stored_config import stored_cells
 from jatlas.build._trust_config import TrustConfig

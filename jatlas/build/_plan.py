@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +74,10 @@ class Plan:
     ) -> Plan:
         config, (for_samples, for_layout, for_icons) = request.config, request.keys
         known = None if stored is None else identity.results_of(stored)
-        if not reusable:
+        once = None
+        if not reusable and request.run.processes is not None:  # which share results, this once
+            known, once = None, secrets.token_hex(16)
+        elif not reusable:
             folder, known = None, None
         begin = CachedStage.begin(
             folder,
@@ -87,6 +91,7 @@ class Plan:
             key=identity.key_data(for_samples),
             segment=SEGMENT,
             keeps=["predicted", "labels"],
+            **({} if once is None else {"once": once}),
             versions=identity.deciding_versions("jax", "jaxlib"),
         )
         samples = {x: begin.then(identity.samples_name(x), layer=x) for x in request.layers}
@@ -123,6 +128,11 @@ class Plan:
             for size in sizes
         }  # fmt: skip
         return cls(samples, points, grids, reusable, labels)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where results are kept."""
+        return next(iter(self.samples.values())).folder
 
     def digests(self) -> dict[str, str]:
         """Return the digest of every stage by its name."""

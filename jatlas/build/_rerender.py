@@ -7,9 +7,10 @@ import dataclasses
 import numpy as np
 
 from jatlas.build import _identity as identity
-from jatlas.build._cells import directions, draw_icons
+from jatlas.build._cells import directions
 from jatlas.build._class_maps import with_map
 from jatlas.build._config import CellConfig, check_opaque
+from jatlas.build._icons import draw_icons, sharing_icons
 from jatlas.model import Network
 from jatlas.records import Atlas, Icons, Info
 from jatlas.storage import CachedStage
@@ -72,10 +73,11 @@ def rerender(
         versions=identity.deciding_versions("jax", "jaxlib", "optax"),
     )
     targets = directions(grid.cell_means, owner.samples.moment, config=cells)
-    icons = draw_icons(
-        network, params, targets, grid.cells,
-        layer=owner.layer, config=cells.icons, key=for_icons, stage=stage, run=run,
-    )  # fmt: skip
+    with sharing_icons(network, params, config=cells.icons, key=for_icons, run=run) as run:
+        icons = draw_icons(
+            network, params, targets, grid.cells,
+            layer=owner.layer, config=cells.icons, key=for_icons, stage=stage, run=run,
+        )  # fmt: skip
     trust = None if grid.trust is None else grid.trust.without_icons()
     new = dataclasses.replace(grid, icons=icons, settings=Info(chosen), trust=trust)
     grids = tuple(new if each is grid else each for each in owner.grids)

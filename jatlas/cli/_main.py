@@ -42,6 +42,7 @@ COMMANDS = {
     "build": _Command(
         "build", "Build", "Build an activation atlas of images: a folder of them, or a data set."
     ),
+    "status": _Command("status", "StatusCommand", "Tell how far a build is."),
     "class": _Command(
         "class_map", "Class", "Add a map of the samples that matter for a class to an atlas."
     ),
@@ -149,7 +150,9 @@ def main(args: Sequence[str] | None = None) -> int:
         discard_output()
         return EXIT_PIPE
     except Exception as error:
-        if os.environ.get("JATLAS_DEBUG") or not isinstance(error, (*_EXPECTED, *_of_jax())):
+        if os.environ.get("JATLAS_DEBUG") or not isinstance(
+            error, (*_EXPECTED, *_of_jax(), *_of_processes())
+        ):
             raise
         print(f"jatlas: {_message(error, resumes=resumes)}", file=sys.stderr)
         return EXIT_USAGE
@@ -160,6 +163,12 @@ def _of_jax() -> tuple[type[Exception], ...]:
     """Return the error of a device, if JAX has been imported."""
     jax = sys.modules.get("jax")
     return () if jax is None else (jax.errors.JaxRuntimeError,)
+
+
+def _of_processes() -> tuple[type[Exception], ...]:
+    """Return the error of a process that shares a command, if there can be any."""
+    types = sys.modules.get("jatlas.types")
+    return () if types is None else (types.ProcessError,)
 
 
 def _message(error: Exception, *, resumes: bool) -> str:
@@ -178,4 +187,6 @@ def _message(error: Exception, *, resumes: bool) -> str:
         if "RESOURCE_EXHAUSTED" in text:
             return f"the device has no memory left ({first}): use a smaller --chunk or --batch-size"
         return f"the device failed ({first}): JATLAS_DEBUG=1 shows where"
+    if isinstance(error, _of_processes()) and resumes:
+        return f"{text}; the same command resumes"
     return text

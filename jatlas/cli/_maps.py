@@ -12,12 +12,13 @@ from tyro.conf import OmitArgPrefixes
 from jatlas.arrange import TSNE, UMAP
 from jatlas.build import CellConfig, cells_like
 from jatlas.cli import _session as session
+from jatlas.cli._cluster import ClusterOptions, joined, shared_folder
 from jatlas.cli._options import IconOptions
 from jatlas.explain import ClassSelection, Rule
 from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas, Map
 from jatlas.show import export_folder, has_page
-from jatlas.storage import add_map, load, map_folder, working_folder
+from jatlas.storage import add_map, load, map_folder
 from jatlas.types import Params, Run
 
 
@@ -44,6 +45,7 @@ class MapOptions:
         it, as in the atlas.
       icons: settings of the icons. Views are larger for a late layer, unless --view-size is given.
       chunk: icons that are optimized at once; does not change the result. Without it, what fits.
+      cluster: how several processes share the icons.
     """
 
     resumes: ClassVar[bool] = True
@@ -61,6 +63,7 @@ class MapOptions:
     exemplars: int | None = None
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
     chunk: int | None = None
+    cluster: OmitArgPrefixes[ClusterOptions] = ClusterOptions()
 
     def selection(self) -> dict[str, Any]:
         """Return what of it decides which samples are shown."""
@@ -98,7 +101,7 @@ def add(
       names: of the map's classes.
       conduct: (network, params, atlas, classes, cells, run) -> the atlas with the map.
     """
-    with working_folder(folder) as cache:
+    with joined(options.cluster), shared_folder(folder) as (cache, leads):
         atlas = load(folder)
         network, params = session.open_network_of(atlas)
         layer = atlas.layer(options.layer).layer
@@ -108,7 +111,8 @@ def add(
         cells = cells_of(options, network, params, atlas)
         result = conduct(network, params, atlas, classes, cells, run)
         (new,) = (x for x in result.maps if x.layer == layer and x.classes == classes)
-        store_map(folder, result, new, stored=atlas)
+        if leads:
+            store_map(folder, result, new, stored=atlas)
     (grid,) = new.grids
     picture = folder / map_folder(new) / f"overview-{grid.size}.png"
     shown = int(grid.count.ravel()[grid.cells].sum())

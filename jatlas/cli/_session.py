@@ -130,7 +130,7 @@ def start_jax() -> None:
         chosen = os.environ.get("JAX_PLATFORMS")
         advice = f"JAX_PLATFORMS is {chosen!r}: unset it" if chosen else "try JAX_PLATFORMS=cpu"
         raise ValueError(f"JAX cannot start: {reason}; {advice}") from error
-    check_jaxlib(jax.devices()[0])
+    check_jaxlib(jax.local_devices()[0])
 
 
 def prepare_timing(json: Path | None) -> None:

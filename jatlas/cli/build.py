@@ -11,6 +11,7 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction
 from jatlas.arrange import UMAP
 from jatlas.build import BuildConfig, NamesBy, build, recommended, recommended_layer
 from jatlas.cli import _session as session
+from jatlas.cli._cluster import ClusterOptions, joined
 from jatlas.cli._options import IconOptions
 from jatlas.cli._session import report_skipped
 from jatlas.collect import (
@@ -72,6 +73,7 @@ class Build:
       workers: threads that decode images.
       cache: folder to keep the results of stages in, for other builds to reuse. Without it, they
         are kept in the output folder until the atlas is complete.
+      cluster: how several processes share the build.
     """
 
     resumes: ClassVar[bool] = True
@@ -100,6 +102,7 @@ class Build:
     chunk: int | None = None
     workers: int = Run.workers
     cache: Path | None = None
+    cluster: OmitArgPrefixes[ClusterOptions] = ClusterOptions()
 
     def run(self) -> None:
         """Build the atlas and say what was made."""
@@ -108,6 +111,15 @@ class Build:
         parents = None if self.hierarchy is None else read_parents(self.hierarchy)
         if self._is_small(images.count):
             session.compile_faster()
+        with joined(self.cluster):
+            self._build(images, labels, parents)
+
+    def _build(
+        self,
+        images: Folder | Dataset,
+        labels: tuple[str | None, ...] | Literal["predicted"] | None,
+        parents: dict[str, list[str]] | None,
+    ) -> None:
         network, params = session.open_network(self.network)
         layers = self.layer or (recommended_layer(network),)
         suited = recommended(network, params, layers)

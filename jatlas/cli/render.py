@@ -10,12 +10,13 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from jatlas.build import CellConfig, recommended, render_cell, rerender
 from jatlas.cli import _session as session
+from jatlas.cli._cluster import ClusterOptions, joined, shared_folder
 from jatlas.cli._maps import store_map
 from jatlas.cli._options import IconOptions
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Map
-from jatlas.storage import check_file, files, load, map_folder, working_folder
+from jatlas.storage import check_file, files, load, map_folder
 from jatlas.types import Params, Run
 
 
@@ -38,6 +39,7 @@ class Render:
       icons: settings of the icons; they are not taken from the atlas. One cell is seen in views
         that grow with it, unless --view-size is given.
       chunk: icons that are optimized at once; does not change the result. Without it, what fits.
+      cluster: how several processes share the icons.
     """
 
     atlas: Positional[Path]
@@ -50,6 +52,7 @@ class Render:
     ridge: float | None = None
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
     chunk: int | None = None
+    cluster: OmitArgPrefixes[ClusterOptions] = ClusterOptions()
 
     @property
     def resumes(self) -> bool:
@@ -64,7 +67,7 @@ class Render:
         if self.cell is not None:
             self._render_cell(load(self.atlas), *self.cell)
             return
-        with working_folder(self.atlas) as cache:
+        with joined(self.cluster), shared_folder(self.atlas) as (cache, leads):
             atlas = load(self.atlas)
             owner, size = self._choose(atlas)
             network, params = session.open_network_of(atlas)
@@ -74,7 +77,8 @@ class Render:
                 cells=self._cells(network, params, atlas, owner, size),
                 run=Run(chunk=self.chunk, cache=cache),
             )  # fmt: skip
-            store_map(self.atlas, result, result.find(owner.path), stored=atlas)
+            if leads:
+                store_map(self.atlas, result, result.find(owner.path), stored=atlas)
         print(self.atlas / map_folder(owner) / f"overview-{size}.png")
 
     def _render_cell(self, atlas: Atlas, row: int, column: int) -> None:

@@ -3,7 +3,6 @@
 from jatlas.collect._array_record import array_record as array_record
 from jatlas.collect._arrays import Arrays as Arrays
 from jatlas.collect._arrays import arrays as arrays
-from jatlas.collect._collect import SEGMENT as SEGMENT
 from jatlas.collect._collect import collect as collect
 from jatlas.collect._datasets import Dataset as Dataset
 from jatlas.collect._datasets import dataset as dataset
@@ -20,6 +19,8 @@ from jatlas.collect._inputs import open_images as open_images
 from jatlas.collect._labels import folder_labels as folder_labels
 from jatlas.collect._labels import read_labels as read_labels
 from jatlas.collect._labels import record_labels as record_labels
+from jatlas.collect._missing import SEGMENT as SEGMENT
+from jatlas.collect._missing import fill as fill
 from jatlas.collect._preprocess import Preprocess as Preprocess
 from jatlas.collect._records import RandomAccess as RandomAccess
 from jatlas.collect._sample import draw_places as draw_places
@@ -29,6 +30,8 @@ from jatlas.collect._sample import interior_moment as interior_moment
 from jatlas.collect._sample import pick as pick
 from jatlas.collect._sample import to_float as to_float
 from jatlas.collect._segments import Collected as Collected
+from jatlas.collect._segments import Segments as Segments
+from jatlas.collect._segments import vectors_of as vectors_of
 from jatlas.collect._source import ImageSource as ImageSource
 from jatlas.collect._source import Loaded as Loaded
 from jatlas.collect._source import Rereadable as Rereadable

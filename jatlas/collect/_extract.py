@@ -10,11 +10,16 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from jatlas.collect import _sample as sample
 from jatlas.explain import evidence_and_logits
 from jatlas.model import Network
 from jatlas.types import Array, HostArray, Key, Params
+
+IMAGES = "images"
+"""The axis of the devices' mesh: each has images of its own."""
 
 _FLOAT16_MAX = float(jnp.finfo(jnp.float16).max)
 
@@ -103,6 +108,62 @@ def extract(
         )
 
     return {layer: at(layer, outputs.activations[layer]) for layer in layers}
+
+
+@functools.partial(jax.jit, static_argnames=("mesh", "network", "layers", "per_image"))
+def extract_shares(
+    mesh: Mesh,
+    network: Network,
+    params: Params,
+    images: Array | HostArray,
+    index: Array | HostArray,
+    weight: Array | HostArray,
+    *,
+    layers: tuple[str, ...],
+    per_image: int,
+    key: Key,
+) -> dict[str, Extract]:
+    """Sample a batch of images as `extract` does, each device its share of them.
+
+    The devices exchange nothing: their moments are not added up. A pure function.
+
+    Args:
+      mesh: the devices, along `IMAGES`.
+      network: the network.
+      params: its parameters, on each device.
+      images: (b, h, w, 3), uint8 or float in [0, 1]; sharded.
+      index: (b,) int index of each image; sharded.
+      weight: (b,) weight of each image in the moments; sharded.
+      layers: names of the layers.
+      per_image: positions per image.
+      key: of the collection, on each device.
+
+    Returns:
+      An `Extract` by layer, sharded, with a moment of each device: (devices, channels, channels).
+
+    Raises:
+      ValueError: as `extract`.
+    """
+
+    def share(params: Params, key: Key, *batch: Array) -> dict[str, Extract]:
+        images, index, weight = batch
+        found = extract(
+            network, params, images, index,
+            layers=layers, per_image=per_image, key=key, weight=weight,
+        )  # fmt: skip
+        return {
+            layer: dataclasses.replace(each, moment=each.moment[None])
+            for layer, each in found.items()
+        }
+
+    own = P(IMAGES)
+    return jax.shard_map(
+        share,
+        mesh=mesh,
+        in_specs=(P(), P(), own, own, own),
+        out_specs=own,
+        check_vma=False,  # a network may do what it has no rule for
+    )(params, key, *(jnp.asarray(each) for each in (images, index, weight)))
 
 
 def _predicted(logits: Array) -> Array:

@@ -74,6 +74,32 @@ class Segments:
         return joined if whole else None
 
 
+def vectors_of(stage: CachedStage) -> HostArray:
+    """Return the vectors of a layer, (n, channels) float32, from its samples or their segments.
+
+    Raises:
+      ValueError: if they are not there, or some are damaged.
+    """
+    samples = stage.get()
+    if samples is not None:
+        return samples["vectors"]
+    segments = (stage.get(_piece(number)) for number in sorted(Segments(stage).numbers))
+    parts = []
+    for each in segments:
+        if each is None:
+            raise ValueError(f"{stage.folder}: some samples of {stage.name} are damaged")
+        if "vectors" in each:
+            parts.append(each["vectors"].reshape(-1, each["vectors"].shape[-1]))
+    if not parts:
+        raise ValueError(f"{stage.folder}: there are no samples of {stage.name}")
+    return np.concatenate(parts)
+
+
+def named(stages: Mapping[str, CachedStage]) -> dict[str, tuple[str, str]]:
+    """Return name and digest of stages, by which another process finds them."""
+    return {layer: (stage.name, stage.digest) for layer, stage in stages.items()}
+
+
 class Joined:
     """Segments of a layer, one after another."""
 

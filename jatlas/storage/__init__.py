@@ -36,4 +36,6 @@ from jatlas.storage._trust import trust_file as trust_file
 from jatlas.storage._user_cache import can_write as can_write
 from jatlas.storage._user_cache import user_cache as user_cache
 from jatlas.storage._working import FOLDER as FOLDER
+from jatlas.storage._working import STAGES as STAGES
+from jatlas.storage._working import work_holder as work_holder
 from jatlas.storage._working import working_folder as working_folder

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 FOLDER = ".jatlas"
 """Where the results of a build's stages are, in its output folder, until it is complete."""
 
+STAGES = "stages.json"
+"""The file of a working folder that says which stages a build has."""
+
 _LOCK, _SOFT_LOCK, _HOLDER = "lock", "lock-file", "holder.json"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
@@ -66,7 +69,7 @@ def working_folder(target: Path) -> Iterator[Path]:
 
 def _is_spare(target: Path, folder: Path, before: set[str]) -> bool:
     """Return whether a working folder that is left early holds nothing that is needed."""
-    kept = _names(folder) - {_LOCK, _SOFT_LOCK, _HOLDER}
+    kept = _names(folder) - {_LOCK, _SOFT_LOCK, _HOLDER, STAGES}
     # Without it, the maps that were written would be taken for something else.
     others = _names(target) - {FOLDER}
     begun = ATLAS_FILE not in others and (others > before or (others and FOLDER in before))
@@ -138,6 +141,15 @@ def _holder(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return holder if isinstance(holder, dict) else {}
+
+
+def work_holder(folder: Path) -> dict[str, Any]:
+    """Return who holds, or held, a working folder: "pid", "host" and "since"; "gone" if it ended.
+
+    Nothing if that is not known.
+    """
+    holder = _holder(folder)
+    return holder | {"gone": _is_gone(holder)} if holder else {}
 
 
 def _who(folder: Path) -> str:

@@ -11,6 +11,14 @@ from jatlas.types._names import Array as Array
 from jatlas.types._names import HostArray as HostArray
 from jatlas.types._names import Key as Key
 from jatlas.types._names import Params as Params
+from jatlas.types._processes import Handlers as Handlers
+from jatlas.types._processes import ProcessError as ProcessError
+from jatlas.types._processes import Processes as Processes
+from jatlas.types._processes import client as client
+from jatlas.types._processes import meet as meet
+from jatlas.types._processes import process_count as process_count
+from jatlas.types._processes import process_index as process_index
+from jatlas.types._processes import sharing as sharing
 from jatlas.types._progress import progress_bar as progress_bar
 from jatlas.types._run import Run as Run
 from jatlas.types._threads import in_order as in_order

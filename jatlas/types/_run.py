@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from jatlas.types import checks
+from jatlas.types._processes import Processes
 
 _MAX_WORKERS = 1024
 
@@ -20,6 +21,7 @@ class Run:
       progress: whether to show progress bars.
       cache: folder in which the results of stages are kept, so that an interrupted call resumes
         and another call reuses them; None keeps them where the output goes, until it is complete.
+      processes: those that share the computation; `build` and the like find them by themselves.
     """
 
     batch_size: int = 32
@@ -27,6 +29,7 @@ class Run:
     workers: int = 2
     progress: bool = True
     cache: Path | None = None
+    processes: Processes | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check the settings, and make a path of a string."""
@@ -35,3 +38,4 @@ class Run:
         checks.field(self, "workers", checks.whole, maximum=_MAX_WORKERS)
         checks.field(self, "progress", checks.flag)
         checks.field(self, "cache", checks.path, optional=True)
+        checks.instance("processes", self.processes, kinds=(Processes, type(None)))

@@ -168,11 +168,14 @@ def render_each(
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
     widest = max(len(wanted.ids), shared) * config.restarts
     mesh, width = plan(widest, chunk, devices, group=config.group)
+    own = len(wanted.ids) * config.restarts
+    if run.processes is not None and width > own:  # a share that would leave most of it idle
+        mesh, width = plan(own, chunk, devices, group=config.group)
     placed, key = jax.device_put((params, as_key(key)), NamedSharding(mesh, P()))
     program = _Program(Task(network, layer, config, mesh), config, placed, key, width)
     per_part = max(min(chunk, width) // config.restarts, 1)
     per_part = -(-per_part // config.group) * config.group
-    return _parts(program, wanted, per_part=per_part, progress=run.progress)
+    return _parts(program, wanted, per_part=per_part, run=run)
 
 
 class _Program(NamedTuple):
@@ -250,17 +253,18 @@ def default_chunk(
 
 
 def _parts(
-    program: _Program, wanted: Wanted, *, per_part: int, progress: bool
+    program: _Program, wanted: Wanted, *, per_part: int, run: Run
 ) -> Iterator[tuple[slice, Icons]]:
     """Render icons part by part."""
     count, config = len(wanted.ids), program.config
     with progress_bar(
         None,
-        shown=progress,
+        shown=run.progress,
         total=count * config.restarts * config.steps,
         desc="icons",
         unit="icon-step",
         unit_scale=True,
+        processes=run.processes,
     ) as bar:
         for start in range(0, count, per_part):
             part = slice(start, min(start + per_part, count))

@@ -1,0 +1,364 @@
+"""Several processes that share a command: what they make is what one makes, whatever happens."""
+
+import dataclasses
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from atlases import differences
+from PIL import Image
+
+from jatlas.build import _sharing as sharing
+from jatlas.build import status
+from jatlas.cli import _cluster as cluster
+from jatlas.cli._cluster import ClusterOptions
+from jatlas.storage import FOLDER
+from jatlas.types import Processes, progress_bar
+from jatlas.types import _processes as processes
+
+IMAGES = 700  # in three segments
+SCRIPT = Path(__file__).with_name("cluster_script.py")
+ICONS = ("--icon-size", "12", "--view-size", "10", "--steps", "2", "--chunk", "1")
+# Whatever the share, icons are rendered by the program of one process.
+BUILD = (
+    "--network", "tiny", "--layer", "conv1", "--layer", "conv2", "--grid", "5", "--min-count", "3",
+    "--layout.epochs", "30", *ICONS,
+)  # fmt: skip
+CLASS = (
+    "2",
+    "--layer",
+    "conv2",
+    "--size",
+    "4",
+    "--rule",
+    "magnitude",
+    "--max-samples",
+    "200",
+    *ICONS,
+)
+MOVED = ("--map", "conv2", "--grid", "5", "--seed", "1", *ICONS)
+
+
+@dataclasses.dataclass
+class Team:
+    """Processes that run one command."""
+
+    members: list[subprocess.Popen[str]]
+
+    def end(self) -> list[tuple[int, str, str]]:
+        """Return the exit code, stdout and stderr of each."""
+        outputs = [each.communicate(timeout=300) for each in self.members]
+        return [
+            (each.returncode, *texts) for each, texts in zip(self.members, outputs, strict=True)
+        ]
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Team]]:
+    """Return a function that starts a command in several processes; none outlives the test."""
+    teams: list[Team] = []
+
+    def run(
+        count: int, *arguments: str | Path, own: dict[int, tuple[str, ...]] | None = None
+    ) -> Team:
+        port = free_port()
+        environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "1"}
+        members = []
+        for index in range(count):
+            command: list[str | Path] = [sys.executable, SCRIPT, *arguments]
+            if count > 1:
+                command += ["--coordinator", f"127.0.0.1:{port}"]
+                command += ["--processes", str(count), "--process", str(index)]
+            command += (own or {}).get(index, ())
+            members.append(
+                subprocess.Popen(
+                    command, text=True, env=environment,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                )
+            )  # fmt: skip
+        teams.append(Team(members))
+        return teams[-1]
+
+    yield run
+    for team in teams:
+        for member in team.members:
+            member.kill()
+            member.communicate()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def photos(shared: Callable[..., Path]) -> Path:
+    """A folder of more images than one segment takes, one of them damaged."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        rng = np.random.default_rng(3)
+        for number in range(IMAGES):
+            coarse = rng.integers(0, 256, (4, 4, 3), np.uint8)
+            Image.fromarray(coarse).resize((20, 20)).save(folder / f"{number:03d}.png")
+        (folder / "300.png").write_bytes(b"no picture")
+
+    return shared("photos", make)
+
+
+@pytest.fixture
+def alone(photos: Path, shared: Callable[..., Path], start: Callable[..., Team]) -> Path:
+    """What one process makes: an atlas, and a copy of it with more maps; not to be changed."""
+
+    def make(folder: Path) -> None:
+        ((code, _, errors),) = start(1, "build", photos, "--out", folder / "atlas", *BUILD).end()
+        assert code == 0, errors
+        more = folder / "more"
+        shutil.copytree(folder / "atlas", more)
+        ((code, _, errors),) = start(1, "class", more, *CLASS, "--", "render", more, *MOVED).end()
+        assert code == 0, errors
+
+    return shared("alone", make)
+
+
+def wait_for(found: Callable[[], Any], team: Team) -> None:
+    while not found():
+        assert all(each.poll() is None for each in team.members), team.end()
+        time.sleep(0.01)
+
+
+def quiet(results: list[tuple[int, str, str]]) -> bool:
+    """Return whether the first process alone has said anything."""
+    return all(output + errors == "" for _, output, errors in results[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_make_what_one_makes(
+    count: int, photos: Path, alone: Path, tmp_path: Path, start: Callable[..., Team]
+) -> None:
+    out = tmp_path / "atlas"
+    results = start(count, "build", photos, "--out", out, *BUILD).end()
+    assert [code for code, *_ in results] == [0] * count, results
+    assert quiet(results)
+    assert "skipped 300.png: " in results[0][2] and f"{IMAGES}/{IMAGES}" in results[0][2]
+    assert differences(out, alone / "atlas") == []
+
+
+@pytest.mark.slow
+def test_a_loss_stops_the_others_and_any_number_resumes(
+    photos: Path, alone: Path, tmp_path: Path, start: Callable[..., Team]
+) -> None:
+    out = tmp_path / "atlas"
+    team = start(4, "build", photos, "--out", out, *BUILD)
+    wait_for(lambda: list((out / FOLDER).glob("conv1-icons-*")), team)
+    team.members[2].send_signal(signal.SIGKILL)
+    results = team.end()
+    assert [code for code, *_ in results] == [2, 2, -signal.SIGKILL, 2], results
+    assert quiet(results)
+    said = f"jatlas: process 2 on {socket.gethostname()} is gone; the same command resumes\n"
+    assert results[0][2].endswith(said) and results[0][2].count("jatlas: ") == 1
+    found = status(out)
+    assert not found.complete and found.holder["gone"]
+    assert [x.done for x in found.stages if x.what == "images"] == [IMAGES, IMAGES]
+
+    before = {path.name: path.stat().st_mtime_ns for path in (out / FOLDER).glob("*.npz")}
+    team = start(3, "build", photos, "--out", out, *BUILD)
+    wait_for(lambda: list((out / FOLDER).glob("conv2-icons-*")), team)
+    after = {path.name: path.stat().st_mtime_ns for path in (out / FOLDER).glob("*.npz")}
+    kept = [name for name in before if "targets" not in name]  # which is written again
+    assert {name: before[name] for name in kept}.items() <= after.items()
+    results = team.end()
+    assert [code for code, *_ in results] == [0] * 3, results
+    assert differences(out, alone / "atlas") == []
+
+
+@pytest.mark.slow
+def test_without_the_process_that_leads_the_others_stop(
+    photos: Path, tmp_path: Path, start: Callable[..., Team]
+) -> None:
+    out = tmp_path / "atlas"
+    team = start(2, "build", photos, "--out", out, *BUILD)
+    wait_for(lambda: list((out / FOLDER).glob("conv1-samples-*")), team)
+    team.members[0].send_signal(signal.SIGKILL)
+    code, output, errors = team.end()[1]
+    assert code == 2 and output == ""
+    assert (
+        errors == f"jatlas: process 0 on {socket.gethostname()} is gone; the same command resumes\n"
+    )
+
+
+@pytest.mark.slow
+def test_processes_must_build_the_same(
+    photos: Path, tmp_path: Path, start: Callable[..., Team]
+) -> None:
+    out = tmp_path / "atlas"
+    others = {1: ("--seed", "1")}
+    results = start(2, "build", photos, "--out", out, *BUILD, own=others).end()
+    assert [code for code, *_ in results] == [2, 2]
+    assert quiet(results)
+    assert results[0][2].endswith(
+        f"jatlas: process 1 on {socket.gethostname()}: it is to build something else: "
+        "seed: [0, 0] there, [0, 1] now; the same command resumes\n"
+    )
+
+
+@pytest.mark.slow
+def test_processes_add_the_maps_that_one_adds(
+    alone: Path, tmp_path: Path, start: Callable[..., Team]
+) -> None:
+    out = tmp_path / "atlas"
+    shutil.copytree(alone / "atlas", out)
+    for command in (("class", out, *CLASS), ("render", out, *MOVED)):
+        results = start(2, *command).end()
+        assert [code for code, *_ in results] == [0, 0], results
+        assert quiet(results)
+    assert differences(out, alone / "more") == []
+
+
+def test_shares_are_all_there_is_in_order() -> None:
+    team = object.__new__(Processes)
+    for count in (1, 2, 3, 7):
+        for total in (0, 1, 5, 100):
+            shares = []
+            for index in range(count):
+                team.index, team.count = index, count
+                shares.append(range(total)[team.share(total)])
+            assert [item for share in shares for item in share] == list(range(total))
+            assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+class FakeService:
+    """The coordination service, for one process."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def key_value_set(self, key: str, value: str, allow_overwrite: bool = False) -> None:
+        assert allow_overwrite or key not in self.values
+        self.values[key] = value
+
+    def key_value_dir_get(self, key: str) -> list[tuple[str, str]]:
+        return [item for item in self.values.items() if item[0].startswith(key)]
+
+    def blocking_key_value_get(self, key: str, timeout: int) -> str:
+        return self.values[key]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
+    fake = FakeService()
+    monkeypatch.setattr(processes, "client", lambda: fake)
+    monkeypatch.setattr(processes, "process_count", lambda: 2)
+    return fake
+
+
+def test_the_progress_is_that_of_all(
+    service: FakeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    team = Processes()
+
+    def work() -> None:
+        team.whole = 2.0
+        with progress_bar(
+            None, shown=True, total=10, desc="icons", unit="icon", processes=team
+        ) as bar:
+            bar.update(10)
+        prefix = team._prefix
+        service.key_value_set(f"{prefix}/count/0/1", "=7")
+        service.key_value_set(f"{prefix}/done/0/1", "=")
+
+    with team.leading({"work": lambda: work()}):
+        team.call("work")
+    assert "17/20" in capsys.readouterr().err
+
+
+def test_what_fails_elsewhere_is_an_error(service: FakeService) -> None:
+    team = Processes()
+
+    def work(number: int) -> None:
+        service.key_value_set(f"{team._prefix}/done/0/1", "=process 1 on b: no space")
+
+    with (
+        pytest.raises(processes.ProcessError, match=r"^process 1 on b: no space$"),
+        team.leading({"work": work}),
+    ):
+        team.call("work", number=3)
+    last = [value for key, value in service.values.items() if "/task/" in key][-1]
+    assert last == '={"failed": "process 1 on b: no space"}'
+
+
+def test_an_output_of_its_own_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "_PATIENCE", 0.2)
+    sharing._place(tmp_path / "here", "1").put({"here": np.array(True)})
+    sharing._check_shared(tmp_path / "here", "1")
+    for folder, session in ((tmp_path / "there", "1"), (tmp_path / "here", "2")):
+        with pytest.raises(ValueError, match="is not the folder that process 0 writes to"):
+            sharing._check_shared(folder, session)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"processes": 2, "process": 0}, "processes, process: expected a coordinator, HOST:PORT"),
+        ({"coordinator": "host"}, "coordinator: expected HOST:PORT, got 'host'"),
+        ({"coordinator": ":80"}, "coordinator: expected HOST:PORT"),
+        ({"coordinator": "host:0"}, "coordinator: expected HOST:PORT"),
+        ({"coordinator": "host:80", "processes": 2}, "processes, process: expected both or none"),
+        (
+            {"coordinator": "host:80", "processes": 0, "process": 0},
+            "processes: expected at least 1, got 0",
+        ),
+        (
+            {"coordinator": "host:80", "processes": 2, "process": 2},
+            "process: expected 0 to 1, got 2",
+        ),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ClusterOptions(**options)
+
+
+SLURM = {"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "node[1-2]", "SLURM_PROCID": "0"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "launched"),
+    [
+        ({}, False),
+        (SLURM | {"SLURM_NTASKS": "2"}, True),
+        (SLURM | {"SLURM_NTASKS": "1"}, False),
+        (SLURM | {"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "1"}, False),
+        ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "8"}, False),  # a script that starts one itself
+        ({"OMPI_COMM_WORLD_SIZE": "1"}, False),
+        ({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_MCA_orte_hnp_uri": "1.0;tcp://10.0.0.1:4"}, True),
+    ],
+    ids=str,
+)
+def test_launchers_are_noticed(
+    environment: dict[str, str], launched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("SLURM_", "OMPI_"))]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cluster._launched() is launched
+
+
+def test_a_launcher_that_says_too_little_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    monkeypatch.delenv("OMPI_MCA_orte_hnp_uri", raising=False)
+    with pytest.raises(ValueError, match="add --coordinator HOST:PORT --processes"):
+        cluster._launched()
