@@ -43,6 +43,8 @@ OTHERS = {
     "ExtractSpeed": "a result",
     "LayoutSpeed": "a result",
     "RenderSpeed": "a result",
+    "StageStatus": "a result",
+    "Status": "a result",
     "SuiteRun": "results",
     "Workload": "a function",
     "WorkloadResult": "a result",

@@ -42,7 +42,11 @@ COMMANDS = {
     "build": _Command(
         "build", "Build", "Build an activation atlas of images: a folder of them, or a data set."
     ),
-    "status": _Command("status", "StatusCommand", "Tell how far a build is."),
+    "status": _Command(
+        "status",
+        "StatusCommand",
+        "Tell how far a build is: what is done of each stage, and who is at work.",
+    ),
     "class": _Command(
         "class_map", "Class", "Add a map of the samples that matter for a class to an atlas."
     ),

@@ -12,7 +12,7 @@ from jatlas.build import StageStatus, Status, status
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StatusCommand:
-    """Tell how far a build is: what is done of each of its stages, and who is at work.
+    """Tell how far a build is: what is done of each stage, and who is at work.
 
     Attributes:
       out: output folder of the build.
