@@ -120,7 +120,9 @@ def stages(plan: Plan, machine: Machine) -> dict[str, Stage]:
             (disk(plan)["segments"] + disk(plan)["joined"]) / plan.write, "disk"
         ),
         "neighbours": neighbors(plan, machine),
-        "layout": Stage(layers * plan.layout * millions, "one process"),
+        "layout": Stage(
+            math.ceil(layers / machine.hosts) * plan.layout * millions, "a process for each layer"
+        ),
         "averages and exemplars": Stage(
             layers * len(plan.grids) * plan.cells * millions, "one process"
         ),
@@ -183,7 +185,7 @@ def disk(plan: Plan) -> dict[str, float]:
     count = icons_per_layer(plan)
     for layer in LAYERS.values():
         sample = 4 * layer.channels + evidence
-        moments = math.ceil(plan.images / plan.segment) * 8 * layer.channels**2
+        moments = math.ceil(plan.images / plan.segment) * 2 * layer.channels * (layer.channels + 1)
         totals["moments"] += moments
         totals["segments"] += plan.images * (sample + 8) + moments
         totals["joined"] += plan.images * (sample + 12)

@@ -67,7 +67,7 @@ def test_nothing_is_called_that_only_linux_has(
 def test_cores_are_counted_where_affinity_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert session._usable_cores() == 7
+    assert session.usable_cores() == 7
 
 
 def test_flags_that_xla_was_given_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

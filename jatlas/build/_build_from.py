@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jatlas.build import _identity as identity
-from jatlas.build._build import as_atlas
 from jatlas.build._config import BuildConfig
 from jatlas.build._draw_map import draw_map
+from jatlas.build._drawn import as_atlas
 from jatlas.build._labels import Parents, given_labels, listed_labels, network_classes
 from jatlas.build._output import check_target, complete
 from jatlas.build._own_samples import as_samples, check_points

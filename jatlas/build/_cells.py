@@ -97,8 +97,9 @@ def draw_grid(
     # Without the images there were no crops: now there may be.
     if near is None or (config.exemplars and "crops" not in near and can_reread(images)):
         near = _exemplars(
-            network, params, atlas_map, means, own, config, images, folder=searched.folder
-        )
+            network, params, atlas_map, means, own, config, images,
+            folder=searched.folder, workers=run.workers,
+        )  # fmt: skip
         searched.put(near)
     grid = Grid(
         size=size,
@@ -165,6 +166,7 @@ def _exemplars(
     images: ImageSource | None,
     *,
     folder: Path | None,
+    workers: int,
 ) -> Arrays:
     """Find the samples nearest to the mean of their cell, and crops if they can be cut."""
     if not config.exemplars:
@@ -173,6 +175,6 @@ def _exemplars(
     nearest = own_samples(means, samples, own, config=config, count=config.exemplars)
     made = thumbnails(
         network, params, images, samples.source, nearest.rows,
-        layer=atlas_map.layer, folder=folder,
+        layer=atlas_map.layer, folder=folder, workers=workers,
     )  # fmt: skip
     return {"exemplars": nearest.rows} | ({} if made is None else made._asdict())

@@ -23,7 +23,7 @@ from jatlas.model import Network
 from jatlas.pixels import WHITE, resized, to_uint8
 from jatlas.records import Atlas
 from jatlas.storage import Rows
-from jatlas.types import Array, HostArray, Params
+from jatlas.types import Array, HostArray, Params, Run
 
 CROP_PX = 48
 _WHOLE = np.array([0, 0, 1, 1], np.float32)
@@ -82,18 +82,19 @@ def can_reread(images: ImageSource | None) -> bool:
 
 
 def reread(
-    images: ImageSource | None, indices: Sequence[int]
+    images: ImageSource | None, indices: Sequence[int], *, workers: int = Run.workers
 ) -> Generator[Loaded, None, None] | None:
     """Read some images again.
 
     Args:
       images: the source; None has none.
       indices: which, ascending.
+      workers: threads that decode them.
 
     Returns:
       The images, in that order, to be closed; None if they cannot be read again.
     """
-    return images.reload(indices) if isinstance(images, Rereadable) else None
+    return images.reload(indices, workers=workers) if isinstance(images, Rereadable) else None
 
 
 def receptive_share_of(
@@ -170,10 +171,13 @@ def boxed_crops(
     layer: str,
     share: float = 1.0,
     px: int | None = None,
+    workers: int = Run.workers,
 ) -> Generator[tuple[int, HostArray, HostArray], None, None]:
     """Yield what `crops` does, and the box of each: (4,) of top, left, bottom and right."""
-    wanted = np.unique(source[:, 0])
-    loaded = reread(images, wanted.tolist())
+    order = np.argsort(source[:, 0], kind="stable")
+    wanted, starts = np.unique(source[order, 0], return_index=True)
+    numbers_of = dict(zip(wanted.tolist(), np.split(order, starts[1:]), strict=False))
+    loaded = reread(images, wanted.tolist(), workers=workers)
     if loaded is None:
         return
     with contextlib.closing(loaded):
@@ -181,7 +185,7 @@ def boxed_crops(
             if item.image is None:
                 continue
             pixels = item.image if item.image.dtype == np.uint8 else to_uint8(item.image)
-            numbers = np.flatnonzero(source[:, 0] == item.index)
+            numbers = numbers_of[item.index]
             if network is None:
                 yield from ((int(number), pixels, _WHOLE) for number in numbers)
                 continue
@@ -202,6 +206,7 @@ def thumbnails(
     layer: str,
     px: int = CROP_PX,
     folder: Path | None = None,
+    workers: int = Run.workers,
 ) -> Thumbnails | None:
     """Draw the receptive fields of the exemplars of cells.
 
@@ -214,6 +219,7 @@ def thumbnails(
       layer: name of the layer.
       px: side of a thumbnail in pixels.
       folder: where they are while there is no other file of them; None means in memory.
+      workers: threads that decode the images.
 
     Returns:
       Thumbnails; None if the images cannot be read again.
@@ -232,7 +238,7 @@ def thumbnails(
     places = np.argwhere(rows >= 0)
     chosen = source[rows[tuple(places.T)]]
     with contextlib.closing(
-        boxed_crops(network, params, images, chosen, layer=layer, share=share)
+        boxed_crops(network, params, images, chosen, layer=layer, share=share, workers=workers)
     ) as cut:
         for number, pixels, box in cut:
             row, column = places[number]

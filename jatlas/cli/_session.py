@@ -37,10 +37,11 @@ def use_all_cores() -> None:
     if "JAX_NUM_CPU_DEVICES" in os.environ or "device_count" in os.environ.get("XLA_FLAGS", ""):
         return
     with contextlib.suppress(RuntimeError):  # JAX is running
-        jax.config.update("jax_num_cpu_devices", _usable_cores())
+        jax.config.update("jax_num_cpu_devices", usable_cores())
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Return how many cores of the CPU this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux; a container may allow fewer cores than there are
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

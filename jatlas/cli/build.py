@@ -70,7 +70,7 @@ class Build:
       icons: settings of the icons.
       batch_size: images that go through the network at once; does not change the result.
       chunk: icons that are optimized at once; does not change the result. Without it, what fits.
-      workers: threads that decode images.
+      workers: threads that decode images. Without it, one for each core.
       cache: folder to keep the results of stages in, for other builds to reuse. Without it, they
         are kept in the output folder until the atlas is complete.
       cluster: how several processes share the build.
@@ -100,7 +100,7 @@ class Build:
     icons: OmitArgPrefixes[IconOptions] = IconOptions()
     batch_size: int = Run.batch_size
     chunk: int | None = None
-    workers: int = Run.workers
+    workers: int | None = None
     cache: Path | None = None
     cluster: OmitArgPrefixes[ClusterOptions] = ClusterOptions()
 
@@ -134,8 +134,9 @@ class Build:
             icons=self.icons.config(suited.icons),
         )
         run = Run(
-            batch_size=self.batch_size, chunk=self.chunk, workers=self.workers, cache=self.cache
-        )
+            batch_size=self.batch_size, chunk=self.chunk, cache=self.cache,
+            workers=session.usable_cores() if self.workers is None else self.workers,
+        )  # fmt: skip
         atlas = build(
             network,
             params,

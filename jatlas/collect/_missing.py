@@ -13,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jatlas.collect._extract import IMAGES, Extract, extract_shares
-from jatlas.collect._segments import Segments
+from jatlas.collect._segments import Segments, triangle
 from jatlas.collect._source import ImageSource, Loaded, Rereadable, batches
 from jatlas.model import Network
 from jatlas.storage import Arrays
@@ -218,7 +218,7 @@ def _extract_segment(
 def _concatenated(parts: list[Arrays]) -> Arrays:
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ROWS}
     moments = np.concatenate([part["moment"] for part in parts])  # of each device
-    return arrays | {"moment": moments.sum(0, dtype=np.float64)}
+    return arrays | {"moment": triangle(moments.sum(0, dtype=np.float64))}
 
 
 class _Counted:
