@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
 
+from jatlas.cli._options import Place
 from jatlas.show import ONE_FILE, PackConfig, export, overview, to_csv, to_json, to_parquet
 from jatlas.storage import check_file, check_folder
 
@@ -19,7 +20,7 @@ class Export:
     """Write an atlas as a page, one file to send or a folder to publish, a figure or a table.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       html: file to write; it holds everything.
       site: folder to write instead; it holds only what the page needs. Without any of these, the
         page is written into the atlas.
@@ -42,7 +43,7 @@ class Export:
       images_from: folder that the images have moved to. Without it, where they were.
     """
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     html: Path | None = None
     site: Path | None = None
     overview: Path | None = None
