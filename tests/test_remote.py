@@ -47,7 +47,7 @@ def forget() -> None:
 
 def test_urls_are_told_from_paths() -> None:
     assert is_url("gs://bucket/atlas") and not is_url("C:\\atlas") and not is_url(Path("atlas"))
-    with pytest.raises(ValueError, match="a URL as a string, got a Path"):
+    with pytest.raises(ValueError, match="a Path drops a slash of a URL"):
         load(Path("gs://bucket/atlas"))
     assert inside("gs://bucket/atlas/", "a/b.png") == "gs://bucket/atlas/a/b.png"
 

@@ -13,7 +13,7 @@ from typing import Any
 from jatlas.build._plan import Plan, is_incomplete
 from jatlas.records import Atlas
 from jatlas.show import export_folder, has_page
-from jatlas.storage import check_folder, check_output, load, local, update, working_folder
+from jatlas.storage import check_folder, check_output, is_url, load, local, update, working_folder
 from jatlas.types import Run
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ def check_target(out: str | Path | None, run: Run) -> tuple[Path | None, bool]:
     """
     target = None if out is None else Path(os.path.abspath(local(out)))
     holds_atlas = target is not None and check_output(target)
+    is_url(run.cache)  # raises for what was one
     for place in (target, run.cache):
         check_folder(place)
     return target, holds_atlas

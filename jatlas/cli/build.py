@@ -68,7 +68,7 @@ class Build:
 
     resumes: ClassVar[bool] = True
 
-    images: Positional[Path]
+    images: Positional[Place]
     out: Place
     network: str = "googlenet_bvlc"
     layer: UseAppendAction[tuple[str, ...]] = ()

@@ -10,7 +10,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from jatlas.cli._options import Place
 from jatlas.show import ONE_FILE, PackConfig, export, overview, to_csv, to_json, to_parquet
-from jatlas.storage import check_file, check_folder
+from jatlas.storage import check_file, check_folder, local
 
 _TABLES: dict[str, Any] = {".csv": to_csv, ".json": to_json, ".parquet": to_parquet}
 
@@ -61,10 +61,10 @@ class Export:
         """Write what is asked for, and say where it is."""
         self._check()
         if self.overview is not None:
-            print(overview(self.atlas, self.overview, map=self.map, grid=self.grid))
+            print(overview(local(self.atlas), self.overview, map=self.map, grid=self.grid))
         if self.table is not None:
             write = _TABLES[self.table.suffix.lower()]
-            print(write(self.atlas, self.table, map=self.map, paths=self.paths))
+            print(write(local(self.atlas), self.table, map=self.map, paths=self.paths))
         alone = self.overview is None and self.table is None
         if alone or self.html is not None or self.site is not None:
             print(self._page())

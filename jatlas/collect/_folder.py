@@ -14,6 +14,7 @@ from jatlas.collect._decode import ImageError, decode, decoder, no_file, suffixe
 from jatlas.collect._listing import first_of, walk, written_by_jatlas
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load
+from jatlas.storage import is_url
 from jatlas.types import checks, in_order, one_line
 
 log = logging.getLogger(__name__)
@@ -178,6 +179,8 @@ def folder(
     preprocess = Preprocess(size=size, fit=fit)
     if not os.fspath(path):
         raise ValueError("path: expected a folder of images, got ''")
+    if is_url(path):
+        raise ValueError(f"path: expected a folder here, got {path!r}: copy the images first")
     root = Path(path)
     if not root.is_dir():
         raise ValueError(

@@ -36,7 +36,9 @@ def is_url(path: object) -> bool:
     if isinstance(path, Path):
         text = path.as_posix()
         if _COLLAPSED.match(text) and not path.exists():
-            raise ValueError(f"{text}: expected a URL as a string, got a Path, which drops a slash")
+            raise ValueError(
+                f"{text}: a Path drops a slash of a URL: only an atlas may be at one, as a string"
+            )
         return False
     return isinstance(path, str) and _URL.match(path) is not None
 
