@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from jatlas.build import find_patches as find_patches
     from jatlas.build import rerender as rerender
     from jatlas.collect import Preprocess as Preprocess
+    from jatlas.collect import array_record as array_record
     from jatlas.collect import arrays as arrays
     from jatlas.collect import dataset as dataset
     from jatlas.collect import extract as extract
     from jatlas.collect import folder as folder
+    from jatlas.collect import stream as stream
+    from jatlas.collect import tar as tar
     from jatlas.collect import tfds as tfds
     from jatlas.explain import ClassSelection as ClassSelection
     from jatlas.explain import ComparisonSelection as ComparisonSelection
@@ -82,7 +85,7 @@ _NAMES = {
     "arrange": "TSNE UMAP umap",
     "build": "BuildConfig CellConfig as_samples build build_from class_map comparison_map "
     "find_patches rerender",
-    "collect": "Preprocess arrays dataset extract folder tfds",
+    "collect": "Preprocess array_record arrays dataset extract folder stream tar tfds",
     "explain": "ClassSelection ComparisonSelection evidence exemplars",
     "model": "ActivationFormat InputFormat Network find_class from_equinox from_keras from_linen "
     "from_nnx from_torch inception_v1 load_network",

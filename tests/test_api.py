@@ -29,12 +29,13 @@ PUBLIC = [
     "ClassSelection", "ComparisonSelection", "Direction", "Diversity", "Fourier", "Grid", "Icons",
     "InputFormat", "MACO", "Map",
     "Network", "Neuron", "Pixels", "Preprocess", "RandomViews", "RenderConfig", "Run", "Samples",
-    "Synthetic", "TSNE", "TotalVariation", "UMAP", "Wasserstein", "arrays", "as_samples",
+    "Synthetic", "TSNE", "TotalVariation", "UMAP", "Wasserstein", "array_record", "arrays",
+    "as_samples",
     "build", "build_from", "class_map", "comparison_map", "dataset", "evidence", "exemplars",
     "export", "extract", "find_class", "find_patches", "folder", "from_equinox", "from_keras",
     "from_linen", "from_nnx", "from_torch", "inception_v1", "load", "load_network", "paper",
-    "render", "rerender", "save", "tfds", "to_csv", "to_json", "to_parquet", "umap", "view",
-    "widget",
+    "render", "rerender", "save", "stream", "tar", "tfds", "to_csv", "to_json", "to_parquet",
+    "umap", "view", "widget",
 ]  # fmt: skip
 
 

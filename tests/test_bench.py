@@ -287,6 +287,12 @@ def test_the_commands_print_a_table_and_write_json(
             points=(60,), channels=6, repeat=1, json=tmp_path / "layout.json"
         ),
     }
+    if sys.platform != "win32":  # array_record does not exist for it
+        pytest.importorskip("tensorflow_datasets")
+        pytest.importorskip("grain")
+        commands["data"] = command.BenchData(
+            images=tmp_path / "images", size=16, repeat=1, json=tmp_path / "data.json"
+        )
     results = {}
     for name, action in commands.items():
         command.Bench(action=action).run()
@@ -301,6 +307,8 @@ def test_the_commands_print_a_table_and_write_json(
     assert [speed["batch_size"] for speed in results["extract"]] == [2, 16]
     for speed in results["extract"]:
         assert min(speed["decoded_per_s"], speed["collected_per_s"]) > 0
+    for (speed,) in [results["data"]] if "data" in results else []:
+        assert min(value for name, value in speed.items() if name.endswith("per_s")) > 0
     printed = capsys.readouterr().out
     for words in ("20 icons of conv2, tiny", "ms per icon step", "images per s", "map s"):
         assert words in printed

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from faults import failing
 from PIL import Image
+from record_files import write_all
 
 from jatlas.cli import _main as cli
 from jatlas.cli import _session as session
@@ -77,6 +78,21 @@ def test_labels_are_read_from_folders_and_tables(
     capsys.readouterr()
     assert run(*arguments, "--labels", tmp_path / "none.csv") == 2
     assert "none.csv" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_build_takes_images_and_labels_out_of_tar_files(tmp_path: Path, out: Path) -> None:
+    write_all(tmp_path)
+    arguments = ["build", f"tar:{tmp_path}/pets-*.tar", "--network", "tiny", "--out", out, *BUILD]
+    arguments += ["--limit", "13"]
+    assert run(*arguments) == 0
+    atlas = load(out)
+    assert atlas.images[:2] == ("pets-000.tar/01.png", "pets-000.tar/03.png")
+    assert atlas.labels is not None and atlas.labels.given
+    assert {atlas.labels.hierarchy.names[x] for x in atlas.labels.index if x >= 0} == {"class 1"}
+    assert run(*arguments, "--labels", "predicted", "--overwrite") == 0
+    labels = load(out).labels
+    assert labels is not None and not labels.given
 
 
 def test_the_list_of_commands_is_right_and_takes_no_jax() -> None:

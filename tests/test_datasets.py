@@ -93,7 +93,9 @@ def test_an_image_of_any_mode_is_the_same_as_a_record_and_as_a_file(
     (expected,) = folder(tmp_path, size=16).load()
     content = (tmp_path / "picture.tif").read_bytes()
     assert expected.image is not None
-    for image in (picture, content, {"bytes": content, "path": None}):
+    path = str(tmp_path / "picture.tif")
+    kept = ({"bytes": content, "path": None}, {"bytes": None, "path": path})  # Hugging Face
+    for image in (picture, content, path, *kept):
         (item,) = dataset([{"image": image}], size=16).load()
         np.testing.assert_array_equal(item.image, expected.image)
 

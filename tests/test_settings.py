@@ -31,6 +31,7 @@ from jatlas.visualize import Channel, Constant, Direction, Objective, Scaled, Su
 OTHERS = {
     "Dataset": "a source",
     "Folder": "a source",
+    "Stream": "a source",
     "Loaded": "an image",
     "Network": "functions",
     "WeightsPackage": "constants",
@@ -38,6 +39,7 @@ OTHERS = {
     "WeightsStatus": "a result",
     "CachedStage": "the place of a result",
     "Cells": "a result",
+    "DataSpeed": "a result",
     "ExtractSpeed": "a result",
     "LayoutSpeed": "a result",
     "RenderSpeed": "a result",

@@ -1,10 +1,12 @@
-"""Speed as a user would quote it: rendering, extraction and layout, one function for each.
+"""Speed as a user would quote it: rendering, extraction, layout and data, one function for each.
 
 Each function calls what users call and reads the clock; the suite calls them with fixed work, so
 that machines can be compared. How jatlas compares with PyTorch, and with the same computation
 without vectorization, is measured by scripts among the examples.
 """
 
+from jatlas.bench._data import DataSpeed as DataSpeed
+from jatlas.bench._data import bench_data as bench_data
 from jatlas.bench._extract import ExtractSpeed as ExtractSpeed
 from jatlas.bench._extract import bench_extract as bench_extract
 from jatlas.bench._layout import LayoutSpeed as LayoutSpeed

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,12 +17,19 @@ from jatlas.build._draw_map import draw_map
 from jatlas.build._labels import (
     Parents,
     given_labels,
-    listed_labels,
     network_classes,
     predicted_labels,
 )
 from jatlas.build._naming import with_names
 from jatlas.build._output import check_target, complete, timed
+from jatlas.build._own_labels import (
+    OWN_LABELS,
+    OwnLabels,
+    checked_labels,
+    known_own_labels,
+    own_labels_digest,
+    own_labels_lost,
+)
 from jatlas.build._plan import (
     Plan,
     Request,
@@ -35,7 +42,7 @@ from jatlas.build._plan import (
 from jatlas.build._recommended import recommended
 from jatlas.build._sharing import begin, follow, lay_out_shared, leading, shared_request
 from jatlas.build._status import record_stages
-from jatlas.collect import Collected, Folder, ImageSource, as_source, collect, names_of
+from jatlas.collect import Collected, ImageSource, as_source, collect, names_of
 from jatlas.model import Network, digest
 from jatlas.records import Atlas, Info, Labels, Map, Samples
 from jatlas.storage import load
@@ -52,7 +59,7 @@ def build(
     layers: Sequence[str],
     grids: Sequence[int],
     key: Key,
-    labels: Sequence[str | None] | None = None,
+    labels: Sequence[str | None] | Literal["predicted"] | None = None,
     parents: Parents | None = None,
     config: BuildConfig | None = None,
     out: str | Path | None = None,
@@ -71,13 +78,15 @@ def build(
     Args:
       network: the network to look into.
       params: its parameters.
-      images: a folder of images, an array (n, h, w, 3), or a source; see `jatlas.collect`.
+      images: a folder of images or another text that `jatlas.collect.open_images` takes, such as
+        "tar:data/*.tar"; an array (n, h, w, 3); a Grain data set; or a source.
       layers: names of the layers; each becomes a map.
       grids: cells along each side, one grid per number on each map.
       key: seeds everything that is random.
       labels: what each image shows, None for those of which it is not known, to name cells by:
-        names of classes or their WordNet ids; `jatlas.collect` reads them from folders, tables and
-        data sets. Without them, it is what the network takes each image for.
+        names of classes or their WordNet ids; `jatlas.collect` reads them from folders and tables.
+        None takes the labels of the data set itself; if it has none, what the network takes each
+        image for. "predicted" takes that in any case.
       parents: by the name of a class or group, the groups that it is a kind of, to name cells by
         these too; None takes what is known of ImageNet's classes.
       config: settings; None means those that suit the network, see `recommended`.
@@ -109,12 +118,12 @@ def build(
         keys=identity.parts_of(key),
         config=checks.instance("config", settings, kinds=(BuildConfig,)),
         run=checks.instance("run", run or Run(), kinds=(Run,)),
-        labels=None if labels is None else listed_labels(labels),
+        labels=checked_labels(labels),
         parents=parents,
     )
     check(request)
     if request.source.count is not None:  # else what is wrong is said once they are read
-        _labels(request, np.full(request.source.count, -1, np.int32))
+        _labels(request, np.full(request.source.count, -1, np.int32), None)
     target, holds_atlas = check_target(out, request.run)  # before every image is read
     if target is None:
         return _build(request, key)
@@ -161,7 +170,7 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     """Run the stages, or take what is known of them."""
     begin(request, info, plan)
     with timed("images"):
-        samples, images, skipped, predictions = _samples(request, plan, stored)
+        samples, images, skipped, predictions, own = _samples(request, plan, stored)
     if not plan.reusable:  # as the images cannot be told from others, their samples have to be
         known = {"samples_sha256": digest(samples)}
         info = info | {"source": info["source"] | known}
@@ -173,17 +182,27 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     return as_atlas(
         drawn, plan, info, stored,
         images=images, classes=request.network.classes, skipped=skipped,
-        predictions=predictions, labels=_labels(request, predictions), by=request.config.names,
+        predictions=predictions, labels=_labels(request, predictions, own),
+        by=request.config.names, own_labels=own_labels_digest(request, own, stored),
     )  # fmt: skip
 
 
-def _labels(request: Request, predictions: HostArray) -> Labels | None:
-    """Return what the images show: as they are labelled, or as the network takes them."""
+def _labels(request: Request, predictions: HostArray, own: OwnLabels) -> Labels | None:
+    """Return what the images show: as they are labelled, or as the network takes them.
+
+    Args:
+      request: the arguments of the build.
+      predictions: (images,) what the network takes the images for.
+      own: the labels of the data set itself, as an earlier atlas has them or as texts.
+    """
+    chosen = own if request.labels is None else request.labels
+    if isinstance(chosen, Labels):
+        return chosen
     count = request.network.class_count(request.params)
     classes = network_classes(request.network.classes, count=count, parents=request.parents)
-    if request.labels is not None:
+    if chosen is not None and chosen != "predicted":
         return given_labels(
-            request.labels, images=len(predictions), classes=classes, parents=request.parents
+            chosen, images=len(predictions), classes=classes, parents=request.parents
         )
     return predicted_labels(predictions, classes)
 
@@ -200,6 +219,7 @@ def as_atlas(
     by: NamesBy,
     predictions: HostArray | None = None,
     skipped: list[list[str]] | None = None,
+    own_labels: str | None = None,
 ) -> Atlas:
     """Return an atlas of maps that were drawn.
 
@@ -214,6 +234,7 @@ def as_atlas(
       by: what cells are named by.
       predictions: (images,) what the network takes the images for.
       skipped: name and reason of each image that could not be used.
+      own_labels: see `own_labels_digest`.
     """
     maps = [each for each, _ in drawn.values()]
     recall = {layer: share for layer, (_, share) in drawn.items() if share is not None}
@@ -227,6 +248,8 @@ def as_atlas(
     named = stored.maps if stored is not None and same else ()
     maps = [each if each in named else with_names(each, labels, classes, by=by) for each in maps]
     about = {"skipped": skipped or [], "stages": digests, identity.RECALL: recall}
+    if own_labels is not None:
+        about[OWN_LABELS] = own_labels
     return Atlas(
         maps=tuple(maps),
         images=images,
@@ -296,16 +319,19 @@ def _with_trust(new: Map, other: Map, before: dict[str, str], digests: dict[str,
 
 def _samples(
     request: Request, plan: Plan, stored: Atlas | None
-) -> tuple[dict[str, Samples], tuple[str, ...], list[list[str]], HostArray]:
-    """Return samples by layer, the names of the images, which were skipped and why, predictions."""
+) -> tuple[dict[str, Samples], tuple[str, ...], list[list[str]], HostArray, OwnLabels]:
+    """Return samples by layer, names of images, which were skipped and why, predictions, labels."""
     known = {layer: stage.get() for layer, stage in plan.samples.items()}
     samples = {layer: Samples(**arrays) for layer, arrays in known.items() if arrays is not None}
     missing = {layer: x for layer, x in plan.samples.items() if layer not in samples}
+    if not missing and own_labels_lost(request, stored):
+        missing = dict(list(plan.samples.items())[:1])
     if not missing:
         assert stored is not None
         unknown = np.full(len(stored.images), -1, np.int32)
         predictions = unknown if stored.predictions is None else np.asarray(stored.predictions)
-        return samples, stored.images, stored.info.get("skipped", []), predictions
+        skipped = stored.info.get("skipped", [])
+        return samples, stored.images, skipped, predictions, known_own_labels(request, stored)
     images, per_image = request.source.count, request.config.per_image
     count = None if images is None else images * per_image
     prepare_layout(request.config.layout, count=count)
@@ -324,14 +350,13 @@ def _samples(
         names,
         _skipped(request.source, collected),
         collected.predicted,
+        collected.labels,
     )
 
 
 def _skipped(source: ImageSource, collected: Collected) -> list[list[str]]:
     skipped = [[source.name(index), reason] for index, reason in collected.skipped]
-    return skipped + (
-        [list(item) for item in source.unusable] if isinstance(source, Folder) else []
-    )
+    return skipped + [list(item) for item in getattr(source, "unusable", ())]
 
 
 def _map(request: Request, plan: Plan, layer: str, samples: Samples) -> tuple[Map, float | None]:

@@ -147,11 +147,11 @@ def results_of(atlas: Atlas) -> dict[str, Callable[[], Arrays]]:
 
 
 def labels_digest(
-    labels: Sequence[str | None] | None, parents: Mapping[str, Sequence[str]] | None, by: str
+    labels: Sequence[str | None] | str | None, parents: Mapping[str, Sequence[str]] | None, by: str
 ) -> str:
     """Return what decides the names of an atlas's cells, next to its samples."""
     kinds = None if parents is None else {name: list(x) for name, x in sorted(parents.items())}
-    given = None if labels is None else list(labels)
+    given = labels if labels is None or isinstance(labels, str) else list(labels)
     return hashlib.sha256(json.dumps([given, kinds, by]).encode()).hexdigest()
 
 

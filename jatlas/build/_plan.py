@@ -6,7 +6,7 @@ import dataclasses
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 
@@ -35,7 +35,7 @@ class Request:
     keys: tuple[Key, ...]
     config: BuildConfig
     run: Run
-    labels: tuple[str | None, ...] | None
+    labels: tuple[str | None, ...] | Literal["predicted"] | None
     parents: Parents | None
 
     @property
@@ -90,7 +90,7 @@ class Plan:
             per_image=config.per_image,
             key=identity.key_data(for_samples),
             segment=SEGMENT,
-            keeps=["predicted"],
+            keeps=["predicted", "labels"],
             **({} if once is None else {"once": once}),
             versions=identity.deciding_versions("jax", "jaxlib"),
         )

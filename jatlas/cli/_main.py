@@ -39,7 +39,9 @@ COMMANDS = {
         "Demo",
         "Build an atlas from nothing: images and network are jatlas's own. Needs no internet.",
     ),
-    "build": _Command("build", "Build", "Build an activation atlas of a folder of images."),
+    "build": _Command(
+        "build", "Build", "Build an activation atlas of images: a folder of them, or a data set."
+    ),
     "status": _Command("status", "StatusCommand", "Tell how far a build is."),
     "class": _Command(
         "class_map", "Class", "Add a map of the samples that matter for a class to an atlas."

@@ -176,10 +176,46 @@ class BenchLayout:
         _show(self, f"layout: {what}, method {self.layout.method}", *speeds)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchData:
+    """Measure how many images per second are read: as files, tar files, records and data sets.
+
+    The images of a folder are written in every form that is read, to temporary files.
+
+    Attributes:
+      images: folder of images.
+      size: side in pixels of the squares that they become.
+      limit: take at most this many images.
+      workers: threads that decode them.
+      repeat: repetitions; the table shows the median.
+      json: file to write the results to.
+    """
+
+    images: Path
+    size: int = 224
+    limit: int | None = None
+    workers: int = Run.workers
+    repeat: int = 3
+    json: Path | None = None
+
+    def run(self) -> None:
+        """Measure, print a table, and write JSON if asked to."""
+        prepare_timing(self.json)
+        speed = bench.bench_data(
+            self.images,
+            size=self.size,
+            limit=self.limit,
+            workers=self.workers,
+            repeat=self.repeat,
+        )
+        _show(self, f"data: {speed.images} images, decoded to {self.size} px", speed)
+
+
 _Bench = (
     Annotated[BenchRender, subcommand("render")]
     | Annotated[BenchExtract, subcommand("extract")]
     | Annotated[BenchLayout, subcommand("layout")]
+    | Annotated[BenchData, subcommand("data")]
     | Annotated[BenchSuite, subcommand("suite")]
     | Annotated[BenchTable, subcommand("table")]
 )

@@ -14,7 +14,14 @@ from jatlas.cli import _session as session
 from jatlas.cli._cluster import ClusterOptions, joined
 from jatlas.cli._options import IconOptions, Place
 from jatlas.cli._session import report_skipped
-from jatlas.collect import Folder, folder, folder_labels, names_of, read_labels
+from jatlas.collect import (
+    Dataset,
+    Folder,
+    folder_labels,
+    names_of,
+    open_images,
+    read_labels,
+)
 from jatlas.model import read_parents
 from jatlas.storage import inside, map_folder
 from jatlas.types import Run
@@ -25,14 +32,15 @@ _SMALL = 4_000  # images: as many take two to three minutes on 2 cores
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Build:
-    """Build an activation atlas of a folder of images.
+    """Build an activation atlas of images: a folder of them, or a data set.
 
     After an interruption, the same command resumes. An atlas that is there already is extended by
     further layers and grids.
 
     Attributes:
       images: folder of images, at any depth: JPEG, PNG, WebP, BMP, GIF, TIFF, where Pillow can AVIF
-        and HEIC.
+        and HEIC. Or tfds:NAME/SPLIT of TensorFlow Datasets, such as tfds:imagenet_v2/test;
+        'arrayrecord:FILES' or 'tar:FILES' with a pattern, such as 'tar:data/*.tar'.
       out: folder to write, or its URL, such as gs://bucket/atlas.
       network: network to look into; `jatlas weights list` shows the known ones.
       layer: layer to map; may be given several times. Without it, mixed4c of an Inception, block5c
@@ -41,7 +49,8 @@ class Build:
       seed: seeds everything random: the same seed gives the same atlas.
       overwrite: whether an atlas with other settings may be replaced; what the settings do not
         change is reused.
-      limit: take at most this many images, evenly spread over the folder.
+      limit: take at most this many images, evenly spread over all of them.
+      data_dir: folder of the data sets of TensorFlow Datasets. Without it, TFDS's own.
       per_image: random positions kept of each image. With few images, more make fuller cells.
       min_count: samples a cell must hold to get an icon.
       fit: how images become squares: "crop" cuts out the centre, "squash" distorts (as the
@@ -51,8 +60,9 @@ class Build:
         Without it, what suits the network.
       names: what cells and regions are named by: "images", what their images show more often than
         all do, or "evidence", the classes that their samples have most evidence for.
-      labels: what the images show: "folders" for the names of the folders they are in, or a CSV
-        file with the columns image and label. Without it, what the network takes them for.
+      labels: what the images show: "folders" for the names of the folders they are in, "predicted"
+        for what the network takes them for, or a CSV file with the columns image and label. Without
+        it, what the data set itself says; of one that says nothing, "predicted".
       hierarchy: CSV file with the columns name and parent: what classes are kinds of, so that cells
         may be named by groups of classes. ImageNet's are known.
       exemplars: real places kept with each cell, to check its icon against; 0 for none.
@@ -68,7 +78,7 @@ class Build:
 
     resumes: ClassVar[bool] = True
 
-    images: Positional[Place]
+    images: Positional[str]
     out: Place
     network: str = "googlenet_bvlc"
     layer: UseAppendAction[tuple[str, ...]] = ()
@@ -76,6 +86,7 @@ class Build:
     seed: int = 0
     overwrite: bool = False
     limit: int | None = None
+    data_dir: Path | None = None
     per_image: int = BuildConfig.per_image
     min_count: int = BuildConfig.min_count
     fit: Literal["crop", "squash"] = "crop"
@@ -95,8 +106,8 @@ class Build:
 
     def run(self) -> None:
         """Build the atlas and say what was made."""
-        images = folder(self.images, fit=self.fit, limit=self.limit)
-        labels = self._labels(names_of(images, images.count))
+        images = open_images(self.images, fit=self.fit, limit=self.limit, data_dir=self.data_dir)
+        labels = self._labels(images)
         parents = None if self.hierarchy is None else read_parents(self.hierarchy)
         if self._is_small(images.count):
             session.compile_faster()
@@ -105,8 +116,8 @@ class Build:
 
     def _build(
         self,
-        images: Folder,
-        labels: tuple[str | None, ...] | None,
+        images: Folder | Dataset,
+        labels: tuple[str | None, ...] | Literal["predicted"] | None,
         parents: dict[str, list[str]] | None,
     ) -> None:
         network, params = session.open_network(self.network)
@@ -145,10 +156,13 @@ class Build:
                 picture = inside(self.out, f"{map_folder(atlas_map)}/overview-{grid.size}.png")
                 print(f"{picture}: {len(grid.cells)} icons of {grid.count.sum()} samples")
 
-    def _labels(self, names: tuple[str, ...]) -> tuple[str | None, ...] | None:
+    def _labels(
+        self, images: Folder | Dataset
+    ) -> tuple[str | None, ...] | Literal["predicted"] | None:
         """Return what the images are labelled with."""
-        if self.labels is None:
-            return None
+        if self.labels is None or self.labels == "predicted":
+            return "predicted" if self.labels else None
+        names = names_of(images, images.count)
         return folder_labels(names) if self.labels == "folders" else read_labels(self.labels, names)
 
     def _is_small(self, images: int) -> bool:

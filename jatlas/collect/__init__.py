@@ -1,12 +1,11 @@
 """Images to activation vectors: sources of images, decoding, extraction."""
 
+from jatlas.collect._array_record import array_record as array_record
 from jatlas.collect._arrays import Arrays as Arrays
 from jatlas.collect._arrays import arrays as arrays
 from jatlas.collect._collect import collect as collect
 from jatlas.collect._datasets import Dataset as Dataset
-from jatlas.collect._datasets import RandomAccess as RandomAccess
 from jatlas.collect._datasets import dataset as dataset
-from jatlas.collect._datasets import tfds as tfds
 from jatlas.collect._decode import ImageError as ImageError
 from jatlas.collect._decode import decode as decode
 from jatlas.collect._decode import image_size as image_size
@@ -16,12 +15,14 @@ from jatlas.collect._extract import extract as extract
 from jatlas.collect._folder import Folder as Folder
 from jatlas.collect._folder import folder as folder
 from jatlas.collect._inputs import as_source as as_source
+from jatlas.collect._inputs import open_images as open_images
 from jatlas.collect._labels import folder_labels as folder_labels
 from jatlas.collect._labels import read_labels as read_labels
 from jatlas.collect._labels import record_labels as record_labels
 from jatlas.collect._missing import SEGMENT as SEGMENT
 from jatlas.collect._missing import fill as fill
 from jatlas.collect._preprocess import Preprocess as Preprocess
+from jatlas.collect._records import RandomAccess as RandomAccess
 from jatlas.collect._sample import draw_places as draw_places
 from jatlas.collect._sample import grid_positions as grid_positions
 from jatlas.collect._sample import interior as interior
@@ -40,4 +41,8 @@ from jatlas.collect._source import select as select
 from jatlas.collect._stored import images_of as images_of
 from jatlas.collect._stored import preprocess_of as preprocess_of
 from jatlas.collect._stored import stored_folder as stored_folder
+from jatlas.collect._stream import Stream as Stream
+from jatlas.collect._stream import stream as stream
+from jatlas.collect._tar import tar as tar
+from jatlas.collect._tfds import tfds as tfds
 from jatlas.collect._whole import read_whole as read_whole

@@ -1,48 +1,59 @@
-"""The images of data sets with random access: TensorFlow Datasets, Grain, Hugging Face."""
+"""The images of data sets with random access: those of Grain, TFDS, Hugging Face, and files."""
 
 import contextlib
 import dataclasses
-import io
-import os
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
-from jatlas.collect._decode import decode, decoder, fit_image, out_of_resources
+from jatlas.collect._decode import decoder
+from jatlas.collect._folder import load_ahead
 from jatlas.collect._preprocess import Preprocess
-from jatlas.collect._source import Loaded, check_load
-from jatlas.types import HostArray, checks, one_line
+from jatlas.collect._records import (
+    LABEL,
+    FileRecords,
+    RandomAccess,
+    RecordForm,
+    checked_classes,
+    class_names,
+    unreadable,
+)
+from jatlas.collect._source import Loaded, check_load, spread
+from jatlas.types import checks, in_order
 
 _TRIED = 16  # records that are looked at before a run starts
+_ENDLESS = 2**48  # more records than any data set has: one of Grain that repeats has 2**63
 
+# Records that wait for a thread, per worker: they may hold pictures of any size.
+_AHEAD = 4
 
-class RandomAccess(Protocol):
-    """Records by number: a list of dicts, a TFDS data source, a Grain MapDataset and the like."""
-
-    def __len__(self) -> int:
-        """Return the number of records."""
-
-    def __getitem__(self, index: Any, /) -> Any:
-        """Return one record, a mapping; None if it has been filtered out."""
+# Libraries that read their records on several threads themselves.
+_ON_THREADS = ("grain", "tensorflow_datasets", "array_record")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """The images of a data set; made by `dataset` and `tfds`.
+    """The images of a data set; made by `dataset`, `tfds`, `tar` and `array_record`.
 
     Attributes:
       content: the records.
       preprocess: how each image becomes a square.
       image: key of the image in a record.
+      label: key of the label in a record; None takes "label", where there is one.
+      classes: names of the classes, for labels that are numbers.
+      limit: number of records that are used, evenly spread; None means all.
       title: name of the data set; one line.
-      version: identifies the content; None if nothing does.
+      version: identifies the content; None if nothing does. Files identify themselves.
 
     Raises:
       ValueError: if there are no records, or the title is not one line.
     """
 
-    content: RandomAccess
+    content: RandomAccess | FileRecords
     preprocess: Preprocess = dataclasses.field(default_factory=Preprocess)
     image: str = "image"
+    label: str | None = None
+    classes: tuple[str, ...] = ()
+    limit: int | None = None
     title: str = "dataset"
     version: str | None = None
 
@@ -54,106 +65,135 @@ class Dataset:
             raise ValueError(
                 "content: expected records that can be counted and read by number, got "
                 f"{kind.__name__}"
+                + (": pass it to jatlas.stream" if hasattr(kind, "__iter__") else "")
             )
         if len(self.content) == 0:
             raise ValueError("content: expected records, got none")
-        for name in ("image", "title", "version"):
-            checks.field(self, name, checks.text, optional=name == "version")
+        if len(self.content) > _ENDLESS:
+            raise ValueError("content: expected a data set that ends, got one that repeats")
+        for name in ("image", "label", "title", "version"):
+            checks.field(self, name, checks.text, optional=name in ("label", "version"))
+        object.__setattr__(self, "classes", checked_classes(self.classes))
+        checks.field(self, "limit", checks.whole, optional=True)
 
     @property
     def count(self) -> int:
-        """Number of records."""
-        return len(self.content)
+        """Number of records that are used."""
+        return len(self.content) if self.limit is None else min(self.limit, len(self.content))
+
+    @property
+    def unusable(self) -> tuple[tuple[str, str], ...]:
+        """(name, reason) of what was found in the files but is no record."""
+        return self.content.unusable if isinstance(self.content, FileRecords) else ()
 
     def name(self, index: int) -> str:
-        """Return the title of the data set and the number of the record."""
-        return f"{self.title}/{index}"
+        """Return the name of a record, or the title of the data set and its number."""
+        row = self._row(index)
+        if isinstance(self.content, FileRecords):
+            return self.content.name(row)
+        return f"{self.title}/{row}"
 
     def fingerprint(self) -> dict[str, Any] | None:
-        """Return what identifies the images; None without a version."""
-        if self.version is None:
+        """Return what identifies the images; None without a version.
+
+        Files are read once.
+        """
+        if isinstance(self.content, FileRecords):
+            known = self.content.identity()
+        elif self.version is not None:
+            known = {"version": self.version}
+        else:
             return None
         return {
             "kind": "dataset",
-            "version": self.version,
+            **known,
             "count": self.count,
-            "image": self.image,
+            "records": len(self.content),
+            **self._form.identity(),
             "preprocess": dataclasses.asdict(self.preprocess),
             "decoder": decoder(),
         }
 
     def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
-        """Yield every image from index `start` on, in order.
+        """Yield every image from index `start` on, in order, decoding ahead on threads.
 
         Args:
           start: index of the first record to read.
-          workers: unused, as records may not allow reading from several threads; every source has
-            it.
+          workers: number of threads. They also read the records of libraries and files that allow
+            it; others are read one by one.
 
         Returns:
-          A generator of (size, size, 3) uint8 images, with the reason in place of one that cannot
-          be used.
+          A generator of (size, size, 3) uint8 images with their labels, with the reason in place of
+          one that cannot be used.
 
         Raises:
           ValueError: if `start` is negative, `workers` is less than 1, the size is not known, or
-            the first record has no such key.
+            the first records have no such key.
         """
         check_load(start, workers)
         _ = self.preprocess.side  # checked before the first image is asked for
         self._check_first()
-        return self.reload(range(start, len(self.content)))
+        return self.reload(range(start, self.count), workers=workers)
 
     def reload(self, indices: Sequence[int], *, workers: int = 2) -> Generator[Loaded, None, None]:
-        """Yield the images of some records, in the order of the indices."""
+        """Yield the images of some records, in the order of the indices; no other is read."""
         check_load(0, workers)
         _ = self.preprocess.side  # checked before the first image is asked for
-        return (self._load_one(index) for index in indices)
+        if _on_threads(self.content):
+            return load_ahead(lambda index: self._fit(self._read(index)), indices, workers=workers)
+        return in_order(
+            self._fit, self._one_by_one(indices),
+            workers=workers, ahead=_AHEAD * workers, name="jatlas-images",
+        )  # fmt: skip
+
+    @property
+    def _form(self) -> RecordForm:
+        return RecordForm(image=self.image, label=self.label, classes=self.classes)
+
+    def _row(self, index: int) -> int:
+        """Return the number of the record that an index stands for."""
+        records, count = len(self.content), self.count
+        return index if count == records else spread(index, count, records)
+
+    def _one_by_one(self, indices: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """Yield records, or what stands for one that cannot be read, with their indices."""
+        for index in indices:
+            yield self._read(index)
+
+    def _read(self, index: int) -> tuple[int, Any]:
+        """Return the record of an index, or what stands for one that cannot be read."""
+        try:
+            return index, self.content[self._row(index)]
+        except Exception as error:  # of any kind, as records are anything
+            return index, unreadable(index, error)
+
+    def _fit(self, read: tuple[int, Any]) -> Loaded:
+        """Return the image of a record that was read."""
+        index, record = read
+        if isinstance(record, Loaded):
+            return record
+        return self._form.read(index, record, preprocess=self.preprocess)
 
     def _check_first(self) -> None:
         """Raise ValueError if some of the first records can be read, but none has an image."""
         problems = []
-        for index in range(min(len(self.content), _TRIED)):
+        for index in range(min(self.count, _TRIED)):
             with contextlib.suppress(Exception):  # of any kind, as records are anything
-                if (record := self.content[index]) is None:
+                if (record := self.content[self._row(index)]) is None:
                     continue
-                problem = self._problem(record)
+                problem = self._form.problem(record)
                 if problem is None:
                     return
                 problems.append(problem)
         if problems:  # else what is wrong with each is said as it is loaded
             raise ValueError(problems[0])
 
-    def _problem(self, record: Any) -> str | None:
-        """Return why a record has no image, None if it has one."""
-        if record is None:  # Grain's `filter` keeps the numbers of the others
-            return "no record: filtered out"
-        if not isinstance(record, Mapping):
-            return f"content: expected records by key, got {type(record).__name__}"
-        if self.image not in record:
-            return f"image: expected one of {sorted(map(str, record))}, got {self.image!r}"
-        return None
 
-    def _load_one(self, index: int) -> Loaded:
-        """Read the image of one record."""
-        try:
-            record = self.content[index]
-            if problem := self._problem(record):
-                return Loaded(index=index, image=None, error=problem)
-            pixels = _fit(record[self.image], self.preprocess)
-        except Exception as error:  # a record may be anything, and one must not end a run
-            if out_of_resources(error):
-                raise
-            return Loaded(index=index, image=None, error=one_line(error))
-        return Loaded(index=index, image=pixels)
-
-
-def _fit(image: Any, preprocess: Preprocess) -> HostArray:
-    """Fit the image of a record to the square, decoded if it is the content of a file."""
-    if isinstance(image, Mapping) and "bytes" in image:  # Hugging Face, with decode=False
-        image = image["bytes"]
-    if isinstance(image, bytes):
-        return decode(io.BytesIO(image), preprocess=preprocess)
-    return fit_image(image, preprocess=preprocess)
+def _on_threads(content: Any) -> bool:
+    """Return whether records may be read on several threads."""
+    if isinstance(content, FileRecords):
+        return True
+    return any(kind.__module__.split(".")[0] in _ON_THREADS for kind in type(content).__mro__)
 
 
 def dataset(
@@ -162,6 +202,9 @@ def dataset(
     size: int | None = None,
     fit: Literal["crop", "squash"] = "crop",
     image: str = "image",
+    label: str | None = None,
+    classes: Sequence[str] = (),
+    limit: int | None = None,
     title: str = "dataset",
     version: str | None = None,
 ) -> Dataset:
@@ -170,12 +213,17 @@ def dataset(
     Args:
       content: has a length and returns a mapping for each number: a list of dicts, a Grain
         MapDataset, a Hugging Face Dataset. The image in a record is (h, w, 3) uint8 of any size,
-        a Pillow image, or the bytes of an image file. A record that cannot be read is passed over
-        and named.
+        a Pillow image, or an image file: its bytes or its path. A record that cannot be read is
+        passed over and named.
       size: side of the square that each image becomes, in pixels; None means that of the images
         of the network that they are used with.
       fit: how it becomes one; see `Preprocess`.
       image: key of the image in a record.
+      label: key of the label in a record, a text or the number of a class; None takes "label",
+        where records have it.
+      classes: names of the classes, for labels that are numbers. Without them, those that the
+        data set's own `features` name, else "class 7".
+      limit: maximum number of records, taken at even distances over all of them.
       title: name of the data set in the atlas.
       version: names the content, such as "flowers 1.2 train": equal versions mean equal images.
         Without it, results are not reused.
@@ -189,10 +237,10 @@ def dataset(
 
     Example:
       >>> import numpy as np
-      >>> records = [{"image": np.zeros((40, 30, 3), np.uint8), "label": 7}]
-      >>> source = dataset(records, size=16, title="flowers")
-      >>> [(source.name(item.index), item.image.shape) for item in source.load()]
-      [('flowers/0', (16, 16, 3))]
+      >>> records = [{"image": np.zeros((40, 30, 3), np.uint8), "label": 1}]
+      >>> source = dataset(records, size=16, title="pets", classes=["cat", "dog"])
+      >>> [(source.name(x.index), x.image.shape, x.label) for x in source.load()]
+      [('pets/0', (16, 16, 3), 'dog')]
       >>> source.fingerprint() is None
       True
     """
@@ -200,56 +248,9 @@ def dataset(
         content=content,
         preprocess=Preprocess(size=size, fit=fit),
         image=image,
+        label=label,
+        classes=tuple(classes) or class_names(content, label or LABEL),
+        limit=limit,
         title=title,
         version=version,
-    )
-
-
-def tfds(
-    name: str,
-    *,
-    split: str,
-    size: int | None = None,
-    fit: Literal["crop", "squash"] = "crop",
-    image: str = "image",
-    data_dir: str | os.PathLike[str] | None = None,
-) -> Dataset:
-    """Use the images of a TensorFlow Dataset, such as "imagenet_v2".
-
-    Needs the extra `tfds`. The data set is downloaded and prepared if it is not on disk, as
-    array_record files. Reading them does not need TensorFlow; preparing some data sets does.
-
-    Args:
-      name: name of the data set in TFDS.
-      split: which part of it, "train[:10%]" for example.
-      size: side of the square that each image becomes, in pixels; None means that of the images
-        of the network that they are used with.
-      fit: how it becomes one; see `Preprocess`.
-      image: key of the image in a record.
-      data_dir: folder of data sets; None means TFDS's own.
-
-    Returns:
-      The source, whose version is the full name of the data set and the split; no image is read
-      yet.
-
-    Raises:
-      ImportError: if tensorflow-datasets is not installed.
-      ValueError: if there are no records, or an argument is out of range.
-    """
-    try:
-        import tensorflow_datasets
-    except ImportError as error:
-        raise ImportError(
-            "TensorFlow Datasets is not installed: pip install 'jatlas[tfds]'"
-        ) from error
-    Preprocess(size=size, fit=fit)  # checked before anything is downloaded
-    folder = None if data_dir is None else os.fspath(data_dir)
-    content = tensorflow_datasets.data_source(name, split=split, data_dir=folder)
-    return dataset(
-        content,
-        size=size,
-        fit=fit,
-        image=image,
-        title=f"{name}:{split}",
-        version=f"{content.dataset_info.full_name}:{split}",
     )

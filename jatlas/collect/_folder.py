@@ -1,25 +1,19 @@
 """Read the images under a folder, decoding ahead on threads."""
 
 import dataclasses
-import hashlib
-import logging
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jatlas.collect._decode import ImageError, decode, decoder, no_file, suffixes
+from jatlas.collect._decode import ImageError, decode, decoder, suffixes
+from jatlas.collect._files import MUCH, content_sha256, files_identity, listing_sha256, sizes_of
 from jatlas.collect._listing import first_of, walk, written_by_jatlas
 from jatlas.collect._preprocess import Preprocess
-from jatlas.collect._source import Loaded, check_load
+from jatlas.collect._source import Loaded, check_load, spread
 from jatlas.storage import is_url
-from jatlas.types import checks, in_order, one_line
-
-log = logging.getLogger(__name__)
-
-_MUCH = 4 * 2**30  # bytes that take seconds to read
+from jatlas.types import checks, in_order
 
 # Images decoded ahead of the one that is consumed, per worker: about the batch that is on the
 # accelerator, 10 MB at 224 px and two workers.
@@ -58,16 +52,11 @@ class Folder:
     def fingerprint(self) -> dict[str, Any]:
         """Return the folder, digests of its files, and the preprocessing.
 
-        Every file is read once, on two threads: at 0.8 GB/s per core, that is much faster than
-        decoding it. A file that cannot be read counts as such.
+        Every file is read once.
         """
-        sizes = self._sizes()
-        if sum(sizes) > _MUCH:
-            log.info("%s: reading %d files once to identify them", self.root, len(self.paths))
         return {
             "root": str(self.root.resolve()),
-            "listing_sha256": self._listing_sha256(sizes),
-            "content_sha256": self._content_sha256(),
+            **files_identity(self._files(), self.paths),
             "preprocess": dataclasses.asdict(self.preprocess),
             "decoder": decoder(),
         }
@@ -77,28 +66,17 @@ class Folder:
 
         More than 4 GB are compared by names and sizes only.
         """
-        sizes = self._sizes()
-        if fingerprint.get("listing_sha256") != self._listing_sha256(sizes):
+        files = self._files()
+        sizes = sizes_of(files)
+        if fingerprint.get("listing_sha256") != listing_sha256(self.paths, sizes):
             return False
-        if "content_sha256" not in fingerprint or sum(sizes) > _MUCH:
+        if "content_sha256" not in fingerprint or sum(sizes) > MUCH:
             return True
-        return self._content_sha256() == fingerprint["content_sha256"]
+        return content_sha256(files) == fingerprint["content_sha256"]
 
-    def _sizes(self) -> list[int]:
-        """Return the size of each file in bytes, -1 for one that is not there."""
-        return [_size(self.root / path) for path in self.paths]
-
-    def _listing_sha256(self, sizes: Iterable[int]) -> str:
-        """Return a digest of the names and sizes of the files."""
-        listing = [f"{size} {path}\n" for size, path in zip(sizes, self.paths, strict=True)]
-        return hashlib.sha256("".join(listing).encode()).hexdigest()
-
-    def _content_sha256(self) -> str:
-        """Return a digest of what is in the files."""
-        with ThreadPoolExecutor(2) as pool:
-            digests = pool.map(_digest, (self.root / path for path in self.paths))
-            content = "".join(f"{digest}\n" for digest in digests)
-        return hashlib.sha256(content.encode()).hexdigest()
+    def _files(self) -> list[Path]:
+        """Return the paths of the files."""
+        return [self.root / path for path in self.paths]
 
     def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
         """Yield every image from index `start` on, in order, decoding ahead on threads.
@@ -196,30 +174,10 @@ def folder(
             f"in {str(root)!r}" + first_of(unusable)
         )
     if limit is not None and limit < len(paths):
-        # The middle of each of `limit` equal stretches, in integers: nothing is rounded.
-        paths = [paths[(2 * i + 1) * len(paths) // (2 * limit)] for i in range(limit)]
+        paths = [paths[spread(i, limit, len(paths))] for i in range(limit)]
     return Folder(
         root=root, paths=tuple(paths), preprocess=preprocess, unusable=tuple(sorted(unusable))
     )
-
-
-def _size(path: Path) -> int:
-    """Return the size of a file in bytes, -1 if it is not there."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return -1
-
-
-def _digest(path: Path) -> str:
-    """Return the sha256 of a file in hex, or why it cannot be read."""
-    if reason := no_file(path):
-        return reason
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return one_line(error)
 
 
 def load_ahead(

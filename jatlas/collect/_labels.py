@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from jatlas.collect._datasets import RandomAccess
+from jatlas.collect._records import RandomAccess
 from jatlas.types import checks
 
 _COLUMNS = ["image", "label"]

@@ -17,7 +17,7 @@ from jatlas.collect._segments import Segments
 from jatlas.collect._source import ImageSource, Loaded, Rereadable, batches
 from jatlas.model import Network
 from jatlas.storage import Arrays
-from jatlas.types import HostArray, Key, Params, Run, as_key, progress_bar
+from jatlas.types import HostArray, Key, Params, Run, as_key, checks, progress_bar
 
 SEGMENT = 256
 """Images whose results are kept together: what an interruption costs at most."""
@@ -210,7 +210,8 @@ def _extract_segment(
     }
     if not used:
         return dict.fromkeys(layers, about)
-    about |= {"index": np.concatenate(used), "predicted": np.concatenate(predicted)}
+    index = np.concatenate(used)
+    about |= {"index": index, "predicted": np.concatenate(predicted)} | counted.labels_of(index)
     return {layer: about | _concatenated(batches_) for layer, batches_ in parts.items()}
 
 
@@ -221,14 +222,23 @@ def _concatenated(parts: list[Arrays]) -> Arrays:
 
 
 class _Counted:
-    """An iterable that knows how much of it has been read, and tells."""
+    """An iterable that knows how much of it has been read, and tells; and the labels."""
 
     def __init__(self, items: Iterable[Loaded], tell: Callable[[int], object]) -> None:
         self._items, self._tell = items, tell
+        self._labels: dict[int, str] = {}
         self.count = 0
 
     def __iter__(self) -> Iterator[Loaded]:
         for item in self._items:
             self.count += 1
             self._tell(1)
+            if item.label is not None:
+                self._labels[item.index] = checks.text("label", item.label)
             yield item
+
+    def labels_of(self, index: HostArray) -> Arrays:
+        """Return the labels of images, "" for one that has none; nothing if none has one."""
+        if not self._labels:
+            return {}
+        return {"labels": np.array([self._labels.get(int(x), "") for x in index], np.str_)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -25,12 +26,15 @@ class Collected(NamedTuple):
       skipped: (index, reason) of each image that could not be used.
       predicted: (images,) int32 class that the network takes each image for; -1 for those that
         could not be used, and without classes.
+      labels: what each image shows as its source says, None for those of which it says nothing;
+        None if it says nothing of any.
     """
 
     samples: dict[str, Samples]
     images: int
     skipped: list[tuple[int, str]]
     predicted: HostArray
+    labels: tuple[str | None, ...] | None = None
 
 
 class Segments:
@@ -106,6 +110,7 @@ class Joined:
         self._moment: HostArray = np.zeros(())
         self._used = 0
         self._predicted: list[tuple[HostArray, HostArray]] = []
+        self._labels: dict[int, str] = {}
         self.images = 0
         self.skipped: list[tuple[int, str]] = []
 
@@ -117,6 +122,9 @@ class Joined:
         if "index" not in segment:  # none of its images could be used
             return
         self._predicted.append((segment["index"], segment["predicted"]))
+        for image, label in zip(segment["index"], segment.get("labels", ()), strict=False):
+            if label:
+                self._labels[int(image)] = sys.intern(str(label))
         images, per_image, channels = segment["vectors"].shape
         image = np.repeat(segment["index"], per_image)[:, None]
         positions = segment["positions"].reshape(-1, 2)
@@ -145,6 +153,12 @@ class Joined:
             every[index] = predicted
         return every
 
+    def labels(self) -> tuple[str | None, ...] | None:
+        """Return what each image shows, None where it is not known; None if it is of none."""
+        if not self._labels:
+            return None
+        return tuple(self._labels.get(index) for index in range(self.images))
+
     def is_empty(self) -> bool:
         """Return whether no image could be used."""
         return not self._used
@@ -167,4 +181,4 @@ def join_layers(kept: Mapping[str, Segments]) -> Collected | None:
         first = "; ".join(f"image {index}: {reason}" for index, reason in about.skipped[:3])
         raise ValueError(f"no image could be used ({first or 'there are none'})")
     samples = {layer: each.samples() for layer, each in whole.items()}
-    return Collected(samples, about.images, about.skipped, about.predicted())
+    return Collected(samples, about.images, about.skipped, about.predicted(), about.labels())

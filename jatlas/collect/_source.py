@@ -22,6 +22,7 @@ class Loaded:
       index: position of the image in its source, from 0.
       image: (h, w, 3) RGB, uint8 or float32 in [0, 1]; None if it could not be read.
       error: why it could not be read, in one line; None if it could.
+      label: what it shows, the name of a class; None if that is not known.
 
     Example:
       >>> Loaded(index=3, image=None, error="truncated").error
@@ -31,6 +32,7 @@ class Loaded:
     index: int
     image: HostArray | None
     error: str | None = None
+    label: str | None = None
 
 
 @runtime_checkable
@@ -106,6 +108,18 @@ def select(loaded: Iterable[Loaded], indices: Sequence[int]) -> Generator[Loaded
             wanted = next(remaining, None)
             if wanted is None:
                 return
+
+
+def spread(index: int, limit: int, count: int) -> int:
+    """Return one of `limit` numbers that are evenly spread over 0 to `count` - 1.
+
+    It is the middle of each of `limit` equal stretches, in integers: nothing is rounded.
+
+    Example:
+      >>> [spread(index, 3, 10) for index in range(3)]
+      [1, 5, 8]
+    """
+    return (2 * index + 1) * count // (2 * limit)
 
 
 def check_load(start: int, workers: int) -> None:
