@@ -88,7 +88,7 @@ def build(
       parents: by the name of a class or group, the groups that it is a kind of, to name cells by
         these too; None takes what is known of ImageNet's classes.
       config: settings; None means those that suit the network, see `recommended`.
-      out: folder to save the atlas in, with its page; None keeps it in memory only.
+      out: folder to save the atlas in, with its page, or its URL; None keeps it in memory only.
       overwrite: whether an atlas in `out` with other settings may be replaced; what the settings
         do not change is reused.
       run: batch size, chunk, threads, progress bars, and another place for the results of stages.
@@ -129,7 +129,7 @@ def build(
     request = shared_request(request, processes)
     if processes is not None and not processes.leads:
         follow(processes, request, describe(request, key, None), target)
-        return load(target)
+        return load(target if out is None else out)
     return _build_into(target, request, key, holds_atlas=holds_atlas, overwrite=overwrite)
 
 

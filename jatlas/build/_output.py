@@ -13,7 +13,7 @@ from typing import Any
 from jatlas.build._plan import Plan, is_incomplete
 from jatlas.records import Atlas
 from jatlas.show import export_folder, has_page
-from jatlas.storage import check_folder, check_output, load, update, working_folder
+from jatlas.storage import check_folder, check_output, is_url, load, local, update, working_folder
 from jatlas.types import Run
 
 log = logging.getLogger(__name__)
@@ -23,18 +23,19 @@ def check_target(out: str | Path | None, run: Run) -> tuple[Path | None, bool]:
     """Check the folders that a build writes to.
 
     Args:
-      out: folder of the atlas; None keeps it in memory.
+      out: folder of the atlas, or its URL; None keeps it in memory.
       run: how the build is carried out.
 
     Returns:
-      The folder of the atlas, absolute, and whether it holds one.
+      The folder of the atlas, absolute, of a URL the local copy, and whether it holds one.
 
     Raises:
       ValueError: if it holds something else.
       OSError: if it cannot be written.
     """
-    target = None if out is None else Path(os.path.abspath(out))
+    target = None if out is None else Path(os.path.abspath(local(out)))
     holds_atlas = target is not None and check_output(target)
+    is_url(run.cache)  # raises for what was one
     for place in (target, run.cache):
         check_folder(place)
     return target, holds_atlas

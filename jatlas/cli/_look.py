@@ -44,7 +44,7 @@ class OpenLayer:
     cells: CellConfig
 
     @classmethod
-    def of(cls, folder: Path, options: LookOptions) -> OpenLayer:
+    def of(cls, folder: str | Path, options: LookOptions) -> OpenLayer:
         """Open a layer of an atlas folder.
 
         Raises:

@@ -18,7 +18,7 @@ from jatlas.explain import ClassSelection, Rule
 from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas, Map
 from jatlas.show import export_folder, has_page
-from jatlas.storage import add_map, load, map_folder
+from jatlas.storage import add_map, inside, load, local, map_folder
 from jatlas.types import Params, Run
 
 
@@ -88,7 +88,7 @@ def cells_of(options: MapOptions, network: Network, params: Params, atlas: Atlas
 
 
 def add(
-    folder: Path,
+    place: str | Path,
     options: MapOptions,
     names: tuple[str, ...],
     conduct: Callable[[Network, Params, Atlas, tuple[int, ...], CellConfig, Run], Atlas],
@@ -96,11 +96,12 @@ def add(
     """Add the map that a conductor makes to an atlas folder, and say where it is.
 
     Args:
-      folder: the atlas.
+      place: the atlas, a folder or a URL.
       options: of the command.
       names: of the map's classes.
       conduct: (network, params, atlas, classes, cells, run) -> the atlas with the map.
     """
+    folder = local(place)
     with joined(options.cluster), shared_folder(folder) as (cache, leads):
         atlas = load(folder)
         network, params = session.open_network_of(atlas)
@@ -114,7 +115,7 @@ def add(
         if leads:
             store_map(folder, result, new, stored=atlas)
     (grid,) = new.grids
-    picture = folder / map_folder(new) / f"overview-{grid.size}.png"
+    picture = inside(place, f"{map_folder(new)}/overview-{grid.size}.png")
     shown = int(grid.count.ravel()[grid.cells].sum())
     who = " or ".join(f"{result.class_name(index)} ({index})" for index in new.classes)
     print(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
+
+from tyro.conf import arg
 
 from jatlas.visualize import (
     ATLAS_NOTEBOOK,
@@ -17,6 +19,9 @@ from jatlas.visualize import (
     Views,
     paper,
 )
+
+Place: TypeAlias = Annotated[str, arg(metavar="PATH")]
+"""A folder or its URL: a path would drop one of the slashes of `gs://`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

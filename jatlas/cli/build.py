@@ -12,7 +12,7 @@ from jatlas.arrange import UMAP
 from jatlas.build import BuildConfig, NamesBy, build, recommended, recommended_layer
 from jatlas.cli import _session as session
 from jatlas.cli._cluster import ClusterOptions, joined
-from jatlas.cli._options import IconOptions
+from jatlas.cli._options import IconOptions, Place
 from jatlas.cli._session import report_skipped
 from jatlas.collect import (
     Dataset,
@@ -23,7 +23,7 @@ from jatlas.collect import (
     read_labels,
 )
 from jatlas.model import read_parents
-from jatlas.storage import map_folder
+from jatlas.storage import inside, map_folder
 from jatlas.types import Run
 from jatlas.visualize import RenderConfig
 
@@ -41,7 +41,7 @@ class Build:
       images: folder of images, at any depth: JPEG, PNG, WebP, BMP, GIF, TIFF, where Pillow can AVIF
         and HEIC. Or tfds:NAME/SPLIT of TensorFlow Datasets, such as tfds:imagenet_v2/test;
         'arrayrecord:FILES' or 'tar:FILES' with a pattern, such as 'tar:data/*.tar'.
-      out: folder to write.
+      out: folder to write, or its URL, such as gs://bucket/atlas.
       network: network to look into; `jatlas weights list` shows the known ones.
       layer: layer to map; may be given several times. Without it, mixed4c of an Inception, block5c
         of efficientnet_lite0, block3 of textures_vit.
@@ -79,7 +79,7 @@ class Build:
     resumes: ClassVar[bool] = True
 
     images: Positional[str]
-    out: Path
+    out: Place
     network: str = "googlenet_bvlc"
     layer: UseAppendAction[tuple[str, ...]] = ()
     grid: UseAppendAction[tuple[int, ...]] = ()
@@ -154,7 +154,7 @@ class Build:
         report_skipped(atlas.info["skipped"])
         for atlas_map in atlas.maps:
             for grid in atlas_map.grids:
-                picture = self.out / map_folder(atlas_map) / f"overview-{grid.size}.png"
+                picture = inside(self.out, f"{map_folder(atlas_map)}/overview-{grid.size}.png")
                 print(f"{picture}: {len(grid.cells)} icons of {grid.count.sum()} samples")
 
     def _labels(

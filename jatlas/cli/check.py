@@ -12,13 +12,14 @@ from tyro.conf import Positional
 
 from jatlas.build import TrustConfig, check
 from jatlas.cli import _session as session
+from jatlas.cli._options import Place
 from jatlas.cli._trust_page import page
 from jatlas.cli._trust_report import Report, as_json, report_of, text
 from jatlas.collect import ImageSource
 from jatlas.model import Network
 from jatlas.records import Atlas, Grid
 from jatlas.show import export_folder, has_page
-from jatlas.storage import add_map, check_file, files, load, working_folder
+from jatlas.storage import add_map, check_file, files, load, local, working_folder
 from jatlas.synthetic import Synthetic
 from jatlas.types import GENERATOR, Params, Run, checks
 
@@ -31,7 +32,7 @@ class Check:
     measured again. docs/trust.md says what each can and cannot tell.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       map: map to check, such as mixed4c or mixed4c-class-277. Without it, all.
       size: cells along each side of the grid to check. Without it, all.
       skip: measures to leave out, with commas between them: on_target, faithful, natural, stable,
@@ -48,7 +49,7 @@ class Check:
 
     resumes: ClassVar[bool] = True
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     map: str | None = None
     size: int | None = None
     skip: str = ""
@@ -67,8 +68,9 @@ class Check:
         threshold = checks.number("threshold", self.threshold, minimum=0, maximum=1)
         for file in (self.json, self.html):
             check_file(file)
-        with working_folder(self.atlas) as cache:
-            stored = load(self.atlas)
+        folder = local(self.atlas)
+        with working_folder(folder) as cache:
+            stored = load(folder)
             network, params = _network_of(stored)
             run = Run(batch_size=self.batch_size, chunk=self.chunk, cache=cache)
             result = check(
@@ -76,7 +78,7 @@ class Check:
                 key=session.make_key(self.seed), path=self.map, size=self.size,
                 images=_images_of(stored), config=config, run=run,
             )  # fmt: skip
-            _store(self.atlas, result, stored)
+            _store(folder, result, stored)
         found = _reports(result, self.map, self.size, threshold)
         self._write(found)  # before anything is printed: to `head`, say
         for report, _ in found:
@@ -89,7 +91,7 @@ class Check:
         if self.json is not None:
             files.write_json(self.json, [as_json(report) for report, _ in found])
         if self.html is not None:
-            title = f"How far the cells of {self.atlas.resolve().name} can be trusted"
+            title = f"How far the cells of {local(self.atlas).resolve().name} can be trusted"
             files.write_text(self.html, page(title, found))
 
 

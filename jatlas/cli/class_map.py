@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from tyro.conf import Positional
 
 from jatlas.build import class_map
 from jatlas.cli._maps import MapOptions, add
+from jatlas.cli._options import Place
 from jatlas.cli._session import make_key
 from jatlas.explain import ClassSelection
 
@@ -20,12 +20,12 @@ class Class(MapOptions):
     After an interruption, the same command resumes.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       name: the class, by its name or index.
       size: cells along each side.
     """
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     name: Positional[str]
     size: int = ClassSelection.size
 

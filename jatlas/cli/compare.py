@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from tyro.conf import Positional
 
 from jatlas.build import comparison_map
 from jatlas.cli._maps import MapOptions, add
+from jatlas.cli._options import Place
 from jatlas.cli._session import make_key
 from jatlas.explain import ComparisonSelection
 
@@ -20,7 +20,7 @@ class Compare(MapOptions):
     After an interruption, the same command resumes.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       left: the class on the left, by its name or index.
       right: the class on the right.
       size: cells along each side.
@@ -28,7 +28,7 @@ class Compare(MapOptions):
         Without it, the one that moves as many samples to the edges as fill one column.
     """
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     left: Positional[str]
     right: Positional[str]
     size: int = ComparisonSelection.size

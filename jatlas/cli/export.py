@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
 
+from jatlas.cli._options import Place
 from jatlas.show import ONE_FILE, PackConfig, export, overview, to_csv, to_json, to_parquet
-from jatlas.storage import check_file, check_folder
+from jatlas.storage import check_file, check_folder, local
 
 _TABLES: dict[str, Any] = {".csv": to_csv, ".json": to_json, ".parquet": to_parquet}
 
@@ -19,7 +20,7 @@ class Export:
     """Write an atlas as a page, one file to send or a folder to publish, a figure or a table.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       html: file to write; it holds everything.
       site: folder to write instead; it holds only what the page needs. Without any of these, the
         page is written into the atlas.
@@ -42,7 +43,7 @@ class Export:
       images_from: folder that the images have moved to. Without it, where they were.
     """
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     html: Path | None = None
     site: Path | None = None
     overview: Path | None = None
@@ -60,10 +61,10 @@ class Export:
         """Write what is asked for, and say where it is."""
         self._check()
         if self.overview is not None:
-            print(overview(self.atlas, self.overview, map=self.map, grid=self.grid))
+            print(overview(local(self.atlas), self.overview, map=self.map, grid=self.grid))
         if self.table is not None:
             write = _TABLES[self.table.suffix.lower()]
-            print(write(self.atlas, self.table, map=self.map, paths=self.paths))
+            print(write(local(self.atlas), self.table, map=self.map, paths=self.paths))
         alone = self.overview is None and self.table is None
         if alone or self.html is not None or self.site is not None:
             print(self._page())

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 
 from jatlas.arrange import cell_index
 from jatlas.cli._look import LookOptions, OpenLayer
+from jatlas.cli._options import Place
 from jatlas.cli._pictures import naming
 from jatlas.collect import Preprocess, decode, preprocess_of
 from jatlas.explain import activation_grid, find_on_map
@@ -32,12 +33,12 @@ class Look(LookOptions):
     have on the image beside it.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       image: file of the image.
       out: folder to write to.
     """
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     image: Positional[Path]
     out: Path
 

@@ -12,11 +12,11 @@ from jatlas.build import CellConfig, recommended, render_cell, rerender
 from jatlas.cli import _session as session
 from jatlas.cli._cluster import ClusterOptions, joined, shared_folder
 from jatlas.cli._maps import store_map
-from jatlas.cli._options import IconOptions
+from jatlas.cli._options import IconOptions, Place
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Atlas, Map
-from jatlas.storage import check_file, files, load, map_folder
+from jatlas.storage import check_file, files, inside, load, local, map_folder
 from jatlas.types import Params, Run
 
 
@@ -28,7 +28,7 @@ class Render:
     resumes.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       map: map to render, such as mixed4c or mixed4c-class-277. Without it, the first.
       grid: cells along each side of the grid to render. Without it, the first of the map.
       cell: row and column of one cell to render by itself; the atlas is not changed.
@@ -42,7 +42,7 @@ class Render:
       cluster: how several processes share the icons.
     """
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     map: str | None = None
     grid: int | None = None
     cell: tuple[int, int] | None = None
@@ -67,8 +67,9 @@ class Render:
         if self.cell is not None:
             self._render_cell(load(self.atlas), *self.cell)
             return
-        with joined(self.cluster), shared_folder(self.atlas) as (cache, leads):
-            atlas = load(self.atlas)
+        folder = local(self.atlas)
+        with joined(self.cluster), shared_folder(folder) as (cache, leads):
+            atlas = load(folder)
             owner, size = self._choose(atlas)
             network, params = session.open_network_of(atlas)
             result = rerender(
@@ -78,8 +79,8 @@ class Render:
                 run=Run(chunk=self.chunk, cache=cache),
             )  # fmt: skip
             if leads:
-                store_map(self.atlas, result, result.find(owner.path), stored=atlas)
-        print(self.atlas / map_folder(owner) / f"overview-{size}.png")
+                store_map(folder, result, result.find(owner.path), stored=atlas)
+        print(inside(self.atlas, f"{map_folder(owner)}/overview-{size}.png"))
 
     def _render_cell(self, atlas: Atlas, row: int, column: int) -> None:
         owner, size = self._choose(atlas)

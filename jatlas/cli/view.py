@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional, UseAppendAction
 
+from jatlas.cli._options import Place
 from jatlas.show import PackConfig, view
 
 
@@ -15,14 +16,14 @@ class View:
     """Show an atlas in the browser, until Ctrl-C. Nothing leaves this machine.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       port: port to listen on; 0 takes a free one.
       browser: whether to open the browser.
       column: a CSV or Parquet file of your own values, which are written into the page, see
         `jatlas export`; may be given several times.
     """
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     port: int = 0
     browser: bool = True
     column: UseAppendAction[tuple[Path, ...]] = ()

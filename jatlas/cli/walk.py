@@ -10,6 +10,7 @@ import numpy as np
 from tyro.conf import Positional
 
 from jatlas.cli._look import LookOptions, OpenLayer
+from jatlas.cli._options import Place
 from jatlas.explain import path_through_map
 from jatlas.pixels import contact_sheet
 from jatlas.storage import check_file, files
@@ -20,7 +21,7 @@ class Walk(LookOptions):
     """Show what lies on a straight line through the map of a layer, as a row of icons.
 
     Attributes:
-      atlas: folder of the atlas.
+      atlas: folder of the atlas, or its URL.
       out: file of the picture, a PNG.
       start: x and y where it begins: 0 0 is the top left corner of the map, 1 1 the opposite one.
       end: x and y where it ends.
@@ -28,7 +29,7 @@ class Walk(LookOptions):
       samples: nearest samples that are averaged for each icon.
     """
 
-    atlas: Positional[Path]
+    atlas: Positional[Place]
     out: Path
     start: tuple[float, float]
     end: tuple[float, float]

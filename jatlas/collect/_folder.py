@@ -12,6 +12,7 @@ from jatlas.collect._files import MUCH, content_sha256, files_identity, listing_
 from jatlas.collect._listing import first_of, walk, written_by_jatlas
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._source import Loaded, check_load, spread
+from jatlas.storage import is_url
 from jatlas.types import checks, in_order
 
 # Images decoded ahead of the one that is consumed, per worker: about the batch that is on the
@@ -156,6 +157,8 @@ def folder(
     preprocess = Preprocess(size=size, fit=fit)
     if not os.fspath(path):
         raise ValueError("path: expected a folder of images, got ''")
+    if is_url(path):
+        raise ValueError(f"path: expected a folder here, got {path!r}: copy the images first")
     root = Path(path)
     if not root.is_dir():
         raise ValueError(

@@ -14,7 +14,17 @@ from typing import IO
 
 from jatlas.records import Atlas
 from jatlas.show._pack import PackConfig, pack
-from jatlas.storage import PAGE_DATA, files, holds_page, read_about, read_info, save
+from jatlas.storage import (
+    PAGE_DATA,
+    files,
+    holds_page,
+    is_url,
+    local,
+    read_about,
+    read_info,
+    save,
+    updating,
+)
 
 PAGE = "index.html"
 VIEWER = "viewer"
@@ -42,7 +52,7 @@ def export(
     """Write an atlas as a page that opens in any browser and needs no server.
 
     Args:
-      atlas: folder of an atlas, or an atlas in memory.
+      atlas: folder of an atlas, its URL, or an atlas in memory.
       html: the file to write, which holds everything; see `export_html`.
       site: the folder to write instead, which holds only what the page needs; see `export_folder`.
         Without `html` and `site`, the page is written into the folder of the atlas.
@@ -69,6 +79,8 @@ def export(
         folder, *more = (stack.enter_context(as_folder(each)) for each in (atlas, *others))
         if html is not None:
             return export_html(folder, html, others=more, config=config)
+        if site is None and is_url(atlas):
+            folder = stack.enter_context(updating(folder))
         return export_folder(folder, out=site, others=more, config=config)
 
 
@@ -76,7 +88,7 @@ def export(
 def as_folder(atlas: Atlas | str | Path) -> Iterator[Path]:
     """Yield the folder of an atlas; one in memory is saved to a temporary folder for the block."""
     if not isinstance(atlas, Atlas):
-        yield Path(atlas)
+        yield local(atlas)
         return
     with tempfile.TemporaryDirectory(prefix="jatlas-") as scratch:
         yield save(atlas, Path(scratch) / "atlas")

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from jatlas.storage import files
+from jatlas.storage._copies import remote_of
 from jatlas.types import HostArray
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ class CachedStage:
       name: what is computed; any text.
       digest: sha256, in hex, of the name and of everything that decides the result.
       folder: where the result is kept; it is made when there is something to keep. None keeps
-        nothing.
+        nothing. In a local copy of a place by URL, what is kept is there too.
       known: results that are elsewhere already, by digest.
     """
 
@@ -87,6 +89,9 @@ class CachedStage:
         """Read a piece; None if it is not there, damaged, or another's."""
         path = self._path(piece)
         try:
+            remote = remote_of(path.parent)
+            if remote is not None and not path.exists():
+                remote.download(path.name, path)
             arrays = read(path)
             owner = arrays.pop(_OWNER, np.array(""))
             if not np.array_equal(owner, self._owner(piece)):
@@ -112,13 +117,20 @@ class CachedStage:
         path = self._path(piece)
         files.make_way(path)  # nothing but a result has such a name
         files.write_arrays(path, arrays | {_OWNER: self._owner(piece)})
+        remote = remote_of(path.parent)
+        if remote is not None:
+            remote.upload(path, path.name)
 
     def pieces(self) -> list[str]:
         """Return the names of the pieces that are there, sorted."""
-        if self.folder is None or not self.folder.is_dir():
+        if self.folder is None:
             return []
+        remote = remote_of(self.folder)
+        if remote is not None:
+            names = remote.names()
+        else:
+            names = os.listdir(self.folder) if self.folder.is_dir() else []
         before, after = self._path("*").name.split("*")
-        names = [path.name for path in self.folder.iterdir()]
         found = (x for x in names if x.startswith(before) and x.endswith(after))
         return sorted(name[len(before) : -len(after)] for name in found)
 

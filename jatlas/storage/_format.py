@@ -11,6 +11,7 @@ import numpy as np
 from jatlas.records import Atlas, Info, Map
 from jatlas.storage import files
 from jatlas.storage._checks import check_atlas, check_map
+from jatlas.storage._copies import local, updating
 from jatlas.storage._describe import ATLAS_FILE, FORMAT, NOTES, describe, describe_map, map_folder
 from jatlas.storage._entries import read_about, read_classes, read_maps, read_sums
 from jatlas.storage._images import LABELS, NAMES, PREDICTIONS, read_names, read_shown
@@ -28,18 +29,23 @@ def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
 
     Args:
       atlas: the atlas.
-      path: the folder; it must not exist, or be empty.
+      path: the folder, or its URL; it must not exist, or be empty.
       overwrite: whether an atlas that is there may be replaced; its `notes.json` is kept. Anything
         else never is.
 
     Returns:
-      The folder.
+      The folder; of a URL the local copy.
 
     Raises:
       ValueError: if the folder holds something, or the arrays of the atlas do not fit together.
       OSError: if it cannot be written; the folder is as it was.
     """
-    target = Path(path)
+    with updating(path) as target:
+        _save(atlas, target, overwrite=overwrite)
+    return target
+
+
+def _save(atlas: Atlas, target: Path, *, overwrite: bool) -> None:
     files.recover_target(target)
     if check_output(target) and not overwrite:
         raise ValueError(f"{target} holds an atlas already: choose another output folder")
@@ -49,7 +55,6 @@ def save(atlas: Atlas, path: str | Path, *, overwrite: bool = False) -> Path:
         if (target / NOTES).exists():  # what a person wrote outlasts the atlas
             shutil.copyfile(target / NOTES, folder / NOTES)
         _write_index(folder, atlas, sums)
-    return target
 
 
 def update(path: str | Path, atlas: Atlas, *, stored: Atlas | None) -> None:
@@ -130,14 +135,15 @@ def load(path: str | Path) -> Atlas:
     """Read an atlas folder.
 
     Args:
-      path: the folder.
+      path: the folder, or its URL, such as `gs://bucket/atlas`, which is copied here first.
 
     Raises:
+      ImportError: if a package for the URL is not installed.
       FileNotFoundError: if there is none.
       ValueError: if it is of another format, or a file is missing, damaged, or not the one that
         was saved.
     """
-    folder = Path(path)
+    folder = local(path)
     info = read_info(folder)
     try:
         sums = read_sums(info)

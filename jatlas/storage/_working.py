@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from jatlas.storage import files
+from jatlas.storage._copies import WORK, holding, publish
 from jatlas.storage._describe import ATLAS_FILE
 
 log = logging.getLogger(__name__)
 
-FOLDER = ".jatlas"
+FOLDER = WORK
 """Where the results of a build's stages are, in its output folder, until it is complete."""
 
 STAGES = "stages.json"
@@ -33,7 +34,8 @@ def working_folder(target: Path) -> Iterator[Path]:
     """Hold the folder in which the results of an output's stages are kept, alone.
 
     What a killed process has left in the output is put right first. The folder is removed if the
-    block ends without an error, or if nothing was kept in it.
+    block ends without an error, or if nothing was kept in it. If the output is a local copy of a
+    place by URL, that is held too, and what has changed is brought there at the end.
 
     Args:
       target: the output folder; it is made.
@@ -50,10 +52,11 @@ def working_folder(target: Path) -> Iterator[Path]:
     before = _names(target)
     done = False
     try:
-        with _alone(target, folder):
+        with _alone(target, folder), holding(target):
             files.recover(target, index=ATLAS_FILE)
             try:
                 yield folder
+                publish(target)
                 done = True
             finally:
                 if done or _is_spare(target, folder, before):

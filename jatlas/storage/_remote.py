@@ -1,0 +1,169 @@
+"""A place by URL, such as a bucket: whole objects in and out, through fsspec."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import posixpath
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jatlas.storage import files
+from jatlas.storage._folders import hidden
+from jatlas.types import one_line
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_COLLAPSED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
+_OBJECTS = {"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "s3", "s3a"}
+"""Protocols of stores where an object is there whole, or not at all."""
+
+_PART = ".jatlas-part-"
+
+
+def is_url(path: object) -> bool:
+    """Return whether a place is given by URL.
+
+    Raises:
+      ValueError: for a `Path` made of a URL, which has lost a slash.
+
+    Example:
+      >>> is_url("gs://bucket/atlas"), is_url("atlas"), is_url("C:/atlas")
+      (True, False, False)
+    """
+    if isinstance(path, Path):
+        text = path.as_posix()
+        if _COLLAPSED.match(text) and not path.exists():
+            raise ValueError(
+                f"{text}: a Path drops a slash of a URL: only an atlas may be at one, as a string"
+            )
+        return False
+    return isinstance(path, str) and _URL.match(path) is not None
+
+
+def inside(place: str | Path, name: str) -> str:
+    """Return what a file in a folder, or in a place by URL, is called."""
+    return f"{str(place).rstrip('/')}/{name}" if is_url(place) else str(Path(place) / name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Remote:
+    """A folder by URL.
+
+    Attributes:
+      url: the URL, without a slash at the end.
+      fs: fsspec's file system.
+      root: the folder's path in it.
+    """
+
+    url: str
+    fs: Any
+    root: str
+
+    @classmethod
+    def open(cls, url: str) -> Remote:
+        """Open a place.
+
+        Raises:
+          ImportError: if fsspec, or its package for the protocol, is not installed.
+          ValueError: if there is no such protocol.
+        """
+        try:
+            import fsspec
+        except ImportError as error:
+            raise ImportError(f"{url}: a URL needs fsspec: pip install 'jatlas[url]'") from error
+        try:
+            fs, root = fsspec.url_to_fs(url)
+        except ImportError as error:
+            raise ImportError(f"{url}: {one_line(error)}") from error
+        except ValueError as error:
+            raise ValueError(f"{url}: {one_line(error)}") from error
+        return cls(url.rstrip("/"), fs, str(root).rstrip("/"))
+
+    def within(self, name: str) -> Remote:
+        """Return a folder in this one."""
+        return Remote(f"{self.url}/{name}", self.fs, f"{self.root}/{name}")
+
+    def names(self) -> list[str]:
+        """Return the names of all files at any depth, relative to the folder, sorted."""
+        with self._explained(""):
+            self.fs.invalidate_cache()  # others write here too
+            found = self.fs.find(self.root)
+        names = (posixpath.relpath(path, self.root) for path in found)
+        return sorted(x for x in names if not x.startswith("..") and _PART not in x)
+
+    def read(self, name: str) -> bytes | None:
+        """Return what is in a small file; None if it is not there."""
+        with self._explained(name), contextlib.suppress(FileNotFoundError):
+            content: bytes = self.fs.cat_file(f"{self.root}/{name}")
+            return content
+        return None
+
+    def download(self, name: str, path: Path) -> None:
+        """Copy a file here, whole or not at all.
+
+        Raises:
+          FileNotFoundError: if it is not there.
+          OSError: if it cannot be read.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = hidden(path, "tmp")
+        try:
+            with self._explained(name):
+                self.fs.get_file(f"{self.root}/{name}", str(temporary))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def upload(self, path: Path, name: str) -> None:
+        """Copy a file there, whole or not at all.
+
+        Raises:
+          OSError: if it cannot be written.
+        """
+        target = f"{self.root}/{name}"
+        with self._explained(name):
+            if self._is_store():
+                self.fs.put_file(str(path), target)
+                return
+            self.fs.makedirs(posixpath.dirname(target), exist_ok=True)
+            part = f"{target}{_PART}{secrets.token_hex(4)}"
+            try:
+                self.fs.put_file(str(path), part)
+                self.fs.mv(part, target)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    self.fs.rm_file(part)
+                raise
+
+    def write(self, content: bytes, name: str) -> None:
+        """Write a small file; raises as `upload`."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="jatlas-") as scratch:
+            path = Path(scratch) / "content"
+            with files.replacing(path) as file:
+                file.write(content)
+            self.upload(path, name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        with self._explained(name), contextlib.suppress(FileNotFoundError):
+            self.fs.rm_file(f"{self.root}/{name}")
+
+    def _is_store(self) -> bool:
+        names = self.fs.protocol
+        return not _OBJECTS.isdisjoint({names} if isinstance(names, str) else set(names))
+
+    @contextlib.contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        """Have errors, of whatever kind in each package, be OSErrors that name the URL."""
+        url = f"{self.url}/{name}" if name else self.url
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{url} is not there: {one_line(error)}") from error
+        except Exception as error:
+            raise OSError(f"{url}: {one_line(error)}") from error
