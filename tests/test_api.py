@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import re
@@ -47,7 +48,14 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path) -> set[str]:
+@functools.cache
+def known() -> frozenset[str]:
+    """Return the names of all modules."""
+    return frozenset(module_name(path) for path in modules())
+
+
+@functools.cache
+def imports_of(path: Path) -> frozenset[str]:
     """Return the modules and packages of jatlas that a file imports when it runs."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -59,8 +67,7 @@ def imports_of(path: Path) -> set[str]:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    known = {module_name(other) for other in modules()}
-    return {name for name in names if name in known and name not in ("jatlas", module_name(path))}
+    return frozenset(names & known() - {"jatlas", module_name(path)})
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
