@@ -54,6 +54,7 @@ def assert_sound(found: Neighbors, vectors: np.ndarray, *, metric: Any) -> None:
     np.testing.assert_allclose(found.distances, expected, atol=2e-3 if metric != "cosine" else 3e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiles_for_few")
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_tiles_find_what_is_asked_for(metric: Any) -> None:

@@ -276,6 +276,7 @@ def test_an_edited_stage_is_another_network(source: Watched, tmp_path: Path) -> 
 # Interruptions
 
 
+@pytest.mark.slow
 def test_an_interruption_anywhere_resumes(source: Watched, whole: Path, tmp_path: Path) -> None:
     """Stop before the first file is written, the second, ...; each time resume and compare."""
     build(source, tmp_path / "whole", **ONE)

@@ -79,6 +79,7 @@ def test_labels_are_read_from_folders_and_tables(
     assert "none.csv" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_list_of_commands_is_right_and_takes_no_jax() -> None:
     for command in cli.COMMANDS.values():
         described = importlib.import_module(f"jatlas.cli.{command.module}")
