@@ -44,6 +44,14 @@ jax.devices()
 gc.set_threshold(100_000, 50, 100)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser are slow: starting it and opening pages takes twenty seconds in all."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real weights, images and golden outputs, which is no part of the project."""

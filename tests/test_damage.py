@@ -465,6 +465,7 @@ def use(atlas: Atlas) -> None:
             assert len(str(error).splitlines()) == 1, error
 
 
+@pytest.mark.slow
 def test_a_fuzzed_atlas_is_refused_or_fits_together(built: Path, tmp_path: Path) -> None:
     seen = fuzz(built, tmp_path, seed=0, cases=FUZZ_QUICK)
     assert min(seen.values()) > FUZZ_QUICK // 10, seen

@@ -59,17 +59,22 @@ def test_the_value_is_the_maximum_and_the_gradient_that_of_the_approximation(
     def pool(x: jax.Array) -> jax.Array:
         return relaxed_max_pool(x, stride=stride, caffe=caffe)
 
-    as_jax = jnp.asarray(x, jnp.float32), jnp.asarray(tangent, jnp.float32)
-    value, derivative = jax.jvp(pool, as_jax[:1], as_jax[1:])
-    np.testing.assert_array_equal(value, max_pool(as_jax[0], stride=stride, caffe=caffe))
+    @jax.jit  # one program; one by one, the operations are a hundred
+    def results(x: jax.Array, tangent: jax.Array, cotangent: jax.Array) -> Any:
+        value, derivative = jax.jvp(pool, (x,), (tangent,))
+        (back,) = jax.vjp(pool, x)[1](cotangent)
+        return value, max_pool(x, stride=stride, caffe=caffe), derivative, back
+
+    shape = approximation(x, stride, caffe).shape
+    given = [each.astype(np.float32) for each in (x, tangent, rng.standard_normal(shape))]
+    value, maximum, derivative, back = results(*given)
+    np.testing.assert_array_equal(value, maximum)
     step = 1e-6 * tangent
     # |x| has a corner at 0; its derivative there is 0, the mean of the two sides.
     both = approximation(x + step, stride, caffe) - approximation(x - step, stride, caffe)
     np.testing.assert_allclose(derivative, both / 2e-6, rtol=1e-3, atol=1e-4)
-    cotangent = jnp.asarray(rng.standard_normal(derivative.shape), jnp.float32)
-    (back,) = jax.vjp(pool, as_jax[0])[1](cotangent)
     np.testing.assert_allclose(
-        jnp.vdot(back, as_jax[1]), jnp.vdot(cotangent, derivative), rtol=1e-4, atol=1e-5
+        np.vdot(back, given[1]), np.vdot(given[2], derivative), rtol=1e-4, atol=1e-5
     )
 
 
@@ -101,7 +106,7 @@ def test_a_relaxed_network_computes_the_same_and_explains_differently() -> None:
     config = INCEPTION5H
     rng = np.random.default_rng(2)
     params = jax.tree.map(
-        lambda leaf: jnp.asarray(0.03 * rng.standard_normal(leaf.shape), jnp.float32),
+        lambda leaf: np.float32(0.03) * rng.standard_normal(leaf.shape, np.float32),
         abstract_params(config),
     )
     x = jax.random.uniform(jax.random.key(1), (4, 4, 832))

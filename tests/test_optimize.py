@@ -76,6 +76,7 @@ def objective(points: np.ndarray, graph: Graph) -> float:
     return float(attractive(jnp.asarray(points), graph)) + float(pushed.sum())
 
 
+@pytest.mark.slow
 def test_the_objective_falls(graph: Graph) -> None:
     start = np.asarray(spectral_start(graph, key=KEY, dimensions=2))
     noise = np.random.default_rng(0).normal(size=start.shape).astype(np.float32)

@@ -74,6 +74,7 @@ def test_icons_are_images(icons: Icons) -> None:
             assert np.abs(icons.images[one] - icons.images[other]).mean() > 0.01
 
 
+@pytest.mark.slow
 def test_icons_are_those_of_a_plain_loop_over_icons_and_steps(icons: Icons) -> None:
     """One icon at a time, with Adam written out: gradients, views, centre and keys must agree."""
     for_init, for_views, _ = jax.random.split(KEY, 3)

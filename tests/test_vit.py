@@ -137,6 +137,7 @@ def numpy_forward(image: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]
     return numpy_linear(numpy_norm(x[:1], params["norm"]), params["logits"])[0], tokens
 
 
+@pytest.mark.slow
 def test_tokens_and_logits_equal_those_of_plain_numpy() -> None:
     logits, tokens = kept(IMAGES)
     for index, image in enumerate(IMAGES):
@@ -216,6 +217,7 @@ def test_places_are_shares_of_the_image() -> None:
     np.testing.assert_array_equal(position_embedding(5, 3, 8, side=4)[0], swapped.reshape(-1, 8))
 
 
+@pytest.mark.slow
 def test_untrained_parameters_have_the_structure_of_the_variant() -> None:
     params = init_vit_params(TINY, key=jax.random.key(0))
     expected = abstract_vit_params(TINY)
