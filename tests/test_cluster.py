@@ -1,5 +1,6 @@
 """Several processes that share a command: what they make is what one makes, whatever happens."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -48,6 +49,9 @@ CLASS = (
 MOVED = ("--map", "conv2", "--grid", "5", "--seed", "1", *ICONS)
 
 
+FIRST_HOST = "10.99.0.1"
+
+
 @dataclasses.dataclass
 class Team:
     """Processes that run one command."""
@@ -68,15 +72,19 @@ def start() -> Iterator[Callable[..., Team]]:
     teams: list[Team] = []
 
     def run(
-        count: int, *arguments: str | Path, own: dict[int, tuple[str, ...]] | None = None
+        count: int,
+        *arguments: str | Path,
+        own: dict[int, tuple[str, ...]] | None = None,
+        hosts: tuple[tuple[str, ...], ...] = (),
     ) -> Team:
-        port = free_port()
+        address = f"{FIRST_HOST if hosts else '127.0.0.1'}:{free_port()}"
         environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "1"}
         members = []
         for index in range(count):
-            command: list[str | Path] = [sys.executable, SCRIPT, *arguments]
+            host = hosts[index] if hosts else ()
+            command: list[str | Path] = [*host, sys.executable, SCRIPT, *arguments]
             if count > 1:
-                command += ["--coordinator", f"127.0.0.1:{port}"]
+                command += ["--coordinator", address]
                 command += ["--processes", str(count), "--process", str(index)]
             command += (own or {}).get(index, ())
             members.append(
@@ -93,6 +101,32 @@ def start() -> Iterator[Callable[..., Team]]:
         for member in team.members:
             member.kill()
             member.communicate()
+
+
+@pytest.fixture
+def hosts() -> Iterator[tuple[tuple[str, ...], ...]]:
+    """Yield what runs a command on each of two hosts, network namespaces; nothing without them."""
+    names = [f"jatlas-{os.getpid()}-{index}" for index in range(2)]
+    ends = [f"j{os.getpid()}-{index}" for index in range(2)]
+
+    def ip(*arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+    with contextlib.ExitStack() as made:
+        try:
+            for name in names:
+                ip("netns", "add", name)
+                made.callback(ip, "netns", "delete", name)
+            cable = ("type", "veth", "peer", "name", ends[1], "netns", names[1])
+            ip("link", "add", "name", ends[0], "netns", names[0], *cable)
+            for index, (name, end) in enumerate(zip(names, ends, strict=True)):
+                ip("-n", name, "addr", "add", f"{FIRST_HOST[:-1]}{index + 1}/24", "dev", end)
+                ip("-n", name, "link", "set", end, "up")
+                ip("-n", name, "link", "set", "lo", "up")
+        except (OSError, subprocess.CalledProcessError):
+            yield ()
+        else:
+            yield tuple(("ip", "netns", "exec", name) for name in names)
 
 
 def free_port() -> int:
@@ -146,10 +180,17 @@ def quiet(results: list[tuple[int, str, str]]) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_make_what_one_makes(
-    count: int, photos: Path, alone: Path, tmp_path: Path, start: Callable[..., Team]
+    count: int,
+    photos: Path,
+    alone: Path,
+    tmp_path: Path,
+    start: Callable[..., Team],
+    hosts: tuple[tuple[str, ...], ...],
 ) -> None:
+    """Two are on two hosts, if this machine can make them; four are on one."""
     out = tmp_path / "atlas"
-    results = start(count, "build", photos, "--out", out, *BUILD).end()
+    own = hosts if count == len(hosts) else ()
+    results = start(count, "build", photos, "--out", out, *BUILD, hosts=own).end()
     assert [code for code, *_ in results] == [0] * count, results
     assert quiet(results)
     assert "skipped 300.png: " in results[0][2] and f"{IMAGES}/{IMAGES}" in results[0][2]
