@@ -27,6 +27,7 @@ _GRACE = 15  # seconds that an interrupted process has to end by itself
 _STARTED_WITHIN = 300  # seconds, from the first process to the last
 _FAILED = "jatlas/failed"
 _HOST = "jatlas/host"
+_LEFT = "jatlas/left"
 EXIT_LOST = 2
 
 
@@ -123,6 +124,7 @@ def _join(options: ClusterOptions) -> bool:
         return False
     jax.config.update("jax_enable_recoverability", True)  # else a loss is an abort of all others
     jax.config.update("jax_enable_preemption_service", False)
+    jax.config.update("jax_cpu_collectives_implementation", None)  # no process needs another's
     try:
         with _quiet():
             jax.distributed.initialize(
@@ -190,6 +192,13 @@ class _Member:
         """Wait for the others to come to the end."""
         meet("end")
         self._code = 0
+        self._over.set()
+        if self._index:
+            self._client.key_value_set(f"{_LEFT}/{self._index}", "all is in")
+        else:  # the service ends with this process: the others must know that all is well
+            for other in range(1, self._count):
+                with contextlib.suppress(Exception):
+                    self._client.blocking_key_value_get(f"{_LEFT}/{other}", 10_000)
         self._end()
 
     def fail(self, error: BaseException) -> None:
