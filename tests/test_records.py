@@ -392,3 +392,24 @@ def test_labels_are_kept_with_the_segments(
     monkeypatch.setattr(Dataset, "load", lambda *_, **__: pytest.fail("an image is read"))
     again = build(images, None, **small)
     assert shown(again) == shown(first)
+
+
+def test_a_share_of_a_stream_is_all_that_is_decoded() -> None:
+    records = [{"image": np.full((8, 8, 3), number, np.uint8)} for number in range(7)]
+    decoded: list[int] = []
+
+    class Pixels:
+        """An image that notes when it is looked at."""
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            decoded.append(self.number)
+            return records[self.number]["image"]
+
+    source = jatlas.stream([{"image": Pixels(number)} for number in range(7)], size=8)
+    found = list(source.load(1, wanted=lambda index: index % 3 == 1))
+    assert [item.index for item in found] == [1, 4]
+    assert [int(item.image[0, 0, 0]) for item in found if item.image is not None] == [1, 4]
+    assert set(decoded) == {1, 4}

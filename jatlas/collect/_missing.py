@@ -15,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 from jatlas.collect._extract import IMAGES, Extract, extract_shares
 from jatlas.collect._segments import Segments, triangle
 from jatlas.collect._source import ImageSource, Loaded, Rereadable, batches
+from jatlas.collect._stream import Stream
 from jatlas.model import Network
 from jatlas.storage import Arrays
 from jatlas.types import HostArray, Key, Params, Run, as_key, checks, progress_bar
@@ -145,10 +146,15 @@ def _load_every(
     index, every = (run.processes.index, run.processes.count) if run.processes else (0, 1)
     gaps = [next(n for n in itertools.count() if n not in x.numbers) for x in kept.values()]
     first = min(gaps) * segment
+
+    def wanted(number: int) -> bool:
+        return number // segment % every == index
+
+    if isinstance(source, Stream):  # which need not decode the others
+        yield from source.load(first, workers=run.workers, wanted=wanted)
+        return
     with contextlib.closing(source.load(first, workers=run.workers)) as stream:
-        for item in stream:
-            if item.index // segment % every == index:
-                yield item
+        yield from (item for item in stream if wanted(item.index))
 
 
 def _step(

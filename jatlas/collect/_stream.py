@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from jatlas.collect._decode import decoder
@@ -73,12 +73,16 @@ class Stream:
             "decoder": decoder(),
         }
 
-    def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
+    def load(
+        self, start: int = 0, *, workers: int = 2, wanted: Callable[[int], bool] | None = None
+    ) -> Generator[Loaded, None, None]:
         """Yield every image from index `start` on, in order, decoding ahead on threads.
 
         Args:
           start: index of the first image to yield; records before it are read, but not decoded.
           workers: number of threads that decode. Records are read one by one.
+          wanted: which indices to yield; the other records are read, but not decoded. None means
+            all.
 
         Returns:
           A generator of (size, size, 3) uint8 images with their labels, with the reason in place of
@@ -98,13 +102,15 @@ class Stream:
         records = iter(self.content)
         if records is self.content:
             self._read.append(True)
-        return self._decoded(records, start, workers)
+        numbered: Iterator[tuple[int, Any]] = itertools.islice(enumerate(records), start, None)
+        if wanted is not None:
+            numbered = ((index, record) for index, record in numbered if wanted(index))
+        return self._decoded(numbered, workers)
 
     def _decoded(
-        self, records: Iterator[Any], start: int, workers: int
+        self, numbered: Iterator[tuple[int, Any]], workers: int
     ) -> Generator[Loaded, None, None]:
-        """Yield the images of records from index `start` on."""
-        numbered = itertools.islice(enumerate(records), start, None)
+        """Yield the images of numbered records."""
         ahead = _AHEAD * workers
         images = in_order(
             self._load_one, numbered, workers=workers, ahead=ahead, name="jatlas-images"
