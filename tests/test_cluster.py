@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from atlases import differences
+from atlases import IMAGES as IMAGES_OF_ALL
+from atlases import build, differences
+from faults import Killed
 from PIL import Image
 
+from jatlas.build import _icons, status
 from jatlas.build import _sharing as sharing
-from jatlas.build import status
 from jatlas.cli import _cluster as cluster
+from jatlas.cli import main
 from jatlas.cli._cluster import ClusterOptions
-from jatlas.storage import FOLDER
+from jatlas.storage import FOLDER, load
 from jatlas.types import Processes, progress_bar
 from jatlas.types import _processes as processes
 
@@ -403,3 +406,47 @@ def test_a_launcher_that_says_too_little_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("OMPI_MCA_orte_hnp_uri", raising=False)
     with pytest.raises(ValueError, match="add --coordinator HOST:PORT --processes"):
         cluster._launched()
+
+
+def test_the_status_tells_what_is_done(
+    images: Path,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "atlas"
+
+    def stop(*arguments: Any, **named: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(_icons, "to_uint8", stop)  # once the first icons are rendered
+        build(images, out)
+    found = status(out)
+    assert not found.complete and not found.maps and found.holder["pid"] == os.getpid()
+    assert [(x.layer, x.what, x.size, x.done) for x in found.stages] == [
+        ("conv1", "images", None, IMAGES_OF_ALL),
+        ("conv1", "layout", None, 1),
+        ("conv1", "icons", 2, 0),
+        ("conv1", "icons", 3, 0),
+        ("conv2", "images", None, IMAGES_OF_ALL),
+        ("conv2", "layout", None, 0),
+        ("conv2", "icons", 2, 0),
+        ("conv2", "icons", 3, 0),
+    ]
+    totals = [x.total for x in found.stages if x.what == "icons"]
+    cells = [len(grid.cells) for grid in load(whole).layer("conv1").grids]
+    assert totals == [*cells, None, None]
+    assert main(["status", str(out)]) == 0
+    assert f"images           {IMAGES_OF_ALL} of {IMAGES_OF_ALL} (100 %)" in capsys.readouterr().out
+
+
+def test_the_status_of_an_atlas_is_that_it_is_there(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", str(whole)]) == 0
+    assert capsys.readouterr().out == f"{whole}: an atlas of conv1, conv2\n"
+    assert status(whole).stages == ()
+    assert main(["status", str(tmp_path)]) == 2
+    assert "there is no atlas, and none is being built" in capsys.readouterr().err
