@@ -19,7 +19,7 @@ from PIL import Image
 
 from jatlas.build import _sharing as sharing
 from jatlas.build import status
-from jatlas.cli import _cluster as cluster
+from jatlas.cli import _joining as joining
 from jatlas.cli._cluster import ClusterOptions
 from jatlas.storage import FOLDER
 from jatlas.types import Processes, progress_bar
@@ -354,11 +354,11 @@ def test_launchers_are_noticed(
         monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert cluster._launched() is launched
+    assert joining.launched() is launched
 
 
 def test_a_launcher_that_says_too_little_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
     monkeypatch.delenv("OMPI_MCA_orte_hnp_uri", raising=False)
     with pytest.raises(ValueError, match="add --coordinator HOST:PORT --processes"):
-        cluster._launched()
+        joining.launched()
