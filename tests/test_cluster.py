@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from atlases import differences
@@ -253,6 +254,8 @@ class FakeService:
         return [item for item in self.values.items() if item[0].startswith(key)]
 
     def blocking_key_value_get(self, key: str, timeout: int) -> str:
+        if key not in self.values:
+            raise jax.errors.JaxRuntimeError("DEADLINE_EXCEEDED")
         return self.values[key]
 
 
@@ -297,6 +300,46 @@ def test_what_fails_elsewhere_is_an_error(service: FakeService) -> None:
         team.call("work", number=3)
     last = [value for key, value in service.values.items() if "/task/" in key][-1]
     assert last == '={"failed": "process 1 on b: no space"}'
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_none_waits_for_or_works_without_one_that_failed(waits: bool, service: FakeService) -> None:
+    team = Processes()
+
+    def work() -> None:
+        service.key_value_set(f"{team._prefix}/failed/1", "=process 1 on b: no such folder")
+        if not waits:
+            team._reported = -1e9  # a while ago
+            team.count_done(1)
+            raise AssertionError("it went on")
+
+    with (
+        pytest.raises(processes.ProcessError, match=r"^process 1 on b: no such folder$"),
+        team.together(),
+        team.leading({"work": work}),
+    ):
+        team.call("work")
+    # Others, which may see this one's first, hear whose it was.
+    assert service.values[f"{team._prefix}/failed/0"] == "=process 1 on b: no such folder"
+
+
+def test_a_failure_before_anything_is_shared_is_told(service: FakeService) -> None:
+    team = Processes()
+    with pytest.raises(OSError, match="read-only"), team.together():
+        raise OSError("read-only")
+    told = service.values[f"{team._prefix}/failed/0"]
+    assert told == f"=process 0 on {socket.gethostname()}: read-only"
+
+
+def test_a_port_in_use_and_an_unknown_host_are_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(
+            ValueError, match=r"coordinator: port \d+ of this host cannot be opened"
+        ):
+            joining.join(address, 2, 0, lost_after=8)
+    with pytest.raises(ValueError, match=r"coordinator: the host 'nowhere\.invalid' is not known"):
+        joining.join("nowhere.invalid:7000", 2, 1, lost_after=8)
 
 
 def test_an_output_of_its_own_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

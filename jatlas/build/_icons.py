@@ -103,12 +103,13 @@ def sharing_icons(
         return
     alike = dataclasses.replace(run, processes=processes, progress=run.progress and processes.leads)
     icons = share_icons(network, params, config=config, key=key, folder=run.cache, run=alike)
-    if processes.leads:
-        with processes.leading({"icons": icons}):
-            yield alike
-    else:
-        processes.follow({"icons": icons})
-        yield dataclasses.replace(run, progress=False)
+    with processes.together():
+        if processes.leads:
+            with processes.leading({"icons": icons}):
+                yield alike
+        else:
+            processes.follow({"icons": icons})
+            yield dataclasses.replace(run, progress=False)
 
 
 def share_icons(

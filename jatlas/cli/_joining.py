@@ -155,7 +155,7 @@ def _check_address(coordinator: str, *, listens: bool) -> None:
         socket.create_server(("", int(port)), family=family, dualstack_ipv6=both).close()
     except OSError as error:
         raise ValueError(
-            f"coordinator: port {port} of this host cannot be opened ({error.strerror}): "
+            f"coordinator: port {port} of this host cannot be opened ({os.strerror(error.errno or 0)}): "
             "choose another one"
         ) from error
 
@@ -166,7 +166,8 @@ def _call(initialize: Callable[[], None], stderr: int, waiting: str) -> None:
 
     def run() -> None:
         try:
-            outcome.set_result(initialize())
+            initialize()
+            outcome.set_result(None)
         except BaseException as error:  # raised by the main thread
             outcome.set_exception(error)
 
