@@ -154,9 +154,9 @@ def _check_address(coordinator: str, *, listens: bool) -> None:
     try:
         socket.create_server(("", int(port)), family=family, dualstack_ipv6=both).close()
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise ValueError(
-            f"coordinator: port {port} of this host cannot be opened ({os.strerror(error.errno or 0)}): "
-            "choose another one"
+            f"coordinator: port {port} of this host cannot be opened ({reason}): choose another one"
         ) from error
 
 
