@@ -16,7 +16,7 @@ from pathlib import Path
 
 import jax
 
-from jatlas.cli._joining import join, silence, when_aborted
+from jatlas.cli._joining import EXIT_INTERRUPTED, EXIT_LOST, join, silence, when_aborted
 from jatlas.storage import FOLDER, working_folder
 from jatlas.types import ProcessError, client, meet, process_count, process_index
 
@@ -26,7 +26,6 @@ _GRACE = 15  # seconds that an interrupted process has to end by itself
 _FAILED = "jatlas/failed"
 _HOST = "jatlas/host"
 _COUNT = "jatlas/count"
-EXIT_LOST = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -164,6 +163,9 @@ class _Member:
         with contextlib.suppress(Exception):
             self._client.key_value_set(f"{_FAILED}/{self._index}", reason)
         self._over.set()
+        if self._index and self._stderr != 2:
+            # At once, as it has nothing to say: JAX may crash if it is left while it computes.
+            os._exit(EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_LOST)
         if not self._index:
             time.sleep(2 * _LOOK_EVERY)  # the service ends with this process: let them see it
         self._end()

@@ -19,8 +19,8 @@ from jatlas.types import process_count
 
 _STARTED_WITHIN = 300  # seconds, from the first process to the last
 _SILENT_FOR = 30  # seconds of waiting that nothing is said about
-_EXIT_LOST = 2
-_EXIT_INTERRUPTED = 130
+EXIT_LOST = 2
+EXIT_INTERRUPTED = 130
 
 
 def join(
@@ -65,7 +65,7 @@ def join(
             f"jatlas: waiting for the other processes: all{of} have to start within "
             f"{_STARTED_WITHIN} s, and reach process 0{at}\n"
         )
-        with when_aborted(lambda: _leave(stderr, late, _EXIT_LOST)):
+        with when_aborted(lambda: _leave(stderr, late, EXIT_LOST)):
             _call(initialize, stderr, waiting)
     if process_count() > 1:
         return True
@@ -180,7 +180,7 @@ def _call(initialize: Callable[[], None], stderr: int, waiting: str) -> None:
                 os.write(stderr, waiting.encode())
             outcome.result()
     except KeyboardInterrupt:  # the thread would keep the process
-        _leave(stderr, "jatlas: interrupted\n", _EXIT_INTERRUPTED)
+        _leave(stderr, "jatlas: interrupted\n", EXIT_INTERRUPTED)
     except Exception as error:  # of several kinds, by launcher and cause
         reason = " ".join(str(error).split())
         raise ValueError(f"cannot join the other processes: {reason}") from error
