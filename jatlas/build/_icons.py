@@ -138,7 +138,10 @@ def share_icons(
         kept = CachedStage(*stage, folder, {})
         todo = kept.then(_TARGETS).get()
         if todo is None:
-            raise ValueError(f"{folder}: the targets of the icons are not there")
+            raise ValueError(
+                f"{folder} does not hold what process 0 wrote to its cache: all processes need a "
+                "cache on storage that they share"
+            )
         total = len(todo["cells"])
         own = processes.share(total)
         cells, targets = todo["cells"][own], todo["targets"][own]

@@ -92,8 +92,12 @@ def _handlers(
 
     def same(settings: dict[str, Any], images: str, session: str) -> None:
         different = identity.differences(settings, _settings(info))
-        if different or images != _listing(request):
-            raise ValueError(f"it is to build something else: {different or 'other images'}")
+        if different:
+            raise ValueError(f"it was started with other settings than process 0: {different}")
+        if images != _listing(request):
+            raise ValueError(
+                "it sees other images than process 0: all need the same, under the same names"
+            )
         _check_shared(folder, session)
 
     def extract(stages: dict[str, _Named], numbers: list[int] | None) -> None:
