@@ -211,7 +211,8 @@ def test_processes_must_build_the_same(
     assert quiet(results)
     assert results[0][2].endswith(
         f"jatlas: process 1 on {socket.gethostname()}: it was started with other settings "
-        "than process 0: seed: [0, 0] there, [0, 1] now; once that is put right, the same command resumes\n"
+        "than process 0: seed: [0, 0] there, [0, 1] now; once that is put right, the same "
+        "command resumes\n"
     )
 
 
