@@ -182,13 +182,14 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     begin(request, info, plan)
     with timed("images"):
         samples, images, skipped, predictions, own = _samples(request, plan, stored)
+    kept = plan.samples
     if not plan.reusable:  # as the images cannot be told from others, their samples have to be
         known = {"samples_sha256": digest(samples)}
         info = info | {"source": info["source"] | known}
         plan = Plan.of(request, info, plan.folder, None, reusable=False)
     # Only now is it known how many images were damaged.
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
-    lay_out_shared(request, plan, len(samples[request.layers[0]]))
+    lay_out_shared(request, plan, kept, len(samples[request.layers[0]]))
     drawn = {layer: _map(request, plan, layer, samples[layer]) for layer in request.layers}
     return as_atlas(
         drawn, plan, info, stored,

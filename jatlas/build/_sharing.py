@@ -146,12 +146,16 @@ def _handlers(
     }
 
 
-def lay_out_shared(request: Request, plan: Plan, count: int) -> None:
+def lay_out_shared(
+    request: Request, plan: Plan, samples: Mapping[str, CachedStage], count: int
+) -> None:
     """Have processes lay out layers: neighbours are searched by all, then each lays out a layer.
 
     Args:
       request: what is built.
       plan: its stages.
+      samples: by layer, the stage that the samples were collected in: not the plan's
+        if the images cannot be told from others, as the samples then decide its digest.
       count: number of samples.
     """
     todo = {layer: stage for layer, stage in plan.points.items() if stage.get() is None}
@@ -159,8 +163,8 @@ def lay_out_shared(request: Request, plan: Plan, count: int) -> None:
         return
     config = request.config.layout
     stages: dict[str, Any] = {
-        "layers": [(_name(plan.samples[layer]), _name(stage)) for layer, stage in todo.items()],
-        "stored": any(stage.digest in stage.known for stage in plan.samples.values()),
+        "layers": [(_name(samples[layer]), _name(stage)) for layer, stage in todo.items()],
+        "stored": any(stage.digest in stage.known for stage in samples.values()),
     }
     if isinstance(config, UMAP) and shares_neighbors(count, recall=config.recall):
         with timed("neighbours"):
