@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from atlases import IMAGES as IMAGES_OF_ALL
@@ -22,7 +23,7 @@ from PIL import Image
 
 from jatlas.build import _icons, status
 from jatlas.build import _sharing as sharing
-from jatlas.cli import _cluster as cluster
+from jatlas.cli import _joining as joining
 from jatlas.cli import main
 from jatlas.cli._cluster import ClusterOptions
 from jatlas.storage import FOLDER, load
@@ -253,8 +254,9 @@ def test_processes_must_build_the_same(
     assert [code for code, *_ in results] == [2, 2]
     assert quiet(results)
     assert results[0][2].endswith(
-        f"jatlas: process 1 on {socket.gethostname()}: it is to build something else: "
-        "seed: [0, 0] there, [0, 1] now; the same command resumes\n"
+        f"jatlas: process 1 on {socket.gethostname()}: it was started with other settings "
+        "than process 0: seed: [0, 0] there, [0, 1] now; once that is put right, the same "
+        "command resumes\n"
     )
 
 
@@ -297,6 +299,8 @@ class FakeService:
         return [item for item in self.values.items() if item[0].startswith(key)]
 
     def blocking_key_value_get(self, key: str, timeout: int) -> str:
+        if key not in self.values:
+            raise jax.errors.JaxRuntimeError("DEADLINE_EXCEEDED")
         return self.values[key]
 
 
@@ -341,6 +345,46 @@ def test_what_fails_elsewhere_is_an_error(service: FakeService) -> None:
         team.call("work", number=3)
     last = [value for key, value in service.values.items() if "/task/" in key][-1]
     assert last == '={"failed": "process 1 on b: no space"}'
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_none_waits_for_or_works_without_one_that_failed(waits: bool, service: FakeService) -> None:
+    team = Processes()
+
+    def work() -> None:
+        service.key_value_set(f"{team._prefix}/failed/1", "=process 1 on b: no such folder")
+        if not waits:
+            team._reported = -1e9  # a while ago
+            team.count_done(1)
+            raise AssertionError("it went on")
+
+    with (
+        pytest.raises(processes.ProcessError, match=r"^process 1 on b: no such folder$"),
+        team.together(),
+        team.leading({"work": work}),
+    ):
+        team.call("work")
+    # Others, which may see this one's first, hear whose it was.
+    assert service.values[f"{team._prefix}/failed/0"] == "=process 1 on b: no such folder"
+
+
+def test_a_failure_before_anything_is_shared_is_told(service: FakeService) -> None:
+    team = Processes()
+    with pytest.raises(OSError, match="read-only"), team.together():
+        raise OSError("read-only")
+    told = service.values[f"{team._prefix}/failed/0"]
+    assert told == f"=process 0 on {socket.gethostname()}: read-only"
+
+
+def test_a_port_in_use_and_an_unknown_host_are_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(
+            ValueError, match=r"coordinator: port \d+ of this host cannot be opened"
+        ):
+            joining.join(address, 2, 0, lost_after=8)
+    with pytest.raises(ValueError, match=r"coordinator: the host 'nowhere\.invalid' is not known"):
+        joining.join("nowhere.invalid:7000", 2, 1, lost_after=8)
 
 
 def test_an_output_of_its_own_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,14 +442,14 @@ def test_launchers_are_noticed(
         monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert cluster._launched() is launched
+    assert joining.launched() is launched
 
 
 def test_a_launcher_that_says_too_little_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
     monkeypatch.delenv("OMPI_MCA_orte_hnp_uri", raising=False)
     with pytest.raises(ValueError, match="add --coordinator HOST:PORT --processes"):
-        cluster._launched()
+        joining.launched()
 
 
 def test_the_status_tells_what_is_done(

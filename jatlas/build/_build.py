@@ -44,7 +44,7 @@ from jatlas.collect import Collected, ImageSource, as_source, collect, names_of
 from jatlas.model import Network, digest
 from jatlas.records import Atlas, Labels, Map, Samples
 from jatlas.storage import load
-from jatlas.types import HostArray, Key, Params, Run, checks, sharing
+from jatlas.types import HostArray, Key, Params, Processes, Run, checks, sharing, together
 
 log = logging.getLogger(__name__)
 
@@ -107,25 +107,38 @@ def build(
     checks.instance("network", network, kinds=(Network,))
     names = layer_names(layers)
     settings = recommended(network, params, names) if config is None else config
-    request = Request(
-        network=network,
-        params=params,
-        source=as_source(images, size=network.input_size),
-        layers=names,
-        grids=grid_sizes(grids),
-        keys=identity.parts_of(key),
-        config=checks.instance("config", settings, kinds=(BuildConfig,)),
-        run=checks.instance("run", run or Run(), kinds=(Run,)),
-        labels=checked_labels(labels),
-        parents=parents,
-    )
+    processes = None if out is None else sharing()
+    with together(processes):
+        request = Request(
+            network=network,
+            params=params,
+            source=as_source(images, size=network.input_size),
+            layers=names,
+            grids=grid_sizes(grids),
+            keys=identity.parts_of(key),
+            config=checks.instance("config", settings, kinds=(BuildConfig,)),
+            run=checks.instance("run", run or Run(), kinds=(Run,)),
+            labels=checked_labels(labels),
+            parents=parents,
+        )
+        return _conduct(request, key, out=out, overwrite=overwrite, processes=processes)
+
+
+def _conduct(
+    request: Request,
+    key: Key,
+    *,
+    out: str | Path | None,
+    overwrite: bool,
+    processes: Processes | None,
+) -> Atlas:
+    """Build an atlas: lead the processes that share it, or follow the one that leads."""
     check(request)
     if request.source.count is not None:  # else what is wrong is said once they are read
         _labels(request, np.full(request.source.count, -1, np.int32), None)
     target, holds_atlas = check_target(out, request.run)  # before every image is read
     if target is None:
         return _build(request, key)
-    processes = sharing()
     request = shared_request(request, processes)
     if processes is not None and not processes.leads:
         follow(processes, request, describe(request, key, None), target)
@@ -169,13 +182,14 @@ def _assemble(request: Request, plan: Plan, info: dict[str, Any], stored: Atlas 
     begin(request, info, plan)
     with timed("images"):
         samples, images, skipped, predictions, own = _samples(request, plan, stored)
+    kept = plan.samples
     if not plan.reusable:  # as the images cannot be told from others, their samples have to be
         known = {"samples_sha256": digest(samples)}
         info = info | {"source": info["source"] | known}
         plan = Plan.of(request, info, plan.folder, None, reusable=False)
     # Only now is it known how many images were damaged.
     check_cells(len(samples[request.layers[0]]), request.grids, request.config)
-    lay_out_shared(request, plan, len(samples[request.layers[0]]))
+    lay_out_shared(request, plan, kept, len(samples[request.layers[0]]))
     drawn = {layer: _map(request, plan, layer, samples[layer]) for layer in request.layers}
     return as_atlas(
         drawn, plan, info, stored,

@@ -103,12 +103,13 @@ def sharing_icons(
         return
     alike = dataclasses.replace(run, processes=processes, progress=run.progress and processes.leads)
     icons = share_icons(network, params, config=config, key=key, folder=run.cache, run=alike)
-    if processes.leads:
-        with processes.leading({"icons": icons}):
-            yield alike
-    else:
-        processes.follow({"icons": icons})
-        yield dataclasses.replace(run, progress=False)
+    with processes.together():
+        if processes.leads:
+            with processes.leading({"icons": icons}):
+                yield alike
+        else:
+            processes.follow({"icons": icons})
+            yield dataclasses.replace(run, progress=False)
 
 
 def share_icons(
@@ -137,7 +138,10 @@ def share_icons(
         kept = CachedStage(*stage, folder, {})
         todo = kept.then(_TARGETS).get()
         if todo is None:
-            raise ValueError(f"{folder}: the targets of the icons are not there")
+            raise ValueError(
+                f"{folder} does not hold what process 0 wrote to its cache: all processes need a "
+                "cache on storage that they share"
+            )
         total = len(todo["cells"])
         own = processes.share(total)
         cells, targets = todo["cells"][own], todo["targets"][own]

@@ -92,8 +92,12 @@ def _handlers(
 
     def same(settings: dict[str, Any], images: str, session: str) -> None:
         different = identity.differences(settings, _settings(info))
-        if different or images != _listing(request):
-            raise ValueError(f"it is to build something else: {different or 'other images'}")
+        if different:
+            raise ValueError(f"it was started with other settings than process 0: {different}")
+        if images != _listing(request):
+            raise ValueError(
+                "it sees other images than process 0: all need the same, under the same names"
+            )
         _check_shared(folder, session)
 
     def extract(stages: dict[str, _Named], numbers: list[int] | None) -> None:
@@ -142,12 +146,16 @@ def _handlers(
     }
 
 
-def lay_out_shared(request: Request, plan: Plan, count: int) -> None:
+def lay_out_shared(
+    request: Request, plan: Plan, samples: Mapping[str, CachedStage], count: int
+) -> None:
     """Have processes lay out layers: neighbours are searched by all, then each lays out a layer.
 
     Args:
       request: what is built.
       plan: its stages.
+      samples: by layer, the stage that the samples were collected in: not the plan's
+        if the images cannot be told from others, as the samples then decide its digest.
       count: number of samples.
     """
     todo = {layer: stage for layer, stage in plan.points.items() if stage.get() is None}
@@ -155,8 +163,8 @@ def lay_out_shared(request: Request, plan: Plan, count: int) -> None:
         return
     config = request.config.layout
     stages: dict[str, Any] = {
-        "layers": [(_name(plan.samples[layer]), _name(stage)) for layer, stage in todo.items()],
-        "stored": any(stage.digest in stage.known for stage in plan.samples.values()),
+        "layers": [(_name(samples[layer]), _name(stage)) for layer, stage in todo.items()],
+        "stored": any(stage.digest in stage.known for stage in samples.values()),
     }
     if isinstance(config, UMAP) and shares_neighbors(count, recall=config.recall):
         with timed("neighbours"):

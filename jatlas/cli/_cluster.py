@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import ctypes
 import dataclasses
-import importlib.util
 import os
 import signal
 import socket
@@ -18,17 +16,17 @@ from pathlib import Path
 
 import jax
 
+from jatlas.cli._joining import EXIT_INTERRUPTED, EXIT_LOST, join, silence, when_aborted
 from jatlas.storage import FOLDER, working_folder
 from jatlas.types import ProcessError, client, meet, process_count, process_index
 
 _LOST_AFTER = 25  # seconds without a sign of life
 _LOOK_EVERY = 2.0  # seconds between looks at the others
 _GRACE = 15  # seconds that an interrupted process has to end by itself
-_STARTED_WITHIN = 300  # seconds, from the first process to the last
 _FAILED = "jatlas/failed"
 _HOST = "jatlas/host"
+_COUNT = "jatlas/count"
 _LEFT = "jatlas/left"
-EXIT_LOST = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,11 +77,12 @@ def joined(options: ClusterOptions) -> Iterator[None]:
       ValueError: if the others cannot be joined.
       ProcessError: in the process that leads, if another one fails or is lost.
     """
-    if not _join(options):
+    if not join(options.coordinator, options.processes, options.process, lost_after=_LOST_AFTER):
         yield
         return
     member = _Member()
     try:
+        member.check_count()
         yield
     except BaseException as error:
         member.fail(error)
@@ -118,53 +117,6 @@ def shared_folder(target: Path) -> Iterator[tuple[Path, bool]]:
         meet("folder is done with")
 
 
-def _join(options: ClusterOptions) -> bool:
-    """Join the other processes, before JAX starts; return whether there are any."""
-    if options.coordinator is None and not _launched():
-        return False
-    jax.config.update("jax_enable_recoverability", True)  # else a loss is an abort of all others
-    jax.config.update("jax_enable_preemption_service", False)
-    jax.config.update("jax_cpu_collectives_implementation", None)  # no process needs another's
-    try:
-        with _quiet():
-            jax.distributed.initialize(
-                options.coordinator,
-                options.processes,
-                options.process,
-                cluster_detection_method=None if options.processes is None else "deactivate",
-                initialization_timeout=_STARTED_WITHIN,
-                heartbeat_timeout_seconds=_LOST_AFTER,
-            )
-    except Exception as error:  # of several kinds, by launcher and cause
-        reason = " ".join(str(error).split())
-        raise ValueError(f"cannot join the other processes: {reason}") from error
-    if process_count() > 1:
-        return True
-    jax.distributed.shutdown()
-    return False
-
-
-def _launched() -> bool:
-    """Return whether a launcher has started several processes, or this is a host of a TPU pod."""
-    names = os.environ
-    if "SLURM_PROCID" in names and "SLURM_STEP_NODELIST" in names:
-        return int(names.get("SLURM_STEP_NUM_TASKS", names.get("SLURM_NTASKS", "1"))) > 1
-    if int(names.get("OMPI_COMM_WORLD_SIZE", "1")) > 1:
-        if "OMPI_MCA_orte_hnp_uri" in names:
-            return True
-        raise ValueError(
-            "Open MPI 5 does not say where process 0 is: add --coordinator HOST:PORT --processes "
-            "$OMPI_COMM_WORLD_SIZE --process $OMPI_COMM_WORLD_RANK"
-        )
-    if names.get("JAX_PLATFORMS", "tpu").partition(",")[0] != "tpu":
-        return False
-    if importlib.util.find_spec("libtpu") is None:
-        return False
-    from jax._src import cloud_tpu_init
-
-    return bool(getattr(cloud_tpu_init, "running_in_cloud_tpu_vm", False))
-
-
 class _Member:
     """This process among those that share a command.
 
@@ -178,8 +130,9 @@ class _Member:
         self._index, self._count = process_index(), process_count()
         self.reason: str | None = None
         self._over = threading.Event()
-        self._stderr = _silence() if self._index and not os.environ.get("JATLAS_DEBUG") else 2
+        self._stderr = silence() if self._index and not os.environ.get("JATLAS_DEBUG") else 2
         self._code = EXIT_LOST
+        self._aborted = contextlib.ExitStack()  # never left: JAX may abort as it shuts down
         self._client.key_value_set(f"{_HOST}/{self._index}", socket.gethostname())
         if self._index:
             self._say_when_aborted()
@@ -187,6 +140,17 @@ class _Member:
             # Not SIGINT, which a shell has its background jobs ignore.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         threading.Thread(target=self._watch, name="jatlas-watch", daemon=True).start()
+
+    def check_count(self) -> None:
+        """Raise ValueError unless process 0 counts as many processes."""
+        if not self._index:
+            self._client.key_value_set(_COUNT, str(self._count))
+            return
+        expected = int(self._client.blocking_key_value_get(_COUNT, 1000 * _LOST_AFTER))
+        if self._count != expected:
+            raise ValueError(
+                f"processes: expected {expected}, as process 0 was told, got {self._count}"
+            )
 
     def leave(self) -> None:
         """Wait for the others to come to the end."""
@@ -207,6 +171,9 @@ class _Member:
         with contextlib.suppress(Exception):
             self._client.key_value_set(f"{_FAILED}/{self._index}", reason)
         self._over.set()
+        if self._index and self._stderr != 2:
+            # At once, as it has nothing to say: JAX may crash if it is left while it computes.
+            os._exit(EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_LOST)
         if not self._index:
             time.sleep(2 * _LOOK_EVERY)  # the service ends with this process: let them see it
         self._end()
@@ -249,39 +216,9 @@ class _Member:
         """Have JAX's abort, which is how it ends when process 0 is gone, say so in one line."""
         line = f"jatlas: {self._who(0)} is gone; the same command resumes\n".encode()
 
-        def say(number: int) -> None:
-            del number
+        def say() -> None:
             if not self._over.is_set():
                 os.write(self._stderr, line)
             os._exit(self._code)
 
-        with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
-            library = ctypes.CDLL(None)
-            self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(say)
-            library.signal(int(signal.SIGABRT), self._handler)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Have the runtime's remarks on how it was started go nowhere; errors are exceptions."""
-    if os.environ.get("JATLAS_DEBUG"):
-        yield
-        return
-    own = _silence(outputs=(2,))
-    try:
-        yield
-    finally:
-        os.dup2(own, 2)
-        os.close(own)
-
-
-def _silence(outputs: tuple[int, ...] = (1, 2)) -> int:
-    """Have what this process prints, and what libraries do, go nowhere; return its own stderr."""
-    own = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    for output in outputs:
-        os.dup2(nowhere, output)
-    os.close(nowhere)
-    return own
+        self._aborted.enter_context(when_aborted(say))

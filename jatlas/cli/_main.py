@@ -192,5 +192,6 @@ def _message(error: Exception, *, resumes: bool) -> str:
             return f"the device has no memory left ({first}): use a smaller --chunk or --batch-size"
         return f"the device failed ({first}): JATLAS_DEBUG=1 shows where"
     if isinstance(error, _of_processes()) and resumes:
-        return f"{text}; the same command resumes"
+        first = "" if text.endswith((" is gone", ": interrupted")) else "once that is put right, "
+        return f"{text}; {first}the same command resumes"
     return text

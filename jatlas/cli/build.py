@@ -106,12 +106,14 @@ class Build:
 
     def run(self) -> None:
         """Build the atlas and say what was made."""
-        images = open_images(self.images, fit=self.fit, limit=self.limit, data_dir=self.data_dir)
-        labels = self._labels(images)
-        parents = None if self.hierarchy is None else read_parents(self.hierarchy)
-        if self._is_small(images.count):
-            session.compile_faster()
-        with joined(self.cluster):
+        with joined(self.cluster):  # first of all, so that the others hear of what fails
+            images = open_images(
+                self.images, fit=self.fit, limit=self.limit, data_dir=self.data_dir
+            )
+            labels = self._labels(images)
+            parents = None if self.hierarchy is None else read_parents(self.hierarchy)
+            if self._is_small(images.count):
+                session.compile_faster()
             self._build(images, labels, parents)
 
     def _build(

@@ -19,6 +19,7 @@ from jatlas.types._processes import meet as meet
 from jatlas.types._processes import process_count as process_count
 from jatlas.types._processes import process_index as process_index
 from jatlas.types._processes import sharing as sharing
+from jatlas.types._processes import together as together
 from jatlas.types._progress import progress_bar as progress_bar
 from jatlas.types._run import Run as Run
 from jatlas.types._threads import in_order as in_order

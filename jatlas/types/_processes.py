@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import logging
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,8 +18,6 @@ from typing import Any, Protocol, TypeAlias
 import jax
 
 from jatlas.types._messages import one_line
-
-log = logging.getLogger(__name__)
 
 _TICK_MS = 1000  # between looks at the keyboard, and at what the others have counted
 _FOR_EVER_MS = 2**31 - 1
@@ -75,15 +72,27 @@ class Processes:
         return slice(self.index * total // self.count, (self.index + 1) * total // self.count)
 
     @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Have the others fail too if the block fails: they would wait for this process."""
+        try:
+            yield
+        except BaseException as error:
+            reason = f"{self._who()}: {_reason(error)}"
+            if isinstance(error, ProcessError):  # that says whose it is
+                reason = str(error)
+            with contextlib.suppress(Exception):  # what went wrong is the error to be seen
+                self._set(f"failed/{self.index}", reason, again=True)
+            raise
+
+    @contextlib.contextmanager
     def leading(self, handlers: Handlers) -> Iterator[None]:
         """Let the others `follow` until the block ends, and fail if it fails."""
         self._handlers = handlers
         try:
             yield
         except BaseException as error:
-            reason = one_line(error) if isinstance(error, Exception) else "interrupted"
             with contextlib.suppress(Exception):  # what went wrong is the error to be seen
-                self._post({"failed": reason})
+                self._post({"failed": _reason(error)})
             raise
         self._post({"failed": None})
 
@@ -117,29 +126,35 @@ class Processes:
           handlers: by the name of a task, what does this process's share of it.
 
         Raises:
-          ProcessError: if the leading process fails, or this one has.
+          ProcessError: if another process fails.
         """
         while True:
             self._begin()
             message = json.loads(self._wait(f"task/{self._task}"))
             if "task" not in message:
                 break
-            failure = ""
             try:
                 handlers[message["task"]](**message["arguments"])
             except Exception as error:
-                log.debug("process %d", self.index, exc_info=True)
-                failure = f"process {self.index} on {socket.gethostname()}: {one_line(error)}"
+                failure = str(error) if isinstance(error, ProcessError) else ""
+                failure = failure or f"{self._who()}: {_reason(error)}"
+                self._set(f"done/{self._task}/{self.index}", failure)
+                raise
             self._report()
-            self._set(f"done/{self._task}/{self.index}", failure)
+            self._set(f"done/{self._task}/{self.index}", "")
         if message["failed"] is not None:
             raise ProcessError(f"process 0 has failed: {message['failed']}")
 
     def count_done(self, count: int) -> None:
-        """Tell how much of a task this process has done."""
+        """Tell how much of a task this process has done.
+
+        Raises:
+          ProcessError: if another process fails: what this one goes on with may take hours.
+        """
         self._counted = count
-        if time.monotonic() > self._reported + 1 and not self.leads:
+        if time.monotonic() > self._reported + 1:
             self._report()
+            self._check_others()
 
     def counted_by_others(self) -> int:
         """Return how much of a task the others have done, as far as they have told."""
@@ -152,6 +167,8 @@ class Processes:
 
     def _report(self) -> None:
         self._reported = time.monotonic()
+        if self.leads:
+            return  # what it has done it knows
         self._set(f"count/{self._task}/{self.index}", str(self._counted), again=True)
 
     def _begin(self) -> None:
@@ -175,13 +192,33 @@ class Processes:
             except jax.errors.JaxRuntimeError as error:
                 if "DEADLINE_EXCEEDED" not in str(error):
                     raise ProcessError(f"the others are gone: {one_line(error)}") from error
+            self._check_others()
             for bar in self._bars:
                 bar.show()
+
+    def _check_others(self) -> None:
+        """Raise ProcessError if another process has failed."""
+        for key, reason in client().key_value_dir_get(f"{self._prefix}/failed/"):
+            if not key.endswith(f"/{self.index}"):
+                raise ProcessError(reason[1:])
+
+    def _who(self) -> str:
+        return f"process {self.index} on {socket.gethostname()}"
+
+
+def _reason(error: BaseException) -> str:
+    """Return in a line why a process ends."""
+    return one_line(error) if isinstance(error, Exception) else "interrupted"
 
 
 def sharing() -> Processes | None:
     """Return the processes of this program, to begin a computation with; None if it is alone."""
     return Processes() if process_count() > 1 else None
+
+
+def together(processes: Processes | None) -> contextlib.AbstractContextManager[None]:
+    """Return a block in which processes, if there are several, fail together."""
+    return contextlib.nullcontext() if processes is None else processes.together()
 
 
 def meet(name: str) -> None:
