@@ -38,9 +38,10 @@ class Build:
     further layers and grids.
 
     Attributes:
-      images: folder of images, at any depth: JPEG, PNG, WebP, BMP, GIF, TIFF, where Pillow can AVIF
-        and HEIC. Or tfds:NAME/SPLIT of TensorFlow Datasets, such as tfds:imagenet_v2/test;
-        'arrayrecord:FILES' or 'tar:FILES' with a pattern, such as 'tar:data/*.tar'.
+      images: folder of images, or its URL, at any depth: JPEG, PNG, WebP, BMP, GIF, TIFF, where
+        Pillow can AVIF and HEIC. Or tfds:NAME/SPLIT of TensorFlow Datasets, such as
+        tfds:imagenet_v2/test; 'arrayrecord:FILES' or 'tar:FILES' with a pattern, such as
+        'tar:data/*.tar'.
       out: folder to write, or its URL, such as gs://bucket/atlas.
       network: network to look into; `jatlas weights list` shows the known ones.
       layer: layer to map; may be given several times. Without it, mixed4c of an Inception, block5c

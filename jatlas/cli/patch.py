@@ -28,7 +28,7 @@ from jatlas.explain import (
 from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas
 from jatlas.show import plot_sweep
-from jatlas.storage import check_file, check_folder, files, load
+from jatlas.storage import check_file, check_folder, files, is_url, load
 from jatlas.types import HostArray, Params
 
 Place = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
@@ -111,6 +111,8 @@ class Patch:
         if self.atlas is None:
             self._check_without_atlas()
         atlas = None if self.atlas is None else load(self.atlas)
+        if atlas is not None and not self.images and is_url(atlas.info["source"].get("root")):
+            raise ValueError("images: expected files or folders, as the atlas's own are at a URL")
         patches = [(str(path), read_picture(path)) for path in self.patches]
         case = self._case(atlas)
         if self.images and not case.images.paths:

@@ -31,6 +31,8 @@ from jatlas.storage._overview import check_overview as check_overview
 from jatlas.storage._overview import write_overview as write_overview
 from jatlas.storage._places import check_file as check_file
 from jatlas.storage._places import check_folder as check_folder
+from jatlas.storage._remote import Remote as Remote
+from jatlas.storage._remote import RemoteFile as RemoteFile
 from jatlas.storage._remote import inside as inside
 from jatlas.storage._remote import is_url as is_url
 from jatlas.storage._rows import Rows as Rows
