@@ -1,5 +1,7 @@
 """Atlases by URL: what a local folder holds, whatever was interrupted, and what is refused."""
 
+import dataclasses
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -9,16 +11,25 @@ import fsspec
 import jax
 import numpy as np
 import pytest
-from atlases import CONFIG, build, differences
+from atlases import CONFIG, RUN, build, differences
 from faults import Killed
 from helpers import tiny_network, tiny_params
 
 import jatlas
-from jatlas.build import _icons
+from jatlas.build import _icons, status
 from jatlas.cli import main
-from jatlas.storage import CachedStage, load, local, save, working_folder
-from jatlas.storage._copies import _copies, _latest
-from jatlas.storage._remote import Remote, inside, is_url
+from jatlas.storage import (
+    CachedStage,
+    load,
+    local,
+    remove_copies,
+    results_folder,
+    save,
+    working_folder,
+)  # fmt: skip
+from jatlas.storage._copies import _copies, _latest, _results
+from jatlas.storage._remote import Remote, inside
+from jatlas.types import is_url
 
 ONE: dict[str, Any] = {"layers": ("conv2",), "grids": (2,)}
 
@@ -43,6 +54,7 @@ def forget() -> None:
     """Stand for another process, which has no copies."""
     _copies.clear()
     _latest.clear()
+    _results.clear()
 
 
 def test_urls_are_told_from_paths() -> None:
@@ -127,6 +139,68 @@ def test_a_lock_that_is_not_renewed_is_taken_over(url: str) -> None:
     with working_folder(local(url)):
         pass
     assert not place.names()
+
+
+def test_what_another_process_has_written_is_seen_once_held(whole: Path, url: str) -> None:
+    early = local(url)
+    forget_latest = _latest.pop(url)
+    save(load(whole), url)
+    assert forget_latest == early and not (early / "atlas.json").exists()
+    with working_folder(early):
+        assert [each.path for each in load(early).maps] == ["conv1", "conv2"]
+    assert (
+        load(early).maps[1].grids[1].cells.tolist() == load(whole).maps[1].grids[1].cells.tolist()
+    )
+
+
+@pytest.mark.slow
+def test_results_are_kept_at_a_url(
+    images: Path, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = dataclasses.replace(RUN, cache=f"{url}/results")
+    build(images, tmp_path / "atlas", **ONE)
+    build(images, tmp_path / "one" / "atlas", run=run, **ONE)
+    assert Remote.open(url).names() and not (tmp_path / "one" / "atlas" / ".jatlas").exists()
+    forget()
+    monkeypatch.setattr(_icons, "render_each", None)
+    build(images, tmp_path / "two" / "atlas", run=run, **ONE)
+    assert not differences(tmp_path / "atlas", tmp_path / "two" / "atlas")
+
+
+@pytest.mark.slow
+def test_the_status_is_that_of_a_folder(
+    images: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def killed(*arguments: Any, **settings: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_icons, "render_each", killed)
+        for place in (tmp_path / "atlas", url):
+            with pytest.raises(Killed):
+                build(images, place, **ONE)  # type: ignore[arg-type]
+    forget()
+    ours, theirs = status(tmp_path / "atlas"), status(url)
+    assert theirs.stages == ours.stages and not theirs.complete and theirs.holder == {}
+    assert theirs.idle is not None and 0 <= theirs.idle < 600
+    with working_folder(local(url)):
+        held = status(url)
+        assert held.holder["pid"] == os.getpid() and not held.holder["gone"]
+        assert main(["status", url]) == 0
+    assert f"{url}: a build is at work (process {os.getpid()} on " in capsys.readouterr().out
+    forget()
+    build(images, url, **ONE)  # type: ignore[arg-type]
+    assert status(url).complete and status(url).maps == ("conv2",) and not status(url).stages
+    with pytest.raises(ValueError, match="nowhere: there is no atlas, and none is being built"):
+        status(f"{url}/nowhere")
+
+
+def test_copies_are_removed(url: str) -> None:
+    folder, results = local(url), results_folder(f"{url}/results")
+    assert results_folder(f"{url}/results") == results and folder.parent.exists()
+    remove_copies()
+    assert not folder.parent.exists() and not results.parent.exists()
 
 
 @pytest.mark.slow

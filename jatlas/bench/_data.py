@@ -15,8 +15,7 @@ from typing import Any
 
 from jatlas.bench import _machine as on
 from jatlas.collect import Folder, ImageSource, array_record, dataset, folder, stream, tar, tfds
-from jatlas.storage import is_url
-from jatlas.types import Run, checks, progress_bar
+from jatlas.types import Run, checks, is_url, progress_bar
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import jax
 
-from jatlas.storage import FOLDER, working_folder
+from jatlas.storage import FOLDER, remove_copies, working_folder
 from jatlas.types import ProcessError, client, meet, process_count, process_index
 
 _LOST_AFTER = 25  # seconds without a sign of life
@@ -223,11 +224,11 @@ class _Member:
         """End this process: by itself if it can, else after a while."""
         self.reason = reason
         if self._index:
-            os._exit(EXIT_LOST)
+            _exit(EXIT_LOST)
         _thread.interrupt_main(signal.SIGTERM)
         if not self._over.wait(_GRACE):
             print(f"\njatlas: {reason}; the same command resumes", file=sys.stderr, flush=True)
-            os._exit(EXIT_LOST)
+            _exit(EXIT_LOST)
 
     def _who(self, index: int) -> str:
         try:
@@ -244,12 +245,19 @@ class _Member:
             del number
             if not self._over.is_set():
                 os.write(self._stderr, line)
-            os._exit(self._code)
+            _exit(self._code)
 
         with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
             library = ctypes.CDLL(None)
             self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(say)
             library.signal(int(signal.SIGABRT), self._handler)
+
+
+def _exit(code: int) -> NoReturn:
+    """End this process now, whatever its threads wait for; nothing but local copies is removed."""
+    with contextlib.suppress(Exception):
+        remove_copies()
+    os._exit(code)
 
 
 @contextlib.contextmanager

@@ -72,8 +72,8 @@ class Build:
       batch_size: images that go through the network at once; does not change the result.
       chunk: icons that are optimized at once; does not change the result. Without it, what fits.
       workers: threads that decode images. Without it, one for each core.
-      cache: folder to keep the results of stages in, for other builds to reuse. Without it, they
-        are kept in the output folder until the atlas is complete.
+      cache: folder, or its URL, to keep the results of stages in, for other builds to reuse.
+        Without it, they are kept in the output folder until the atlas is complete.
       cluster: how several processes share the build.
     """
 
@@ -102,7 +102,7 @@ class Build:
     batch_size: int = Run.batch_size
     chunk: int | None = None
     workers: int | None = None
-    cache: Path | None = None
+    cache: Place | None = None
     cluster: OmitArgPrefixes[ClusterOptions] = ClusterOptions()
 
     def run(self) -> None:

@@ -28,8 +28,8 @@ from jatlas.explain import (
 from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas
 from jatlas.show import plot_sweep
-from jatlas.storage import check_file, check_folder, files, is_url, load
-from jatlas.types import HostArray, Params
+from jatlas.storage import check_file, check_folder, files, load
+from jatlas.types import HostArray, Params, is_url
 
 Place = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 _PLACES: tuple[Place, ...] = ("top-left", "top-right", "bottom-left", "bottom-right")

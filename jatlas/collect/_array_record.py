@@ -10,8 +10,7 @@ from jatlas.collect._datasets import Dataset
 from jatlas.collect._files import Paths, files_identity, find_files, short_names
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._records import LABEL, FileRecords, checked_classes
-from jatlas.storage import is_url
-from jatlas.types import checks, one_line
+from jatlas.types import checks, is_url, one_line
 
 _KIND = "ArrayRecord files"
 _IMAGES = ("image", "image/encoded")  # in TFDS, and in ImageNet's records

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jatlas.collect._decode import no_file
-from jatlas.storage import Remote, is_url
-from jatlas.types import checks, one_line
+from jatlas.storage import Remote
+from jatlas.types import checks, is_url, one_line
 
 log = logging.getLogger(__name__)
 

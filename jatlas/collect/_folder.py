@@ -19,8 +19,8 @@ from jatlas.collect._remote_files import (
     remote_identity,
 )  # fmt: skip
 from jatlas.collect._source import Loaded, check_load, spread
-from jatlas.storage import RemoteFile, is_url
-from jatlas.types import checks, in_order
+from jatlas.storage import RemoteFile
+from jatlas.types import checks, in_order, is_url
 
 # Images decoded ahead of the one that is consumed, per worker: about the batch that is on the
 # accelerator, 10 MB at 224 px and two workers.

@@ -7,7 +7,7 @@ from typing import Any
 
 from jatlas.collect._folder import Folder
 from jatlas.collect._preprocess import Preprocess
-from jatlas.storage import is_url
+from jatlas.types import is_url
 
 log = logging.getLogger(__name__)
 

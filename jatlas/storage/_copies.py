@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jatlas.storage._describe import ATLAS_FILE
-from jatlas.storage._remote import Remote, is_url
+from jatlas.storage._remote import Remote
 from jatlas.storage._remote_lock import HOLDER, hold
+from jatlas.types import is_url
 
 WORK = ".jatlas"
 
@@ -28,6 +29,8 @@ class _Copy:
 
 _copies: dict[Path, _Copy] = {}
 _latest: dict[str, Path] = {}
+_results: dict[str, Path] = {}
+_temporary: list[Path] = []
 
 
 def local(path: str | Path) -> Path:
@@ -54,16 +57,54 @@ def local(path: str | Path) -> Path:
     others = [name for name in names if not name.startswith(f"{WORK}/")]
     if index is None and others and len(others) == len(names):
         raise ValueError(f"{remote.url} holds something else: choose another place")
-    scratch = Path(tempfile.mkdtemp(prefix="jatlas-"))
-    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    folder = scratch / (remote.root.rpartition("/")[2] or "atlas")
-    copy = _Copy(remote, {})
+    folder = _place_for(remote)
     if index is not None:
-        for name in others:
-            remote.download(name, folder / name)
-            copy.same[name] = _stamp(folder / name)
-    _copies[folder], _latest[remote.url] = copy, folder
+        _fetch(folder, others)
+    _latest[remote.url] = folder
     return folder
+
+
+def results_folder(place: Path | str) -> Path:
+    """Return a folder of results of stages; of a URL a local one, whose results are there too.
+
+    Raises:
+      ImportError: if a package for the URL is not installed.
+      ValueError: if there is no such protocol.
+    """
+    if not is_url(place):
+        return Path(place)
+    remote = Remote.open(str(place))
+    if remote.url not in _results:
+        _results[remote.url] = _place_for(remote)
+    return _results[remote.url]
+
+
+def remove_copies() -> None:
+    """Remove all local copies: before a process ends in a way of which Python does not know."""
+    while _temporary:
+        shutil.rmtree(_temporary.pop(), ignore_errors=True)
+
+
+atexit.register(remove_copies)
+
+
+def _place_for(remote: Remote) -> Path:
+    """Return a new local folder for what is at a place."""
+    scratch = Path(tempfile.mkdtemp(prefix="jatlas-"))
+    _temporary.append(scratch)
+    folder = scratch / (remote.root.rpartition("/")[2] or "atlas")
+    _copies[folder] = _Copy(remote, {})
+    return folder
+
+
+def _fetch(folder: Path, names: list[str]) -> None:
+    """Make a copy hold the files of these names, and no others."""
+    copy = _copies[folder]
+    for name in names:
+        copy.remote.download(name, folder / name)
+    for name in copy.same.keys() - set(names):
+        (folder / name).unlink(missing_ok=True)
+    copy.same = {name: _stamp(folder / name) for name in names}
 
 
 def remote_of(folder: Path) -> Remote | None:
@@ -78,9 +119,17 @@ def remote_of(folder: Path) -> Remote | None:
     return None
 
 
+def place_of(folder: Path) -> str:
+    """Return where the results in a folder are for all: its path, or the URL it stands for."""
+    remote = remote_of(folder)
+    return str(folder.absolute()) if remote is None else remote.url
+
+
 @contextlib.contextmanager
 def holding(folder: Path) -> Iterator[None]:
     """Hold the place that a folder is a copy of, alone; nothing for any other folder.
+
+    It is copied again if the atlas there has changed since.
 
     Raises:
       ValueError: if another process holds it.
@@ -90,7 +139,21 @@ def holding(folder: Path) -> Iterator[None]:
         yield
         return
     with hold(copy.remote.within(WORK), copy.remote.url):
+        if copy.remote.read(ATLAS_FILE) != _content(folder / ATLAS_FILE):
+            names = copy.remote.names()
+            _fetch(folder, [name for name in names if not name.startswith(f"{WORK}/")])
         yield
+
+
+def share(path: Path) -> None:
+    """Bring a file in the working folder of a copy to its place at once.
+
+    Raises:
+      OSError: if it cannot be written.
+    """
+    remote = remote_of(path.parent)
+    if remote is not None:
+        remote.upload(path, path.name)
 
 
 def publish(folder: Path) -> None:

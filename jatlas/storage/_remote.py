@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import posixpath
-import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +13,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 from jatlas.storage import files
 from jatlas.storage._folders import hidden
-from jatlas.types import one_line
+from jatlas.types import is_url, one_line
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_COLLAPSED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
 _OBJECTS = {"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "s3", "s3a"}
 """Protocols of stores where an object is there whole, or not at all."""
 
 _PART = ".jatlas-part-"
-_MARKS = (
-    "md5Hash", "content_md5", "crc32c", "ETag", "etag", "checksum",
-    "mtime", "LastModified", "last_modified", "updated", "modified", "created",
-)  # fmt: skip
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+_MARKS = ("md5Hash", "content_md5", "crc32c", "ETag", "etag", "checksum", *_TIMES)
 """What stores say of a file that changes with its content, the most telling first."""
 
 
@@ -34,30 +30,14 @@ class RemoteFile(NamedTuple):
     Attributes:
       size: bytes.
       mark: a checksum, or when it was written, with its name; None if the store says neither.
+      changed: when it was written, in seconds since 1970; None if the store does not say.
       regular: whether it is a file: not a pipe, say, on a file system.
     """
 
     size: int
     mark: str | None
+    changed: float | None
     regular: bool
-
-
-def is_url(path: object) -> bool:
-    """Return whether a place is given by URL.
-
-    Raises:
-      ValueError: for a `Path` made of a URL, which has lost a slash.
-
-    Example:
-      >>> is_url("gs://bucket/atlas"), is_url("atlas"), is_url("C:/atlas")
-      (True, False, False)
-    """
-    if isinstance(path, Path):
-        text = path.as_posix()
-        if _COLLAPSED.match(text) and not path.exists():
-            raise ValueError(f"{text}: a Path drops a slash of a URL: give it as a string")
-        return False
-    return isinstance(path, str) and _URL.match(path) is not None
 
 
 def inside(place: str | Path, name: str) -> str:
@@ -225,4 +205,16 @@ class Remote:
 def _file(info: dict[str, Any]) -> RemoteFile:
     """Return what an entry of fsspec says of a file."""
     mark = next((f"{name} {info[name]}" for name in _MARKS if info.get(name)), None)
-    return RemoteFile(int(info.get("size") or 0), mark, info.get("type", "file") == "file")
+    time = next((info[name] for name in _TIMES if info.get(name)), None)
+    regular = info.get("type", "file") == "file"
+    return RemoteFile(int(info.get("size") or 0), mark, _seconds(time), regular)
+
+
+def _seconds(time: Any) -> float | None:
+    """Return a time, which each store gives in its own way, in seconds since 1970."""
+    if isinstance(time, str):
+        with contextlib.suppress(ValueError):
+            time = datetime.datetime.fromisoformat(time)
+    if isinstance(time, datetime.datetime):
+        return time.timestamp()
+    return float(time) if isinstance(time, int | float) else None
