@@ -55,7 +55,7 @@ class Export:
     others: Annotated[UseAppendAction[tuple[Path, ...]], arg(name="with")] = ()
     title: UseAppendAction[tuple[str, ...]] = ()
     images: int = 0
-    images_from: Annotated[Path | None, arg(name="from")] = None
+    images_from: Annotated[Place | None, arg(name="from")] = None
 
     def run(self) -> None:
         """Write what is asked for, and say where it is."""
@@ -67,7 +67,9 @@ class Export:
             print(write(local(self.atlas), self.table, map=self.map, paths=self.paths))
         alone = self.overview is None and self.table is None
         if alone or self.html is not None or self.site is not None:
-            print(self._page())
+            page = self._page()
+            there = self.html is None and self.site is None
+            print(inside(self.atlas, PAGE) if there else page)
 
     def _check(self) -> None:
         if self.overview is None and self.table is None and self.map is not None:
@@ -90,6 +92,6 @@ class Export:
             columns=tuple(map(str, self.column)),
             titles=self.title,
             images=self.images,
-            images_from=None if self.images_from is None else str(self.images_from),
+            images_from=self.images_from,
         )
         return export(self.atlas, html=self.html, site=self.site, others=self.others, config=config)

@@ -13,6 +13,14 @@ from pathlib import Path
 
 from jatlas.storage._describe import ATLAS_FILE
 from jatlas.storage._remote import Remote
+from jatlas.storage._remote_commit import (
+    Pending,
+    download_latest,
+    pending,
+    read_latest,
+    replace_together,
+    settle,
+)
 from jatlas.storage._remote_lock import HOLDER, hold
 from jatlas.types import is_url
 
@@ -49,7 +57,8 @@ def local(path: str | Path) -> Path:
     if not is_url(path):
         return Path(path)
     remote = Remote.open(str(path))
-    index = remote.read(ATLAS_FILE)
+    left = pending(remote.within(WORK))
+    index = read_latest(remote, remote.within(WORK), left, ATLAS_FILE)
     known = _latest.get(remote.url)
     if known is not None and index is not None and _content(known / ATLAS_FILE) == index:
         return known
@@ -59,7 +68,7 @@ def local(path: str | Path) -> Path:
         raise ValueError(f"{remote.url} holds something else: choose another place")
     folder = _place_for(remote)
     if index is not None:
-        _fetch(folder, others)
+        _fetch(folder, others, left)
     _latest[remote.url] = folder
     return folder
 
@@ -97,11 +106,12 @@ def _place_for(remote: Remote) -> Path:
     return folder
 
 
-def _fetch(folder: Path, names: list[str]) -> None:
-    """Make a copy hold the files of these names, and no others."""
+def _fetch(folder: Path, there: list[str], left: Pending) -> None:
+    """Make a copy hold the files that are there, as they are once all are replaced."""
     copy = _copies[folder]
+    names = [name for name in there if name not in left.gone]
     for name in names:
-        copy.remote.download(name, folder / name)
+        download_latest(copy.remote, copy.remote.within(WORK), left, name, folder / name)
     for name in copy.same.keys() - set(names):
         (folder / name).unlink(missing_ok=True)
     copy.same = {name: _stamp(folder / name) for name in names}
@@ -138,10 +148,12 @@ def holding(folder: Path) -> Iterator[None]:
     if copy is None:
         yield
         return
-    with hold(copy.remote.within(WORK), copy.remote.url):
+    work = copy.remote.within(WORK)
+    with hold(work, copy.remote.url):
+        settle(copy.remote, work)
         if copy.remote.read(ATLAS_FILE) != _content(folder / ATLAS_FILE):
             names = copy.remote.names()
-            _fetch(folder, [name for name in names if not name.startswith(f"{WORK}/")])
+            _fetch(folder, [x for x in names if not x.startswith(f"{WORK}/")], Pending())
         yield
 
 
@@ -157,11 +169,11 @@ def share(path: Path) -> None:
 
 
 def publish(folder: Path) -> None:
-    """Bring what has changed in a copy to its place, atlas.json last; then remove what is gone.
+    """Bring what has changed in a copy to its place, which holds the old atlas or the new one.
 
-    Each file arrives whole. New files come beside the old atlas, which stays readable unless files
-    of its own change; interrupted there, it is damaged until the next call, and `load` says so.
-    The results of stages at the place are removed at the end.
+    Each file arrives whole. New files come first, beside the old atlas; then those that replace
+    others do so together, atlas.json among them. The results of stages at the place are removed at
+    the end.
 
     Raises:
       OSError: if it cannot be written; the same command resumes.
@@ -171,13 +183,15 @@ def publish(folder: Path) -> None:
         return
     current = {name: _stamp(folder / name) for name in _names(folder)}
     changed = [name for name, stamp in current.items() if copy.same.get(name) != stamp]
-    for name in sorted(changed, key=lambda name: (name == ATLAS_FILE, name)):
-        copy.remote.upload(folder / name, name)
-        copy.same[name] = current[name]
-    for name in copy.same.keys() - current.keys():
-        copy.remote.remove(name)
-        del copy.same[name]
-    work = copy.remote.within(WORK)
+    changed.sort(key=lambda name: (name == ATLAS_FILE, name))
+    replaced = [name for name in changed if name in copy.same]
+    for name in changed:
+        if name not in copy.same:
+            copy.remote.upload(folder / name, name)
+    work, gone = copy.remote.within(WORK), copy.same.keys() - current.keys()
+    if replaced or gone:
+        replace_together(copy.remote, work, folder, names=replaced, gone=gone)
+    copy.same = current
     for name in work.names():
         if name != HOLDER:
             work.remove(name)

@@ -179,6 +179,15 @@ class Remote:
                 file.write(content)
             self.upload(path, name)
 
+    def move(self, path: str, name: str) -> None:
+        """Move a file of the same file system here, by its path in it, if it is there."""
+        with self._explained(name), contextlib.suppress(FileNotFoundError):
+            if not self.fs.exists(path):
+                return
+            if not self._is_store():
+                self.fs.makedirs(posixpath.dirname(f"{self.root}/{name}"), exist_ok=True)
+            self.fs.mv(path, f"{self.root}/{name}")
+
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         with self._explained(name), contextlib.suppress(FileNotFoundError):
