@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from tyro.conf import Positional, UseAppendAction, arg
 
 from jatlas.cli._options import Place
-from jatlas.show import ONE_FILE, PackConfig, export, overview, to_csv, to_json, to_parquet
-from jatlas.storage import check_file, check_folder, local
+from jatlas.show import ONE_FILE, PAGE, PackConfig, export, overview, to_csv, to_json, to_parquet
+from jatlas.storage import check_file, check_folder, inside, local
 
 _TABLES: dict[str, Any] = {".csv": to_csv, ".json": to_json, ".parquet": to_parquet}
 
@@ -36,11 +36,12 @@ class Export:
       column: a CSV or Parquet file of your own values for the page: a header with `image` (name or
         number), or `sample` (row in a layer), or `map,grid,row,column` (a cell), and one or more
         columns of numbers or of at most 256 different texts; may be given several times.
-      others: folder of another atlas whose maps the page shows too; may be given several times.
+      others: folder of another atlas, or its URL, whose maps the page shows too; may be given
+        several times.
       title: what the page calls that atlas, instead of the name of its folder.
       images: longer side in pixels, at most, of the whole images that the page shows behind its
         real places; 0 for none, as they may be private.
-      images_from: folder that the images have moved to. Without it, where they were.
+      images_from: folder, or its URL, that the images have moved to. Without it, where they were.
     """
 
     atlas: Positional[Place]
@@ -52,7 +53,7 @@ class Export:
     grid: int | None = None
     paths: bool = False
     column: UseAppendAction[tuple[Path, ...]] = ()
-    others: Annotated[UseAppendAction[tuple[Path, ...]], arg(name="with")] = ()
+    others: Annotated[UseAppendAction[tuple[Place, ...]], arg(name="with")] = ()
     title: UseAppendAction[tuple[str, ...]] = ()
     images: int = 0
     images_from: Annotated[Place | None, arg(name="from")] = None
