@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 from atlases import CONFIG, RUN, build, differences
+from etils import epath
 from faults import Killed
 from helpers import tiny_network, tiny_params
 
@@ -61,6 +62,7 @@ def test_urls_are_told_from_paths() -> None:
     assert is_url("gs://bucket/atlas") and not is_url("C:\\atlas") and not is_url(Path("atlas"))
     with pytest.raises(ValueError, match="a Path drops a slash of a URL"):
         load(Path("gs://bucket/atlas"))
+    assert is_url(epath.Path("gs://bucket/atlas")) and not is_url(epath.Path("/bucket"))
     assert inside("gs://bucket/atlas/", "a/b.png") == "gs://bucket/atlas/a/b.png"
 
 

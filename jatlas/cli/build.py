@@ -12,7 +12,7 @@ from jatlas.arrange import UMAP
 from jatlas.build import BuildConfig, NamesBy, build, recommended, recommended_layer
 from jatlas.cli import _session as session
 from jatlas.cli._cluster import ClusterOptions, joined
-from jatlas.cli._options import IconOptions, Place
+from jatlas.cli._options import IconOptions, OptionalPlace, Place
 from jatlas.cli._session import report_skipped
 from jatlas.collect import (
     Dataset,
@@ -102,7 +102,7 @@ class Build:
     batch_size: int = Run.batch_size
     chunk: int | None = None
     workers: int | None = None
-    cache: Place | None = None
+    cache: OptionalPlace = None
     cluster: OmitArgPrefixes[ClusterOptions] = ClusterOptions()
 
     def run(self) -> None:

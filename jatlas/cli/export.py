@@ -53,10 +53,10 @@ class Export:
     grid: int | None = None
     paths: bool = False
     column: UseAppendAction[tuple[Path, ...]] = ()
-    others: Annotated[UseAppendAction[tuple[Place, ...]], arg(name="with")] = ()
+    others: Annotated[UseAppendAction[tuple[Place, ...]], arg(name="with", metavar="PATH")] = ()
     title: UseAppendAction[tuple[str, ...]] = ()
     images: int = 0
-    images_from: Annotated[Place | None, arg(name="from")] = None
+    images_from: Annotated[str | None, arg(name="from", metavar="PATH")] = None
 
     def run(self) -> None:
         """Write what is asked for, and say where it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -24,4 +25,5 @@ def is_url(path: object) -> bool:
         if _COLLAPSED.match(text) and not path.exists():
             raise ValueError(f"{text}: a Path drops a slash of a URL: give it as a string")
         return False
-    return isinstance(path, str) and _URL.match(path) is not None
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path  # one of etils.epath
+    return isinstance(text, str) and _URL.match(text) is not None
