@@ -119,5 +119,5 @@ def images(shared: Callable[..., Path]) -> Path:
 def whole(images: Path, shared: Callable[..., Path]) -> Path:
     """An atlas of two layers and two grids; not to be changed."""
     out = shared("atlas", lambda path: build(images, path))
-    assert {path.name for path in out.parent.iterdir()} == {"atlas", "images"}
+    assert [path.name for path in out.parent.iterdir() if "atlas" in path.name] == ["atlas"]
     return out

@@ -202,6 +202,24 @@ def test_processes_make_what_one_makes(
 
 
 @pytest.mark.slow
+def test_processes_share_nothing_but_a_place(
+    photos: Path,
+    alone: Path,
+    tmp_path: Path,
+    start: Callable[..., Team],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scratch, out = tmp_path / "scratch", tmp_path / "bucket" / "atlas"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    results = start(2, "build", photos, "--out", f"file://{out.as_posix()}", *BUILD).end()
+    assert [code for code, *_ in results] == [0, 0], results
+    assert quiet(results)
+    assert differences(out, alone / "atlas") == []
+    assert not list(scratch.glob("jatlas-*"))  # no copy is left
+
+
+@pytest.mark.slow
 def test_a_loss_stops_the_others_and_any_number_resumes(
     photos: Path, alone: Path, tmp_path: Path, start: Callable[..., Team]
 ) -> None:

@@ -1,5 +1,7 @@
 """Atlases by URL: what a local folder holds, whatever was interrupted, and what is refused."""
 
+import dataclasses
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -9,16 +11,26 @@ import fsspec
 import jax
 import numpy as np
 import pytest
-from atlases import CONFIG, build, differences
+from atlases import CONFIG, RUN, build, differences
+from etils import epath
 from faults import Killed
 from helpers import tiny_network, tiny_params
 
 import jatlas
-from jatlas.build import _icons
+from jatlas.build import _icons, status
 from jatlas.cli import main
-from jatlas.storage import CachedStage, load, local, save, working_folder
-from jatlas.storage._copies import _copies, _latest
-from jatlas.storage._remote import Remote, inside, is_url
+from jatlas.storage import (
+    CachedStage,
+    load,
+    local,
+    remove_copies,
+    results_folder,
+    save,
+    working_folder,
+)  # fmt: skip
+from jatlas.storage._copies import _copies, _latest, _results
+from jatlas.storage._remote import Remote, inside
+from jatlas.types import is_url
 
 ONE: dict[str, Any] = {"layers": ("conv2",), "grids": (2,)}
 
@@ -43,12 +55,14 @@ def forget() -> None:
     """Stand for another process, which has no copies."""
     _copies.clear()
     _latest.clear()
+    _results.clear()
 
 
 def test_urls_are_told_from_paths() -> None:
     assert is_url("gs://bucket/atlas") and not is_url("C:\\atlas") and not is_url(Path("atlas"))
     with pytest.raises(ValueError, match="a Path drops a slash of a URL"):
         load(Path("gs://bucket/atlas"))
+    assert is_url(epath.Path("gs://bucket/atlas")) and not is_url(epath.Path("/bucket"))
     assert inside("gs://bucket/atlas/", "a/b.png") == "gs://bucket/atlas/a/b.png"
 
 
@@ -129,6 +143,68 @@ def test_a_lock_that_is_not_renewed_is_taken_over(url: str) -> None:
     assert not place.names()
 
 
+def test_what_another_process_has_written_is_seen_once_held(whole: Path, url: str) -> None:
+    early = local(url)
+    forget_latest = _latest.pop(url)
+    save(load(whole), url)
+    assert forget_latest == early and not (early / "atlas.json").exists()
+    with working_folder(early):
+        assert [each.path for each in load(early).maps] == ["conv1", "conv2"]
+    assert (
+        load(early).maps[1].grids[1].cells.tolist() == load(whole).maps[1].grids[1].cells.tolist()
+    )
+
+
+@pytest.mark.slow
+def test_results_are_kept_at_a_url(
+    images: Path, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = dataclasses.replace(RUN, cache=f"{url}/results")
+    build(images, tmp_path / "atlas", **ONE)
+    build(images, tmp_path / "one" / "atlas", run=run, **ONE)
+    assert Remote.open(url).names() and not (tmp_path / "one" / "atlas" / ".jatlas").exists()
+    forget()
+    monkeypatch.setattr(_icons, "render_each", None)
+    build(images, tmp_path / "two" / "atlas", run=run, **ONE)
+    assert not differences(tmp_path / "atlas", tmp_path / "two" / "atlas")
+
+
+@pytest.mark.slow
+def test_the_status_is_that_of_a_folder(
+    images: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def killed(*arguments: Any, **settings: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_icons, "render_each", killed)
+        for place in (tmp_path / "atlas", url):
+            with pytest.raises(Killed):
+                build(images, place, **ONE)  # type: ignore[arg-type]
+    forget()
+    ours, theirs = status(tmp_path / "atlas"), status(url)
+    assert theirs.stages == ours.stages and not theirs.complete and theirs.holder == {}
+    assert theirs.idle is not None and 0 <= theirs.idle < 600
+    with working_folder(local(url)):
+        held = status(url)
+        assert held.holder["pid"] == os.getpid() and not held.holder["gone"]
+        assert main(["status", url]) == 0
+    assert f"{url}: a build is at work (process {os.getpid()} on " in capsys.readouterr().out
+    forget()
+    build(images, url, **ONE)  # type: ignore[arg-type]
+    assert status(url).complete and status(url).maps == ("conv2",) and not status(url).stages
+    with pytest.raises(ValueError, match="nowhere: there is no atlas, and none is being built"):
+        status(f"{url}/nowhere")
+
+
+def test_copies_are_removed(url: str) -> None:
+    folder, results = local(url), results_folder(f"{url}/results")
+    assert results_folder(f"{url}/results") == results and folder.parent.exists()
+    remove_copies()
+    assert not folder.parent.exists() and not results.parent.exists()
+
+
 @pytest.mark.slow
 def test_maps_are_added_and_others_stay(whole: Path, tmp_path: Path, url: str) -> None:
     save(load(whole), url)
@@ -151,6 +227,73 @@ def test_maps_are_added_and_others_stay(whole: Path, tmp_path: Path, url: str) -
     there = contents(url, tmp_path / "there")
     changed = [name for name in differences(before, there) if "class" not in name]
     assert changed == ["atlas.json"]
+
+
+@pytest.mark.slow
+def test_whatever_is_interrupted_an_atlas_is_the_old_or_the_new_one(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = {"atlas.json": b"1", "a/x": b"old", "a/y": b"old", "page": b"same", "b": b"gone"}
+    new = {"atlas.json": b"2", "a/x": b"new!", "a/y": b"new!", "page": b"same", "c": b"more"}
+    left = 0
+
+    def count(name: str) -> None:
+        real = getattr(type(Remote.open(url).fs), name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(type(Remote.open(url).fs), name, counted)
+
+    for name in ("put_file", "cp_file", "mv", "rm_file"):
+        count(name)
+    seen = []
+    for at in range(1, 100):
+        forget()
+        put(url, old)
+        forget()
+        left = at
+        killed = False
+        try:
+            put(url, new)
+        except Killed:
+            killed = True
+        left = 0
+        Remote.open(url).within(".jatlas").remove("holder.json")  # of a process that is gone
+        forget()
+        found = {name: file.read_bytes() for name, file in files_of(local(url)).items()}
+        seen.append(found["atlas.json"])
+        wanted = old if found["atlas.json"] == b"1" else new
+        extra = {} if wanted is new else {name: found[name] for name in found.keys() - old.keys()}
+        assert found == wanted | extra, (at, found)
+        forget()
+        put(url, new)  # the same command
+        assert {name: Remote.open(url).read(name) for name in Remote.open(url).names()} == new
+        if not killed:
+            break
+    assert set(seen) == {b"1", b"2"} and at > 8
+
+
+def put(url: str, content: dict[str, bytes]) -> None:
+    """Make an atlas at a URL another one."""
+    with working_folder(local(url)) as folder:
+        for name, file in files_of(folder.parent).items():
+            if name not in content:
+                file.unlink()
+        for name, data in content.items():
+            path = folder.parent / name
+            path.parent.mkdir(exist_ok=True)
+            if not path.exists() or path.read_bytes() != data:
+                path.write_bytes(data)
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {x: path for x, path in found.items() if path.is_file() and not x.startswith(".jatlas")}
 
 
 def test_something_else_is_not_overwritten(images: Path, url: str) -> None:

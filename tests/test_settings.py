@@ -42,6 +42,7 @@ OTHERS = {
     "DataSpeed": "a result",
     "ExtractSpeed": "a result",
     "LayoutSpeed": "a result",
+    "Remote": "a place",
     "RenderSpeed": "a result",
     "StageStatus": "a result",
     "Status": "a result",

@@ -15,7 +15,7 @@ from typing import Any
 
 from jatlas.bench import _machine as on
 from jatlas.collect import Folder, ImageSource, array_record, dataset, folder, stream, tar, tfds
-from jatlas.types import Run, checks, progress_bar
+from jatlas.types import Run, checks, is_url, progress_bar
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +76,8 @@ def bench_data(
     """
     checks.whole("repeat", repeat)
     checks.whole("workers", workers, unit="thread")
+    if is_url(path):
+        raise ValueError(f"path: expected a folder here, got {path!r}")
     images = folder(path, size=size, limit=limit)
     with tempfile.TemporaryDirectory() as place:
         sources = _sources(images, Path(place), size=size, workers=workers)
@@ -85,7 +87,7 @@ def bench_data(
             for name, source in sources.items():
                 seconds[name].append(on.timed(lambda source=source: _read(source, workers)))  # type: ignore[misc]
     rates = {name: images.count / statistics.median(each[1:]) for name, each in seconds.items()}
-    total = sum((images.root / each).stat().st_size for each in images.paths)
+    total = sum((Path(images.root) / each).stat().st_size for each in images.paths)
     return DataSpeed(
         images=images.count, bytes_per_image=total / images.count, workers=workers, **rates
     )
@@ -100,7 +102,7 @@ def _read(source: ImageSource, workers: int) -> None:
 
 def _sources(images: Folder, place: Path, *, size: int, workers: int) -> dict[str, ImageSource]:
     """Return the images in every form that can be written here, by the names of `DataSpeed`."""
-    contents = [images.root / path for path in images.paths]
+    contents = [Path(images.root) / path for path in images.paths]
     sources: dict[str, ImageSource] = {"folder_per_s": images}
     with tarfile.open(place / "images.tar", "w") as file:
         for path, name in zip(contents, images.paths, strict=True):

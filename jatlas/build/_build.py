@@ -76,8 +76,8 @@ def build(
     Args:
       network: the network to look into.
       params: its parameters.
-      images: a folder of images or another text that `jatlas.collect.open_images` takes, such as
-        "tar:data/*.tar"; an array (n, h, w, 3); a Grain data set; or a source.
+      images: a folder of images, its URL, or another text that `jatlas.collect.open_images` takes,
+        such as "tar:data/*.tar"; an array (n, h, w, 3); a Grain data set; or a source.
       layers: names of the layers; each becomes a map.
       grids: cells along each side, one grid per number on each map.
       key: seeds everything that is random.

@@ -13,7 +13,7 @@ import numpy as np
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Icons
-from jatlas.storage import Arrays, CachedStage, Rows
+from jatlas.storage import Arrays, CachedStage, Rows, results_folder
 from jatlas.types import HostArray, Key, Params, Run, sharing
 from jatlas.visualize import RenderConfig, render_each
 
@@ -102,7 +102,9 @@ def sharing_icons(
         yield run
         return
     alike = dataclasses.replace(run, processes=processes, progress=run.progress and processes.leads)
-    icons = share_icons(network, params, config=config, key=key, folder=run.cache, run=alike)
+    icons = share_icons(
+        network, params, config=config, key=key, folder=results_folder(run.cache), run=alike
+    )
     with processes.together():
         if processes.leads:
             with processes.leading({"icons": icons}):

@@ -13,7 +13,16 @@ from typing import Any
 from jatlas.build._plan import Plan, is_incomplete
 from jatlas.records import Atlas
 from jatlas.show import export_folder, has_page
-from jatlas.storage import check_folder, check_output, is_url, load, local, update, working_folder
+from jatlas.storage import (
+    ATLAS_FILE,
+    check_folder,
+    check_output,
+    load,
+    local,
+    results_folder,
+    update,
+    working_folder,
+)
 from jatlas.types import Run
 
 log = logging.getLogger(__name__)
@@ -35,9 +44,9 @@ def check_target(out: str | Path | None, run: Run) -> tuple[Path | None, bool]:
     """
     target = None if out is None else Path(os.path.abspath(local(out)))
     holds_atlas = target is not None and check_output(target)
-    is_url(run.cache)  # raises for what was one
-    for place in (target, run.cache):
-        check_folder(place)
+    check_folder(target)
+    if run.cache is not None:
+        check_folder(results_folder(run.cache))
     return target, holds_atlas
 
 
@@ -70,7 +79,9 @@ def complete(
       OSError: if it cannot be written.
     """
     with working_folder(target) as folder:
-        stored = _stored(target, overwrite=overwrite) if holds_atlas else None
+        # Another process may have made one since.
+        found = holds_atlas or (target / ATLAS_FILE).exists()
+        stored = _stored(target, overwrite=overwrite) if found else None
         stages = plan(folder, stored)
         changed = is_incomplete(target, stages, info, stored, classes=classes, overwrite=overwrite)
         if stored is None or changed:

@@ -67,7 +67,7 @@ class Plan:
         cls,
         request: Request,
         info: dict[str, Any],
-        folder: Path | None,
+        folder: Path | str | None,
         stored: Atlas | None,
         *,
         reusable: bool,

@@ -24,7 +24,7 @@ from jatlas.build._icons import share_icons
 from jatlas.build._output import timed
 from jatlas.build._plan import Plan, Request
 from jatlas.collect import SEGMENT, Segments, fill, names_of, vectors_of
-from jatlas.storage import FOLDER, CachedStage, load
+from jatlas.storage import FOLDER, CachedStage, load, results_folder
 from jatlas.types import Handlers, Processes
 
 _Named: TypeAlias = tuple[str, str]  # name and digest of a stage
@@ -88,7 +88,7 @@ def _handlers(
 ) -> Handlers:
     """Return what a process does when it is called, see `Processes`."""
     (for_samples, for_layout, for_icons), run = request.keys, request.run
-    folder = run.cache or target / FOLDER
+    folder = results_folder(run.cache or target / FOLDER)
 
     def same(settings: dict[str, Any], images: str, session: str) -> None:
         different = identity.differences(settings, _settings(info))

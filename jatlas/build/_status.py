@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jatlas.build._draw_map import full_cells
 from jatlas.build._plan import Plan, Request
 from jatlas.collect import SEGMENT, Segments
-from jatlas.storage import ATLAS_FILE, FOLDER, STAGES, CachedStage, files, load, work_holder
-from jatlas.types import checks
+from jatlas.storage import (
+    ATLAS_FILE,
+    FOLDER,
+    STAGES,
+    CachedStage,
+    Remote,
+    files,
+    load,
+    place_holder,
+    place_of,
+    read_maps,
+    results_folder,
+    share,
+    work_holder,
+)
+from jatlas.types import checks, is_url, one_line
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,7 +71,7 @@ def status(out: str | Path) -> Status:
     """Tell how far a build into a folder is. A host function.
 
     Args:
-      out: the output folder of `build`.
+      out: the output folder of `build`, or its URL.
 
     Returns:
       Status.
@@ -64,20 +79,56 @@ def status(out: str | Path) -> Status:
     Raises:
       ValueError: if nothing was built there, or what is there is damaged.
     """
-    target = checks.path("out", out)
+    found = _at_url(str(out)) if is_url(out) else _here(checks.path("out", out))
+    plan = found.plan
+    if found.maps is None and plan is None:
+        raise ValueError(f"{out}: there is no atlas, and none is being built")
+    return Status(
+        complete=found.maps is not None,
+        maps=found.maps or (),
+        stages=() if plan is None else tuple(_stages(plan)),
+        holder=found.holder if plan is not None else {},
+        idle=None if plan is None else _idle(plan["folder"]),
+    )
+
+
+class _Found(NamedTuple):
+    """What is in an output.
+
+    Attributes:
+      maps: of its atlas; None without one.
+      plan: which stages its build has; None without one.
+      holder: who holds it.
+    """
+
+    maps: tuple[str, ...] | None
+    plan: dict[str, Any] | None
+    holder: dict[str, Any]
+
+
+def _here(target: Path) -> _Found:
+    """Look into a folder."""
     folder = target / FOLDER
     complete = (target / ATLAS_FILE).exists()
-    plan = _plan(folder)
-    if not complete and plan is None:
-        raise ValueError(f"{target}: there is no atlas, and none is being built")
-    stages = () if plan is None else tuple(_stages(plan))
-    return Status(
-        complete=complete,
-        maps=tuple(each.path for each in load(target).maps) if complete else (),
-        stages=stages,
-        holder=work_holder(folder) if plan is not None else {},
-        idle=None if plan is None else _idle(Path(plan["folder"])),
-    )
+    maps = tuple(each.path for each in load(target).maps) if complete else None
+    try:
+        plan = files.read_json(folder / STAGES)
+    except FileNotFoundError:
+        plan = None
+    return _Found(maps, plan, work_holder(folder))
+
+
+def _at_url(url: str) -> _Found:
+    """Look into a place, of which nothing is copied but the results that are counted."""
+    place = Remote.open(url)
+    folder = place.within(FOLDER)
+    about, stages = place.read(ATLAS_FILE), folder.read(STAGES)
+    try:
+        maps = None if about is None else tuple(x.path for x in read_maps(json.loads(about)))
+        plan = None if stages is None else json.loads(stages)
+    except ValueError as error:
+        raise ValueError(f"{url} is damaged: {one_line(error)}") from error
+    return _Found(maps, plan, place_holder(folder))
 
 
 def record_stages(target: Path, request: Request, plan: Plan) -> None:
@@ -93,12 +144,13 @@ def record_stages(target: Path, request: Request, plan: Plan) -> None:
         for layer in request.layers
     }
     about = {
-        "folder": str(plan.folder.absolute()),
+        "folder": place_of(plan.folder),
         "images": request.source.count,
         "min_count": request.config.min_count,
         "layers": layers,
     }
     files.write_json(target / FOLDER / STAGES, about)
+    share(target / FOLDER / STAGES)
 
 
 def _stage(name: list[str], folder: Path) -> CachedStage:
@@ -109,16 +161,8 @@ def _name(stage: CachedStage) -> list[str]:
     return [stage.name, stage.digest]
 
 
-def _plan(folder: Path) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = files.read_json(folder / STAGES)
-    except FileNotFoundError:
-        return None
-    return found
-
-
 def _stages(plan: dict[str, Any]) -> list[StageStatus]:
-    folder = Path(plan["folder"])
+    folder = results_folder(plan["folder"])
     found = []
     for layer, names in plan["layers"].items():
         samples, points = (_stage(names[x], folder) for x in ("samples", "points"))
@@ -147,7 +191,12 @@ def _icons(icons: CachedStage, layer: str, size: int, cells: int | None) -> Stag
     return StageStatus(layer=layer, what="icons", size=size, done=done, total=cells)
 
 
-def _idle(folder: Path) -> float | None:
+def _idle(folder: str) -> float | None:
     """Return how long ago the last result was kept, in seconds."""
-    times = [path.stat().st_mtime for path in folder.glob("*.npz")]
+    if is_url(folder):
+        known = Remote.open(folder).files().items()
+        changed = [file.changed for name, file in known if name.endswith(".npz")]
+        times = [time for time in changed if time is not None]
+    else:
+        times = [path.stat().st_mtime for path in Path(folder).glob("*.npz")]
     return max(time.time() - max(times), 0.0) if times else None

@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import jax
 
 from jatlas.cli._joining import EXIT_INTERRUPTED, EXIT_LOST, join, silence, when_aborted
-from jatlas.storage import FOLDER, working_folder
+from jatlas.storage import FOLDER, remove_copies, working_folder
 from jatlas.types import ProcessError, client, meet, process_count, process_index
 
 _LOST_AFTER = 25  # seconds without a sign of life
@@ -173,7 +174,7 @@ class _Member:
         self._over.set()
         if self._index and self._stderr != 2:
             # At once, as it has nothing to say: JAX may crash if it is left while it computes.
-            os._exit(EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_LOST)
+            _exit(EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_LOST)
         if not self._index:
             time.sleep(2 * _LOOK_EVERY)  # the service ends with this process: let them see it
         self._end()
@@ -199,11 +200,11 @@ class _Member:
         """End this process: by itself if it can, else after a while."""
         self.reason = reason
         if self._index:
-            os._exit(EXIT_LOST)
+            _exit(EXIT_LOST)
         _thread.interrupt_main(signal.SIGTERM)
         if not self._over.wait(_GRACE):
             print(f"\njatlas: {reason}; the same command resumes", file=sys.stderr, flush=True)
-            os._exit(EXIT_LOST)
+            _exit(EXIT_LOST)
 
     def _who(self, index: int) -> str:
         try:
@@ -219,6 +220,13 @@ class _Member:
         def say() -> None:
             if not self._over.is_set():
                 os.write(self._stderr, line)
-            os._exit(self._code)
+            _exit(self._code)
 
         self._aborted.enter_context(when_aborted(say))
+
+
+def _exit(code: int) -> NoReturn:
+    """End this process now, whatever its threads wait for; nothing but local copies is removed."""
+    with contextlib.suppress(Exception):
+        remove_copies()
+    os._exit(code)

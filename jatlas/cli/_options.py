@@ -23,6 +23,9 @@ from jatlas.visualize import (
 Place: TypeAlias = Annotated[str, arg(metavar="PATH")]
 """A folder or its URL: a path would drop one of the slashes of `gs://`."""
 
+OptionalPlace: TypeAlias = Annotated[str | None, arg(metavar="PATH")]
+"""A `Place`, or None."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IconOptions:

@@ -12,7 +12,7 @@ from jatlas.arrange import UMAP
 from jatlas.build import BuildConfig, NamesBy, build, recommended, recommended_layer
 from jatlas.cli import _session as session
 from jatlas.cli._cluster import ClusterOptions, joined
-from jatlas.cli._options import IconOptions, Place
+from jatlas.cli._options import IconOptions, OptionalPlace, Place
 from jatlas.cli._session import report_skipped
 from jatlas.collect import (
     Dataset,
@@ -38,9 +38,10 @@ class Build:
     further layers and grids.
 
     Attributes:
-      images: folder of images, at any depth: JPEG, PNG, WebP, BMP, GIF, TIFF, where Pillow can AVIF
-        and HEIC. Or tfds:NAME/SPLIT of TensorFlow Datasets, such as tfds:imagenet_v2/test;
-        'arrayrecord:FILES' or 'tar:FILES' with a pattern, such as 'tar:data/*.tar'.
+      images: folder of images, or its URL, at any depth: JPEG, PNG, WebP, BMP, GIF, TIFF, where
+        Pillow can AVIF and HEIC. Or tfds:NAME/SPLIT of TensorFlow Datasets, such as
+        tfds:imagenet_v2/test; 'arrayrecord:FILES' or 'tar:FILES' with a pattern, such as
+        'tar:data/*.tar'.
       out: folder to write, or its URL, such as gs://bucket/atlas.
       network: network to look into; `jatlas weights list` shows the known ones.
       layer: layer to map; may be given several times. Without it, mixed4c of an Inception, block5c
@@ -71,8 +72,8 @@ class Build:
       batch_size: images that go through the network at once; does not change the result.
       chunk: icons that are optimized at once; does not change the result. Without it, what fits.
       workers: threads that decode images. Without it, one for each core.
-      cache: folder to keep the results of stages in, for other builds to reuse. Without it, they
-        are kept in the output folder until the atlas is complete.
+      cache: folder, or its URL, to keep the results of stages in, for other builds to reuse.
+        Without it, they are kept in the output folder until the atlas is complete.
       cluster: how several processes share the build.
     """
 
@@ -101,7 +102,7 @@ class Build:
     batch_size: int = Run.batch_size
     chunk: int | None = None
     workers: int | None = None
-    cache: Path | None = None
+    cache: OptionalPlace = None
     cluster: OmitArgPrefixes[ClusterOptions] = ClusterOptions()
 
     def run(self) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from tyro.conf import Positional, UseAppendAction, arg
 
 from jatlas.cli._options import Place
-from jatlas.show import ONE_FILE, PackConfig, export, overview, to_csv, to_json, to_parquet
-from jatlas.storage import check_file, check_folder, local
+from jatlas.show import ONE_FILE, PAGE, PackConfig, export, overview, to_csv, to_json, to_parquet
+from jatlas.storage import check_file, check_folder, inside, local
 
 _TABLES: dict[str, Any] = {".csv": to_csv, ".json": to_json, ".parquet": to_parquet}
 
@@ -36,11 +36,12 @@ class Export:
       column: a CSV or Parquet file of your own values for the page: a header with `image` (name or
         number), or `sample` (row in a layer), or `map,grid,row,column` (a cell), and one or more
         columns of numbers or of at most 256 different texts; may be given several times.
-      others: folder of another atlas whose maps the page shows too; may be given several times.
+      others: folder of another atlas, or its URL, whose maps the page shows too; may be given
+        several times.
       title: what the page calls that atlas, instead of the name of its folder.
       images: longer side in pixels, at most, of the whole images that the page shows behind its
         real places; 0 for none, as they may be private.
-      images_from: folder that the images have moved to. Without it, where they were.
+      images_from: folder, or its URL, that the images have moved to. Without it, where they were.
     """
 
     atlas: Positional[Place]
@@ -52,10 +53,10 @@ class Export:
     grid: int | None = None
     paths: bool = False
     column: UseAppendAction[tuple[Path, ...]] = ()
-    others: Annotated[UseAppendAction[tuple[Path, ...]], arg(name="with")] = ()
+    others: Annotated[UseAppendAction[tuple[Place, ...]], arg(name="with", metavar="PATH")] = ()
     title: UseAppendAction[tuple[str, ...]] = ()
     images: int = 0
-    images_from: Annotated[Path | None, arg(name="from")] = None
+    images_from: Annotated[str | None, arg(name="from", metavar="PATH")] = None
 
     def run(self) -> None:
         """Write what is asked for, and say where it is."""
@@ -67,7 +68,9 @@ class Export:
             print(write(local(self.atlas), self.table, map=self.map, paths=self.paths))
         alone = self.overview is None and self.table is None
         if alone or self.html is not None or self.site is not None:
-            print(self._page())
+            page = self._page()
+            there = self.html is None and self.site is None
+            print(inside(self.atlas, PAGE) if there else page)
 
     def _check(self) -> None:
         if self.overview is None and self.table is None and self.map is not None:
@@ -90,6 +93,6 @@ class Export:
             columns=tuple(map(str, self.column)),
             titles=self.title,
             images=self.images,
-            images_from=None if self.images_from is None else str(self.images_from),
+            images_from=self.images_from,
         )
         return export(self.atlas, html=self.html, site=self.site, others=self.others, config=config)

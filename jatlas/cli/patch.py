@@ -10,6 +10,7 @@ import numpy as np
 
 from jatlas.build import find_patches
 from jatlas.cli import _session as session
+from jatlas.cli._options import OptionalPlace
 from jatlas.cli._outputs import check_figure, figure_format
 from jatlas.cli._pictures import Pictures, read_picture
 from jatlas.collect import Preprocess, preprocess_of
@@ -29,10 +30,10 @@ from jatlas.model import Network, class_names, find_class
 from jatlas.records import Atlas
 from jatlas.show import plot_sweep
 from jatlas.storage import check_file, check_folder, files, load
-from jatlas.types import HostArray, Params
+from jatlas.types import HostArray, Params, is_url
 
-Place = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
-_PLACES: tuple[Place, ...] = ("top-left", "top-right", "bottom-left", "bottom-right")
+Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
+_PLACES: tuple[Corner, ...] = ("top-left", "top-right", "bottom-left", "bottom-right")
 _NOISE = "noise, the control"
 _SHOWN = 4  # classes in the plot
 
@@ -69,7 +70,7 @@ class Patch:
       images: files or folders of images of the source class. With an atlas they may be left out:
         then they are those of its images that the network takes for the source.
       patches: picture files to paste.
-      atlas: folder of an atlas to find patches on.
+      atlas: folder of an atlas to find patches on, or its URL.
       layer: layer of the atlas to search. Without it, its only one.
       network: network to fool; with an atlas it is that of the atlas.
       sizes: sides of the patch to try, as shares of the image's.
@@ -88,11 +89,11 @@ class Patch:
     target: str
     images: tuple[Path, ...] = ()
     patches: tuple[Path, ...] = ()
-    atlas: Path | None = None
+    atlas: OptionalPlace = None
     layer: str | None = None
     network: str = "googlenet_bvlc"
     sizes: tuple[float, ...] = SIZES
-    corners: tuple[Place, ...] = _PLACES
+    corners: tuple[Corner, ...] = _PLACES
     count: int = 5
     max_samples: int | None = None
     control: bool = True
@@ -111,6 +112,8 @@ class Patch:
         if self.atlas is None:
             self._check_without_atlas()
         atlas = None if self.atlas is None else load(self.atlas)
+        if atlas is not None and not self.images and is_url(atlas.info["source"].get("root")):
+            raise ValueError("images: expected files or folders, as the atlas's own are at a URL")
         patches = [(str(path), read_picture(path)) for path in self.patches]
         case = self._case(atlas)
         if self.images and not case.images.paths:

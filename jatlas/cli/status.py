@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from tyro.conf import Positional
 
 from jatlas.build import StageStatus, Status, status
+from jatlas.cli._options import Place
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,10 +15,10 @@ class StatusCommand:
     """Tell how far a build is: what is done of each stage, and who is at work.
 
     Attributes:
-      out: output folder of the build.
+      out: output folder of the build, or its URL.
     """
 
-    out: Positional[Path]
+    out: Positional[Place]
 
     def run(self) -> None:
         """Print how far it is."""

@@ -1,6 +1,7 @@
 """Images in ArrayRecord files, as Grain and TensorFlow Datasets write them."""
 
 import bisect
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from jatlas.collect._datasets import Dataset
 from jatlas.collect._files import Paths, files_identity, find_files, short_names
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._records import LABEL, FileRecords, checked_classes
-from jatlas.types import checks, one_line
+from jatlas.types import checks, is_url, one_line
 
 _KIND = "ArrayRecord files"
 _IMAGES = ("image", "image/encoded")  # in TFDS, and in ImageNet's records
@@ -131,7 +132,10 @@ def array_record(
     for name, value in (("image", image), ("label", label)):
         if value is not None:
             checks.text(name, value)
-    files = find_files(paths, kind=_KIND)
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        if is_url(path):
+            raise ValueError(f"paths: expected {_KIND} here, got {path!r}: copy them first")
+    files = [Path(path) for path in find_files(paths, kind=_KIND)]
     return Dataset(
         content=ArrayRecords(files, image=image, label=label),
         preprocess=preprocess,

@@ -2,18 +2,25 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from jatlas.collect._decode import ImageError, decode, decoder, suffixes
 from jatlas.collect._files import MUCH, content_sha256, files_identity, listing_sha256, sizes_of
 from jatlas.collect._listing import first_of, walk, written_by_jatlas
 from jatlas.collect._preprocess import Preprocess
+from jatlas.collect._remote_files import (
+    is_same,
+    list_files,
+    list_images,
+    read_file,
+    remote_identity,
+)  # fmt: skip
 from jatlas.collect._source import Loaded, check_load, spread
-from jatlas.storage import is_url
-from jatlas.types import checks, in_order
+from jatlas.storage import RemoteFile
+from jatlas.types import checks, in_order, is_url
 
 # Images decoded ahead of the one that is consumed, per worker: about the batch that is on the
 # accelerator, 10 MB at 224 px and two workers.
@@ -25,17 +32,19 @@ class Folder:
     """The image files under a folder; made by `folder`.
 
     Attributes:
-      root: the folder.
+      root: the folder, or its URL.
       paths: the files in order, relative to `root`, with forward slashes.
       preprocess: how each file becomes a square.
       unusable: (repr of the relative path, reason) of what was found but left out of `paths`; and
         for each suffix of other files, which may be images too, ("*.suffix", how many there are).
+      listed: what the store says of the files by name, of a URL; None if that is to be asked for.
     """
 
-    root: Path
+    root: Path | str
     paths: tuple[str, ...]
     preprocess: Preprocess = field(default_factory=Preprocess)
     unusable: tuple[tuple[str, str], ...] = ()
+    listed: Mapping[str, RemoteFile] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -52,20 +61,27 @@ class Folder:
     def fingerprint(self) -> dict[str, Any]:
         """Return the folder, digests of its files, and the preprocessing.
 
-        Every file is read once.
+        Every file is read once. Of a URL the sizes and checksums that the store lists stand for
+        the content, or the times of change; the files are read only if it lists neither.
         """
         return {
-            "root": str(self.root.resolve()),
-            **files_identity(self._files(), self.paths),
+            **self._identity(),
             "preprocess": dataclasses.asdict(self.preprocess),
             "decoder": decoder(),
         }
+
+    def _identity(self) -> dict[str, Any]:
+        if isinstance(self.root, str):
+            return {"root": self.root, **remote_identity(self.root, self.paths, self._entries())}
+        return {"root": str(self.root.resolve()), **files_identity(self._files(), self.paths)}
 
     def matches(self, fingerprint: dict[str, Any]) -> bool:
         """Return whether a fingerprint is of these files, wherever they were.
 
         More than 4 GB are compared by names and sizes only.
         """
+        if isinstance(self.root, str):
+            return is_same(self.root, self.paths, self._entries(), fingerprint)
         files = self._files()
         sizes = sizes_of(files)
         if fingerprint.get("listing_sha256") != listing_sha256(self.paths, sizes):
@@ -76,7 +92,22 @@ class Folder:
 
     def _files(self) -> list[Path]:
         """Return the paths of the files."""
-        return [self.root / path for path in self.paths]
+        return [Path(self.root) / path for path in self.paths]
+
+    def _entries(self) -> Mapping[str, RemoteFile]:
+        """Return what the store says of the files."""
+        return list_files(str(self.root)) if self.listed is None else self.listed
+
+    def file(self, index: int) -> Path | BinaryIO:
+        """Return a file as decoders take it: its path, or its content if it is at a URL.
+
+        Raises:
+          ImageError: if it is not at the URL any more.
+          OSError: if it cannot be read there.
+        """
+        if isinstance(self.root, str):
+            return read_file(self.root, self.paths[index])
+        return self.root / self.paths[index]
 
     def load(self, start: int = 0, *, workers: int = 2) -> Generator[Loaded, None, None]:
         """Yield every image from index `start` on, in order, decoding ahead on threads.
@@ -106,7 +137,7 @@ class Folder:
     def _load_one(self, index: int) -> Loaded:
         """Decode one file."""
         try:
-            image = decode(self.root / self.paths[index], preprocess=self.preprocess)
+            image = decode(self.file(index), preprocess=self.preprocess)
         except ImageError as error:
             return Loaded(index=index, image=None, error=str(error))
         return Loaded(index=index, image=image)
@@ -129,7 +160,8 @@ def folder(
     pipes and devices, folders that cannot be read, and files with other suffixes.
 
     Args:
-      path: the folder.
+      path: the folder, or its URL, which needs the extra `url`: each file is read when its image
+        is asked for.
       size: side of the square that each image becomes, in pixels; None means that of the images
         of the network that they are used with.
       fit: how it becomes one; see `Preprocess`.
@@ -142,6 +174,8 @@ def folder(
     Raises:
       ValueError: if `path` is not a folder, or contains no image, or another argument is out of
         range.
+      ImportError: if a package for the URL is not installed.
+      OSError: if what is at the URL cannot be listed.
 
     Example:
       >>> import tempfile
@@ -157,17 +191,7 @@ def folder(
     preprocess = Preprocess(size=size, fit=fit)
     if not os.fspath(path):
         raise ValueError("path: expected a folder of images, got ''")
-    if is_url(path):
-        raise ValueError(f"path: expected a folder here, got {path!r}: copy the images first")
-    root = Path(path)
-    if not root.is_dir():
-        raise ValueError(
-            f"path: expected a folder of images, got {str(root)!r}, which "
-            + ("is not a folder" if root.exists() else "does not exist")
-        )
-    if written_by_jatlas(root):
-        raise ValueError(f"path: expected a folder of images, got {str(root)!r}, which is an atlas")
-    paths, unusable = walk(root)
+    root, paths, unusable, listed = _listed(path)
     if not paths:
         raise ValueError(
             f"path: expected images ({' '.join(suffixes())}, at any depth, not hidden), found none "
@@ -176,8 +200,28 @@ def folder(
     if limit is not None and limit < len(paths):
         paths = [paths[spread(i, limit, len(paths))] for i in range(limit)]
     return Folder(
-        root=root, paths=tuple(paths), preprocess=preprocess, unusable=tuple(sorted(unusable))
-    )
+        root=root, paths=tuple(paths), preprocess=preprocess, unusable=tuple(sorted(unusable)),
+        listed=listed,
+    )  # fmt: skip
+
+
+def _listed(
+    path: str | os.PathLike[str],
+) -> tuple[Path | str, list[str], list[tuple[str, str]], Mapping[str, RemoteFile] | None]:
+    """Return a folder, the images in it, what is unusable, and what is known of files at a URL."""
+    if is_url(path):
+        url = str(path).rstrip("/")
+        entries = list_files(url)
+        return url, *list_images(url, entries), entries
+    root = Path(path)
+    if not root.is_dir():
+        raise ValueError(
+            f"path: expected a folder of images, got {str(root)!r}, which "
+            + ("is not a folder" if root.exists() else "does not exist")
+        )
+    if written_by_jatlas(root):
+        raise ValueError(f"path: expected a folder of images, got {str(root)!r}, which is an atlas")
+    return root, *walk(root), None
 
 
 def load_ahead(

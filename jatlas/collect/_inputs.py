@@ -79,7 +79,7 @@ def open_images(
     """Open images that a text names, as after `jatlas build`.
 
     Args:
-      images: a folder of images, see `folder`; "tfds:NAME/SPLIT", such as
+      images: a folder of images or its URL, see `folder`; "tfds:NAME/SPLIT", such as
         "tfds:imagenet_v2/test[:10%]", see `tfds`; "arrayrecord:FILES" or "tar:FILES" with a file
         or a pattern such as "tar:data/*.tar", see `array_record` and `tar`.
       size: side of the square that each image becomes, in pixels; None means that of the images

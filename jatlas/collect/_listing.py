@@ -49,7 +49,7 @@ def walk(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
                 unusable.append((repr(relative), reason))
             else:
                 paths.append(relative)
-    return sorted(paths), unusable + [_passed_over(*item) for item in others.items()]
+    return sorted(paths), unusable + [passed_over(*item) for item in others.items()]
 
 
 def _folders(root: Path, unusable: list[tuple[str, str]]) -> Iterator[tuple[Path, list[str]]]:
@@ -79,7 +79,7 @@ def _folders(root: Path, unusable: list[tuple[str, str]]) -> Iterator[tuple[Path
             yield Path(place), [name for name in files if not name.startswith(".")]
 
 
-def _passed_over(suffix: str, count: int) -> tuple[str, str]:
+def passed_over(suffix: str, count: int) -> tuple[str, str]:
     """Say how many files have a suffix that is not read, and what would help."""
     helps = {
         ".avif": "reading them needs Pillow 11.3 or newer",

@@ -48,8 +48,7 @@ class Segments:
         """Look which are there; other files are left alone."""
         self._stage = stage
         self._joined = None if stage.folder is not None else Joined(None)
-        names = [name for name in stage.pieces() if _NUMBER.fullmatch(name)]
-        self.numbers = {int(name) for name in names if stage.holds(name)}
+        self.numbers = {int(name) for name in stage.held() if _NUMBER.fullmatch(name)}
 
     def add(self, number: int, arrays: Arrays) -> None:
         """Keep a segment."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from jatlas.collect._folder import Folder
 from jatlas.collect._preprocess import Preprocess
+from jatlas.types import is_url
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +41,20 @@ def images_of(info: dict[str, Any], names: tuple[str, ...]) -> Folder | None:
         return None
     try:
         return stored_folder(info, names)
-    except ValueError as error:
+    except (ImportError, OSError, ValueError) as error:
         log.info("no crops: %s", error)
         return None
 
 
 def stored_folder(
-    info: dict[str, Any], names: tuple[str, ...], *, root: Path | None = None
+    info: dict[str, Any], names: tuple[str, ...], *, root: Path | str | None = None
 ) -> Folder:
     """Return the folder of images that an atlas was built of, or one that they have moved to.
 
     Args:
       info: of the atlas.
       names: of its images.
-      root: where the images are now; None means where they were.
+      root: where the images are now, a folder or a URL; None means where they were.
 
     Raises:
       ValueError: if the atlas is not of image files, or the folder is gone or holds others.
@@ -63,8 +64,10 @@ def stored_folder(
         raise ValueError("the atlas was not built of a folder of images")
     if root is None and not source.get("root"):
         raise ValueError("the atlas does not say where its images are")
-    images = Folder(root=Path(root or source["root"]), paths=names, preprocess=preprocess)
-    if not images.root.is_dir():
+    place = root or source["root"]
+    at = place.rstrip("/") if isinstance(place, str) and is_url(place) else Path(place)
+    images = Folder(root=at, paths=names, preprocess=preprocess)
+    if isinstance(at, Path) and not at.is_dir():
         raise ValueError(f"the images are not where they were: {images.root} is gone")
     if not images.matches(source):
         raise ValueError(f"{images.root} holds other images than the atlas was built of")

@@ -6,12 +6,11 @@ import os
 import tarfile
 from array import array
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from jatlas.collect._datasets import Dataset
 from jatlas.collect._decode import ImageError, suffixes
-from jatlas.collect._files import Paths, files_identity, find_files, open_file, short_names
+from jatlas.collect._files import File, Paths, files_identity, find_files, open_file, short_names
 from jatlas.collect._listing import first_of
 from jatlas.collect._preprocess import Preprocess
 from jatlas.collect._records import FileRecords, checked_classes, text_of_label
@@ -41,7 +40,7 @@ class TarRecords(FileRecords):
       unusable: (name, reason) of members that cannot be used, and of files that end too early.
     """
 
-    def __init__(self, paths: Sequence[Path], *, image: str | None, label: str | None) -> None:
+    def __init__(self, paths: Sequence[File], *, image: str | None, label: str | None) -> None:
         """Read the headers of all files.
 
         Raises:
@@ -74,7 +73,7 @@ class TarRecords(FileRecords):
         if not 0 <= index < len(self):
             raise IndexError(index)
         number, offset, size, *label = self._places[6 * index : 6 * index + 6]
-        with open_file(self.paths[number]) as file:
+        with open_file(self.paths[number], ahead=False) as file:
             file.seek(offset)
             record: dict[str, Any] = {"image": file.read(size)}
             if len(record["image"]) < size:
@@ -144,7 +143,7 @@ def _split(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", extension.lower()
 
 
-def _members(path: Path, shown: str, unusable: list[tuple[str, str]]) -> Iterator[_Member]:
+def _members(path: File, shown: str, unusable: list[tuple[str, str]]) -> Iterator[_Member]:
     """Yield the files in a tar file that are not hidden; damage is noted and ends it."""
     with open_file(path) as file:
         first = _opened(file, path)
@@ -162,7 +161,7 @@ def _members(path: Path, shown: str, unusable: list[tuple[str, str]]) -> Iterato
             unusable.append((repr(shown), f"damaged: {one_line(error)}"))
 
 
-def _opened(file: BinaryIO, path: Path) -> tarfile.TarFile:
+def _opened(file: BinaryIO, path: File) -> tarfile.TarFile:
     """Return a tar file whose first header has been read, or raise ValueError."""
     try:
         return tarfile.open(fileobj=file, mode="r:")
@@ -215,7 +214,8 @@ def tar(
     image that cannot be read is passed over and named.
 
     Args:
-      paths: a file, a pattern such as "data/*.tar" or "data/{000..146}.tar", or several.
+      paths: a file, a pattern such as "data/*.tar" or "data/{000..146}.tar", or several; or URLs,
+        which need the extra `url`.
       size: side of the square that each image becomes, in pixels; None means that of the images
         of the network that they are used with.
       fit: how it becomes one; see `Preprocess`.

@@ -18,13 +18,13 @@ from jatlas.storage import (
     PAGE_DATA,
     files,
     holds_page,
-    is_url,
     local,
     read_about,
     read_info,
     save,
     updating,
 )
+from jatlas.types import is_url
 
 PAGE = "index.html"
 VIEWER = "viewer"

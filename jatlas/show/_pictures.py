@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import io
 from collections.abc import Generator, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,7 +15,7 @@ from PIL import Image
 
 from jatlas.collect import Folder, ImageError, read_whole, stored_folder
 from jatlas.pixels import to_uint8
-from jatlas.storage import MapEntry
+from jatlas.storage import MapEntry, inside
 from jatlas.synthetic import Synthetic
 from jatlas.types import HostArray, in_order
 
@@ -63,10 +62,11 @@ class Pictures:
 
     def _file(self, number: int) -> tuple[int, bytes]:
         assert isinstance(self.source, Folder)
-        path = self.source.root / self.source.paths[number]
         try:
-            pixels = read_whole(path, px=self.px, max_pixels=self.source.preprocess.max_pixels)
+            file = self.source.file(number)
+            pixels = read_whole(file, px=self.px, max_pixels=self.source.preprocess.max_pixels)
         except ImageError as error:
+            path = inside(self.source.root, self.source.paths[number])
             raise ValueError(f"images: {path}: {error}") from error
         return number, _jpeg(pixels)
 
@@ -88,7 +88,7 @@ def open_pictures(
       info: what atlas.json says.
       names: of the images.
       px: maximum of the longer side.
-      root: folder that they have moved to; None means where they were.
+      root: folder that they have moved to, or its URL; None means where they were.
 
     Raises:
       ValueError: if they are not there, or are others; or if the atlas does not say which they are.
@@ -97,8 +97,7 @@ def open_pictures(
     if drawn is not None and root is None:
         return Pictures(source=drawn, px=px)
     try:
-        at = None if root is None else Path(root)
-        return Pictures(source=stored_folder(info, tuple(names), root=at), px=px)
+        return Pictures(source=stored_folder(info, tuple(names), root=root), px=px)
     except ValueError as error:
         raise ValueError(f"images: expected the atlas's own, but {error}") from error
 

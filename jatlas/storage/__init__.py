@@ -4,6 +4,10 @@ from jatlas.storage import files as files
 from jatlas.storage._cache import Arrays as Arrays
 from jatlas.storage._cache import CachedStage as CachedStage
 from jatlas.storage._copies import local as local
+from jatlas.storage._copies import place_of as place_of
+from jatlas.storage._copies import remove_copies as remove_copies
+from jatlas.storage._copies import results_folder as results_folder
+from jatlas.storage._copies import share as share
 from jatlas.storage._copies import updating as updating
 from jatlas.storage._describe import ATLAS_FILE as ATLAS_FILE
 from jatlas.storage._describe import NOTES as NOTES
@@ -31,8 +35,10 @@ from jatlas.storage._overview import check_overview as check_overview
 from jatlas.storage._overview import write_overview as write_overview
 from jatlas.storage._places import check_file as check_file
 from jatlas.storage._places import check_folder as check_folder
+from jatlas.storage._remote import Remote as Remote
+from jatlas.storage._remote import RemoteFile as RemoteFile
 from jatlas.storage._remote import inside as inside
-from jatlas.storage._remote import is_url as is_url
+from jatlas.storage._remote_lock import place_holder as place_holder
 from jatlas.storage._rows import Rows as Rows
 from jatlas.storage._titles import network_title as network_title
 from jatlas.storage._trust import read_trust as read_trust

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from jatlas.storage import files
-from jatlas.storage._copies import remote_of
+from jatlas.storage._copies import remote_of, results_folder, share
 from jatlas.types import HostArray
 
 log = logging.getLogger(__name__)
@@ -55,14 +55,15 @@ class CachedStage:
     @classmethod
     def begin(
         cls,
-        folder: Path | None,
+        folder: Path | str | None,
         name: str,
         *,
         known: Mapping[str, Callable[[], Arrays]] | None = None,
         **inputs: Any,
     ) -> CachedStage:
         """Begin a chain with a stage that is decided by `inputs`, JSON values."""
-        return cls(name, _digest(name, inputs), folder, known or {})
+        place = None if folder is None else results_folder(folder)
+        return cls(name, _digest(name, inputs), place, known or {})
 
     def then(self, name: str, **inputs: Any) -> CachedStage:
         """Return a stage that is decided by this one and `inputs`, JSON values."""
@@ -107,8 +108,18 @@ class CachedStage:
         """Return whether a piece seems to be there, without reading it: `get` may find damage."""
         if self.folder is None:
             return False
+        remote, path = remote_of(self.folder), self._path(piece)
+        if remote is not None and not path.exists():
+            return remote.file(path.name) is not None
         owner_alone = functools.partial(files.read_arrays, names=(_OWNER,))
         return self._checked(piece, owner_alone) is not None
+
+    def held(self) -> list[str]:
+        """Return the names of the pieces that seem to be there, as of `holds`."""
+        names = self.pieces()
+        if self.folder is None or remote_of(self.folder) is not None:
+            return names  # whole, as they were uploaded
+        return [name for name in names if self.holds(name)]
 
     def put(self, arrays: Arrays, piece: str = "") -> None:
         """Keep the result or a piece of it."""
@@ -117,9 +128,7 @@ class CachedStage:
         path = self._path(piece)
         files.make_way(path)  # nothing but a result has such a name
         files.write_arrays(path, arrays | {_OWNER: self._owner(piece)})
-        remote = remote_of(path.parent)
-        if remote is not None:
-            remote.upload(path, path.name)
+        share(path)
 
     def pieces(self) -> list[str]:
         """Return the names of the pieces that are there, sorted."""

@@ -12,8 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jatlas.storage._describe import ATLAS_FILE
-from jatlas.storage._remote import Remote, is_url
+from jatlas.storage._remote import Remote
+from jatlas.storage._remote_commit import (
+    Pending,
+    download_latest,
+    pending,
+    read_latest,
+    replace_together,
+    settle,
+)
 from jatlas.storage._remote_lock import HOLDER, hold
+from jatlas.types import is_url
 
 WORK = ".jatlas"
 
@@ -28,6 +37,8 @@ class _Copy:
 
 _copies: dict[Path, _Copy] = {}
 _latest: dict[str, Path] = {}
+_results: dict[str, Path] = {}
+_temporary: list[Path] = []
 
 
 def local(path: str | Path) -> Path:
@@ -46,7 +57,8 @@ def local(path: str | Path) -> Path:
     if not is_url(path):
         return Path(path)
     remote = Remote.open(str(path))
-    index = remote.read(ATLAS_FILE)
+    left = pending(remote.within(WORK))
+    index = read_latest(remote, remote.within(WORK), left, ATLAS_FILE)
     known = _latest.get(remote.url)
     if known is not None and index is not None and _content(known / ATLAS_FILE) == index:
         return known
@@ -54,16 +66,55 @@ def local(path: str | Path) -> Path:
     others = [name for name in names if not name.startswith(f"{WORK}/")]
     if index is None and others and len(others) == len(names):
         raise ValueError(f"{remote.url} holds something else: choose another place")
-    scratch = Path(tempfile.mkdtemp(prefix="jatlas-"))
-    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-    folder = scratch / (remote.root.rpartition("/")[2] or "atlas")
-    copy = _Copy(remote, {})
+    folder = _place_for(remote)
     if index is not None:
-        for name in others:
-            remote.download(name, folder / name)
-            copy.same[name] = _stamp(folder / name)
-    _copies[folder], _latest[remote.url] = copy, folder
+        _fetch(folder, others, left)
+    _latest[remote.url] = folder
     return folder
+
+
+def results_folder(place: Path | str) -> Path:
+    """Return a folder of results of stages; of a URL a local one, whose results are there too.
+
+    Raises:
+      ImportError: if a package for the URL is not installed.
+      ValueError: if there is no such protocol.
+    """
+    if not is_url(place):
+        return Path(place)
+    remote = Remote.open(str(place))
+    if remote.url not in _results:
+        _results[remote.url] = _place_for(remote)
+    return _results[remote.url]
+
+
+def remove_copies() -> None:
+    """Remove all local copies: before a process ends in a way of which Python does not know."""
+    while _temporary:
+        shutil.rmtree(_temporary.pop(), ignore_errors=True)
+
+
+atexit.register(remove_copies)
+
+
+def _place_for(remote: Remote) -> Path:
+    """Return a new local folder for what is at a place."""
+    scratch = Path(tempfile.mkdtemp(prefix="jatlas-"))
+    _temporary.append(scratch)
+    folder = scratch / (remote.root.rpartition("/")[2] or "atlas")
+    _copies[folder] = _Copy(remote, {})
+    return folder
+
+
+def _fetch(folder: Path, there: list[str], left: Pending) -> None:
+    """Make a copy hold the files that are there, as they are once all are replaced."""
+    copy = _copies[folder]
+    names = [name for name in there if name not in left.gone]
+    for name in names:
+        download_latest(copy.remote, copy.remote.within(WORK), left, name, folder / name)
+    for name in copy.same.keys() - set(names):
+        (folder / name).unlink(missing_ok=True)
+    copy.same = {name: _stamp(folder / name) for name in names}
 
 
 def remote_of(folder: Path) -> Remote | None:
@@ -78,9 +129,17 @@ def remote_of(folder: Path) -> Remote | None:
     return None
 
 
+def place_of(folder: Path) -> str:
+    """Return where the results in a folder are for all: its path, or the URL it stands for."""
+    remote = remote_of(folder)
+    return str(folder.absolute()) if remote is None else remote.url
+
+
 @contextlib.contextmanager
 def holding(folder: Path) -> Iterator[None]:
     """Hold the place that a folder is a copy of, alone; nothing for any other folder.
+
+    It is copied again if the atlas there has changed since.
 
     Raises:
       ValueError: if another process holds it.
@@ -89,16 +148,32 @@ def holding(folder: Path) -> Iterator[None]:
     if copy is None:
         yield
         return
-    with hold(copy.remote.within(WORK), copy.remote.url):
+    work = copy.remote.within(WORK)
+    with hold(work, copy.remote.url):
+        settle(copy.remote, work)
+        if copy.remote.read(ATLAS_FILE) != _content(folder / ATLAS_FILE):
+            names = copy.remote.names()
+            _fetch(folder, [x for x in names if not x.startswith(f"{WORK}/")], Pending())
         yield
 
 
-def publish(folder: Path) -> None:
-    """Bring what has changed in a copy to its place, atlas.json last; then remove what is gone.
+def share(path: Path) -> None:
+    """Bring a file in the working folder of a copy to its place at once.
 
-    Each file arrives whole. New files come beside the old atlas, which stays readable unless files
-    of its own change; interrupted there, it is damaged until the next call, and `load` says so.
-    The results of stages at the place are removed at the end.
+    Raises:
+      OSError: if it cannot be written.
+    """
+    remote = remote_of(path.parent)
+    if remote is not None:
+        remote.upload(path, path.name)
+
+
+def publish(folder: Path) -> None:
+    """Bring what has changed in a copy to its place, which holds the old atlas or the new one.
+
+    Each file arrives whole. New files come first, beside the old atlas; then those that replace
+    others do so together, atlas.json among them. The results of stages at the place are removed at
+    the end.
 
     Raises:
       OSError: if it cannot be written; the same command resumes.
@@ -108,13 +183,15 @@ def publish(folder: Path) -> None:
         return
     current = {name: _stamp(folder / name) for name in _names(folder)}
     changed = [name for name, stamp in current.items() if copy.same.get(name) != stamp]
-    for name in sorted(changed, key=lambda name: (name == ATLAS_FILE, name)):
-        copy.remote.upload(folder / name, name)
-        copy.same[name] = current[name]
-    for name in copy.same.keys() - current.keys():
-        copy.remote.remove(name)
-        del copy.same[name]
-    work = copy.remote.within(WORK)
+    changed.sort(key=lambda name: (name == ATLAS_FILE, name))
+    replaced = [name for name in changed if name in copy.same]
+    for name in changed:
+        if name not in copy.same:
+            copy.remote.upload(folder / name, name)
+    work, gone = copy.remote.within(WORK), copy.same.keys() - current.keys()
+    if replaced or gone:
+        replace_together(copy.remote, work, folder, names=replaced, gone=gone)
+    copy.same = current
     for name in work.names():
         if name != HOLDER:
             work.remove(name)

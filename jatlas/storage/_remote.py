@@ -4,43 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import posixpath
-import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 from jatlas.storage import files
 from jatlas.storage._folders import hidden
-from jatlas.types import one_line
+from jatlas.types import is_url, one_line
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_COLLAPSED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
 _OBJECTS = {"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "s3", "s3a"}
 """Protocols of stores where an object is there whole, or not at all."""
 
 _PART = ".jatlas-part-"
+_TIMES = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+_MARKS = ("md5Hash", "content_md5", "crc32c", "ETag", "etag", "checksum", *_TIMES)
+"""What stores say of a file that changes with its content, the most telling first."""
 
 
-def is_url(path: object) -> bool:
-    """Return whether a place is given by URL.
+class RemoteFile(NamedTuple):
+    """What a store says of a file.
 
-    Raises:
-      ValueError: for a `Path` made of a URL, which has lost a slash.
-
-    Example:
-      >>> is_url("gs://bucket/atlas"), is_url("atlas"), is_url("C:/atlas")
-      (True, False, False)
+    Attributes:
+      size: bytes.
+      mark: a checksum, or when it was written, with its name; None if the store says neither.
+      changed: when it was written, in seconds since 1970; None if the store does not say.
+      regular: whether it is a file: not a pipe, say, on a file system.
     """
-    if isinstance(path, Path):
-        text = path.as_posix()
-        if _COLLAPSED.match(text) and not path.exists():
-            raise ValueError(
-                f"{text}: a Path drops a slash of a URL: only an atlas may be at one, as a string"
-            )
-        return False
-    return isinstance(path, str) and _URL.match(path) is not None
+
+    size: int
+    mark: str | None
+    changed: float | None
+    regular: bool
 
 
 def inside(place: str | Path, name: str) -> str:
@@ -88,11 +85,45 @@ class Remote:
 
     def names(self) -> list[str]:
         """Return the names of all files at any depth, relative to the folder, sorted."""
+        return list(self.files())
+
+    def files(self) -> dict[str, RemoteFile]:
+        """Return what is known of all files at any depth, by names as of `names`."""
         with self._explained(""):
             self.fs.invalidate_cache()  # others write here too
-            found = self.fs.find(self.root)
-        names = (posixpath.relpath(path, self.root) for path in found)
-        return sorted(x for x in names if not x.startswith("..") and _PART not in x)
+            found = self.fs.find(self.root, detail=True)
+        start = f"{self.root}/"
+        listed = ((path.removeprefix(start), info) for path, info in found.items())
+        return {
+            name: _file(info)
+            for name, info in sorted(listed, key=lambda item: item[0])
+            if name not in ("", self.root) and not name.endswith("/") and _PART not in name
+        }
+
+    def file(self, name: str) -> RemoteFile | None:
+        """Return what is known of one file; None if it is not there."""
+        with self._explained(name), contextlib.suppress(FileNotFoundError):
+            return _file(self.fs.info(f"{self.root}/{name}"))
+        return None
+
+    def matching(self, pattern: str) -> list[str]:
+        """Return the names of the files that a pattern names, as in a shell, sorted."""
+        with self._explained(pattern):
+            found = self.fs.glob(f"{self.root}/{pattern}", detail=True)
+        start = f"{self.root}/"
+        return sorted(path.removeprefix(start) for path, x in found.items() if x["type"] == "file")
+
+    def stream(self, name: str, *, ahead: bool = True) -> BinaryIO:
+        """Open a file to read at any place of it.
+
+        Args:
+          name: of the file.
+          ahead: whether it is read in order, and more than is asked for at once.
+        """
+        with self._explained(name):
+            more = {} if ahead else {"cache_type": "none"}
+            opened: BinaryIO = self.fs.open(f"{self.root}/{name}", "rb", **more)
+            return opened
 
     def read(self, name: str) -> bytes | None:
         """Return what is in a small file; None if it is not there."""
@@ -148,6 +179,15 @@ class Remote:
                 file.write(content)
             self.upload(path, name)
 
+    def move(self, path: str, name: str) -> None:
+        """Move a file of the same file system here, by its path in it, if it is there."""
+        with self._explained(name), contextlib.suppress(FileNotFoundError):
+            if not self.fs.exists(path):
+                return
+            if not self._is_store():
+                self.fs.makedirs(posixpath.dirname(f"{self.root}/{name}"), exist_ok=True)
+            self.fs.mv(path, f"{self.root}/{name}")
+
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         with self._explained(name), contextlib.suppress(FileNotFoundError):
@@ -165,5 +205,25 @@ class Remote:
             yield
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{url} is not there: {one_line(error)}") from error
+        except PermissionError as error:
+            raise PermissionError(f"{url}: {one_line(error)}") from error
         except Exception as error:
             raise OSError(f"{url}: {one_line(error)}") from error
+
+
+def _file(info: dict[str, Any]) -> RemoteFile:
+    """Return what an entry of fsspec says of a file."""
+    mark = next((f"{name} {info[name]}" for name in _MARKS if info.get(name)), None)
+    time = next((info[name] for name in _TIMES if info.get(name)), None)
+    regular = info.get("type", "file") == "file"
+    return RemoteFile(int(info.get("size") or 0), mark, _seconds(time), regular)
+
+
+def _seconds(time: Any) -> float | None:
+    """Return a time, which each store gives in its own way, in seconds since 1970."""
+    if isinstance(time, str):
+        with contextlib.suppress(ValueError):
+            time = datetime.datetime.fromisoformat(time)
+    if isinstance(time, datetime.datetime):
+        return time.timestamp()
+    return float(time) if isinstance(time, int | float) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import secrets
@@ -36,7 +37,9 @@ def hold(folder: Remote, url: str) -> Iterator[None]:
     found = _read(folder)
     if found and not _is_over(found):
         raise _taken(found, folder, url)
-    mine = {"pid": os.getpid(), "host": socket.gethostname(), "token": secrets.token_hex(8)}
+    since = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+    mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    mine |= {"token": secrets.token_hex(8)}
     _write(folder, mine)
     found = _read(folder)
     if found.get("token") != mine["token"]:
@@ -52,6 +55,17 @@ def hold(folder: Remote, url: str) -> Iterator[None]:
         with contextlib.suppress(OSError):  # what went wrong is the error to be seen
             if _read(folder).get("token") == mine["token"]:
                 folder.remove(HOLDER)
+
+
+def place_holder(folder: Remote) -> dict[str, Any]:
+    """Return who holds, or held, a place: "pid", "host" and "since"; "gone" if it ended.
+
+    Nothing if that is not known.
+    """
+    found = _read(folder)
+    if not found.keys() >= {"pid", "host", "since"}:
+        return {}
+    return {name: found[name] for name in ("pid", "host", "since")} | {"gone": _is_over(found)}
 
 
 def _renew(folder: Remote, mine: dict[str, Any], ended: threading.Event) -> None:

@@ -23,3 +23,4 @@ from jatlas.types._processes import together as together
 from jatlas.types._progress import progress_bar as progress_bar
 from jatlas.types._run import Run as Run
 from jatlas.types._threads import in_order as in_order
+from jatlas.types._urls import is_url as is_url

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jatlas.types import checks
 from jatlas.types._processes import Processes
+from jatlas.types._urls import is_url
 
 _MAX_WORKERS = 1024
 
@@ -19,8 +20,9 @@ class Run:
         and memory.
       workers: threads that decode images, at most 1024.
       progress: whether to show progress bars.
-      cache: folder in which the results of stages are kept, so that an interrupted call resumes
-        and another call reuses them; None keeps them where the output goes, until it is complete.
+      cache: folder, or its URL, in which the results of stages are kept, so that an interrupted
+        call resumes and another call reuses them; None keeps them where the output goes, until it
+        is complete.
       processes: those that share the computation; `build` and the like find them by themselves.
     """
 
@@ -28,14 +30,15 @@ class Run:
     chunk: int | None = None
     workers: int = 2
     progress: bool = True
-    cache: Path | None = None
+    cache: Path | str | None = None
     processes: Processes | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Check the settings, and make a path of a string."""
+        """Check the settings, and make a path of a string that is no URL."""
         checks.field(self, "batch_size", checks.whole)
         checks.field(self, "chunk", checks.whole, optional=True)
         checks.field(self, "workers", checks.whole, maximum=_MAX_WORKERS)
         checks.field(self, "progress", checks.flag)
-        checks.field(self, "cache", checks.path, optional=True)
+        if not is_url(self.cache):
+            checks.field(self, "cache", checks.path, optional=True)
         checks.instance("processes", self.processes, kinds=(Processes, type(None)))
