@@ -24,7 +24,7 @@ from jatlas.build._icons import share_icons
 from jatlas.build._output import timed
 from jatlas.build._plan import Plan, Request
 from jatlas.collect import SEGMENT, Segments, fill, names_of, vectors_of
-from jatlas.storage import FOLDER, CachedStage, load, results_folder
+from jatlas.storage import FOLDER, CachedStage, load, place_of, results_folder
 from jatlas.types import Handlers, Processes
 
 _Named: TypeAlias = tuple[str, str]  # name and digest of a stage
@@ -224,7 +224,7 @@ def _check_shared(folder: Path, session: str) -> None:
     while _place(folder, session).get() is None:
         if time.monotonic() > end:
             raise ValueError(
-                f"{folder} is not the folder that process 0 writes to: all processes need an "
-                "output on storage that they share"
+                f"{place_of(folder)} is not the folder that process 0 writes to: all processes "
+                "need an output on storage that they share"
             )
         time.sleep(0.5)

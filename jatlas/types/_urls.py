@@ -21,9 +21,9 @@ def is_url(path: object) -> bool:
       (True, False, False)
     """
     if isinstance(path, Path):
-        text = path.as_posix()
-        if _COLLAPSED.match(text) and not path.exists():
-            raise ValueError(f"{text}: a Path drops a slash of a URL: give it as a string")
+        posix = path.as_posix()
+        if _COLLAPSED.match(posix) and not path.exists():
+            raise ValueError(f"{posix}: a Path drops a slash of a URL: give it as a string")
         return False
     text = os.fspath(path) if isinstance(path, os.PathLike) else path  # one of etils.epath
     return isinstance(text, str) and _URL.match(text) is not None
