@@ -182,37 +182,31 @@ def quiet(results: list[tuple[int, str, str]]) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 4])
-def test_processes_make_what_one_makes(
-    count: int,
-    photos: Path,
-    alone: Path,
-    tmp_path: Path,
-    start: Callable[..., Team],
-    hosts: tuple[tuple[str, ...], ...],
+def test_four_processes_make_what_one_makes(
+    photos: Path, alone: Path, tmp_path: Path, start: Callable[..., Team]
 ) -> None:
-    """Two are on two hosts, if this machine can make them; four are on one."""
     out = tmp_path / "atlas"
-    own = hosts if count == len(hosts) else ()
-    results = start(count, "build", photos, "--out", out, *BUILD, hosts=own).end()
-    assert [code for code, *_ in results] == [0] * count, results
+    results = start(4, "build", photos, "--out", out, *BUILD).end()
+    assert [code for code, *_ in results] == [0] * 4, results
     assert quiet(results)
     assert "skipped 300.png: " in results[0][2] and f"{IMAGES}/{IMAGES}" in results[0][2]
     assert differences(out, alone / "atlas") == []
 
 
 @pytest.mark.slow
-def test_processes_share_nothing_but_a_place(
+def test_two_hosts_that_share_nothing_but_a_place_make_what_one_makes(
     photos: Path,
     alone: Path,
     tmp_path: Path,
     start: Callable[..., Team],
+    hosts: tuple[tuple[str, ...], ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scratch, out = tmp_path / "scratch", tmp_path / "bucket" / "atlas"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
-    results = start(2, "build", photos, "--out", f"file://{out.as_posix()}", *BUILD).end()
+    url = f"file://{out.as_posix()}"
+    results = start(2, "build", photos, "--out", url, *BUILD, hosts=hosts).end()
     assert [code for code, *_ in results] == [0, 0], results
     assert quiet(results)
     assert differences(out, alone / "atlas") == []

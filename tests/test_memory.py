@@ -62,7 +62,7 @@ def segment(number: int) -> dict[str, np.ndarray]:
         "vectors": rng.random((SEGMENT, 1, CHANNELS), np.float32),
         "positions": np.ones((SEGMENT, 1, 2), np.int32),
         "evidence": rng.random((SEGMENT, 1, CLASSES), np.float32).astype(np.float16),
-        "moment": np.eye(CHANNELS),
+        "moment": np.eye(CHANNELS)[np.triu_indices(CHANNELS)],
     }
 
 

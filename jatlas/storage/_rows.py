@@ -46,6 +46,13 @@ class Rows:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- `array` closes it
 
+    def __del__(self) -> None:
+        """Close the file of rows that an error has left before they were an array."""
+        file = getattr(self, "_file", None)
+        if file is not None:
+            with contextlib.suppress(OSError):  # of a disk that is full, say
+                file.close()
+
     def append(self, rows: HostArray) -> None:
         """Add rows at the end: (n, *shape), in the type of the array."""
         content = self._bytes(rows)
