@@ -43,7 +43,6 @@ def join(
         _check_address(coordinator, listens=process == 0)
     jax.config.update("jax_enable_recoverability", True)  # else a loss is an abort of all others
     jax.config.update("jax_enable_preemption_service", False)
-    jax.config.update("jax_cpu_collectives_implementation", None)  # no process needs another's
     of = "" if processes is None else f" {processes}"
     at = "" if coordinator is None else f" at {coordinator}"
 
