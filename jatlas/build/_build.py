@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ from jatlas.build._plan import (
     layer_names,
 )
 from jatlas.build._recommended import recommended
-from jatlas.build._sharing import begin, follow, lay_out_shared, leading, shared_request
+from jatlas.build._sharing import begin, follow, lay_out_shared, leading
 from jatlas.build._status import record_stages
 from jatlas.collect import Collected, ImageSource, as_source, collect, names_of
 from jatlas.model import Network, digest
@@ -139,7 +140,8 @@ def _conduct(
     target, holds_atlas = check_target(out, request.run)  # before every image is read
     if target is None:
         return _build(request, key)
-    request = shared_request(request, processes)
+    if processes is not None:
+        request = dataclasses.replace(request, run=request.run.shared_by(processes))
     if processes is not None and not processes.leads:
         follow(processes, request, describe(request, key, None), target)
         return load(target if out is None else out)

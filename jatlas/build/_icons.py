@@ -13,7 +13,7 @@ import numpy as np
 from jatlas.model import Network
 from jatlas.pixels import to_uint8
 from jatlas.records import Icons
-from jatlas.storage import Arrays, CachedStage, Rows, results_folder
+from jatlas.storage import Arrays, CachedStage, Rows, StageReference, results_folder
 from jatlas.types import HostArray, Key, Params, Run, sharing
 from jatlas.visualize import RenderConfig, render_each
 
@@ -62,7 +62,7 @@ def draw_icons(
     shared = max(shared, len(cells))
     if len(todo) and run.processes is not None:
         stage.then(_TARGETS).put({"cells": cells[todo], "targets": targets[todo]})
-        run.processes.call("icons", stage=[stage.name, stage.digest], layer=layer, shared=shared)
+        run.processes.call("icons", stage=stage.reference, layer=layer, shared=shared)
         kept = _pieces(stage)
         if sum(len(piece["cells"]) for piece in kept.values()) < len(cells):
             raise ValueError(f"{stage.folder}: some icons that were rendered are not there")
@@ -101,7 +101,7 @@ def sharing_icons(
     if run.cache is None or processes is None:
         yield run
         return
-    alike = dataclasses.replace(run, processes=processes, progress=run.progress and processes.leads)
+    alike = run.shared_by(processes)
     icons = share_icons(
         network, params, config=config, key=key, folder=results_folder(run.cache), run=alike
     )
@@ -134,10 +134,10 @@ def share_icons(
       run: how it is carried out, with the processes.
     """
 
-    def render_share(stage: tuple[str, str], layer: str, shared: int) -> None:
+    def render_share(stage: StageReference, layer: str, shared: int) -> None:
         processes = run.processes
         assert processes is not None
-        kept = CachedStage(*stage, folder, {})
+        kept = CachedStage.at(folder, stage)
         todo = kept.then(_TARGETS).get()
         if todo is None:
             raise ValueError(

@@ -7,13 +7,12 @@ neighbours, layouts, icons. All read and write the same folder of results.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -24,21 +23,18 @@ from jatlas.build._icons import share_icons
 from jatlas.build._output import timed
 from jatlas.build._plan import Plan, Request
 from jatlas.collect import SEGMENT, Segments, fill, names_of, vectors_of
-from jatlas.storage import FOLDER, CachedStage, load, place_of, results_folder
+from jatlas.storage import (
+    FOLDER,
+    Arrays,
+    CachedStage,
+    StageReference,
+    load,
+    place_of,
+    results_folder,
+)
 from jatlas.types import Handlers, Processes
 
-_Named: TypeAlias = tuple[str, str]  # name and digest of a stage
 _PATIENCE = 30  # seconds in which a network file system shows a file that another machine wrote
-
-
-def shared_request(request: Request, processes: Processes | None) -> Request:
-    """Return a request that processes share; only the one that leads shows progress."""
-    if processes is None:
-        return request
-    shown = request.run.progress and processes.leads
-    return dataclasses.replace(
-        request, run=dataclasses.replace(request.run, processes=processes, progress=shown)
-    )
 
 
 @contextlib.contextmanager
@@ -100,38 +96,42 @@ def _handlers(
             )
         _check_shared(folder, session)
 
-    def extract(stages: dict[str, _Named], numbers: list[int] | None) -> None:
-        kept = {layer: Segments(CachedStage(*x, folder, {})) for layer, x in stages.items()}
+    def extract(stages: dict[str, StageReference], numbers: list[int] | None) -> None:
+        kept = {layer: Segments(CachedStage.at(folder, x)) for layer, x in stages.items()}
         fill(
             request.network, request.params, request.source, kept,
             numbers=numbers, per_image=request.config.per_image, key=for_samples, run=run,
             segment=SEGMENT,
         )  # fmt: skip
 
-    def search(layers: list[tuple[_Named, _Named]], stored: bool) -> None:
+    def search(layers: list[tuple[StageReference, StageReference]], stored: bool) -> None:
         config = request.config.layout
         assert isinstance(config, UMAP)
+        piece, known = _part(processes.index, processes.count), held(stored)
         for sampled, placed in layers:
-            stage, piece = _near(_stage(placed)), _part(processes.index, processes.count)
+            stage = _near(CachedStage.at(folder, placed))
             if stage.holds(piece):
                 continue
-            vectors = vectors_of(_stage(sampled, stored))
+            vectors = vectors_of(CachedStage.at(folder, sampled, known=known))
             rows = np.arange(len(vectors))[processes.share(len(vectors))]
             near = umap_neighbors(vectors, config=config, rows=rows, progress=run.progress)
             found = {"indices": near.indices, "distances": near.distances}
             stage.put(found | {"recall": np.array(near.recall)}, piece)
 
-    def lay_out(layers: list[tuple[_Named, _Named]], stored: bool) -> None:
+    def lay_out(layers: list[tuple[StageReference, StageReference]], stored: bool) -> None:
+        known = held(stored)
         for sampled, placed in layers[processes.index :: processes.count]:
-            vectors, stage = vectors_of(_stage(sampled, stored)), _stage(placed)
+            vectors = vectors_of(CachedStage.at(folder, sampled, known=known))
+            stage = CachedStage.at(folder, placed)
             points = lay_out_vectors(
                 vectors, key=for_layout, config=request.config.layout,
                 neighbors=_joined(_near(stage), processes.count), progress=run.progress,
             )  # fmt: skip
             stage.put(points)
 
-    def _stage(named: _Named, stored: bool = False) -> CachedStage:
-        return CachedStage(*named, folder, identity.results_of(load(target)) if stored else {})
+    def held(stored: bool) -> dict[str, Callable[[], Arrays]]:
+        """Return the results that the atlas in the output holds, if they are needed."""
+        return identity.results_of(load(target)) if stored else {}
 
     icons = share_icons(
         request.network, request.params,
@@ -163,7 +163,7 @@ def lay_out_shared(
         return
     config = request.config.layout
     stages: dict[str, Any] = {
-        "layers": [(_name(samples[layer]), _name(stage)) for layer, stage in todo.items()],
+        "layers": [(samples[layer].reference, stage.reference) for layer, stage in todo.items()],
         "stored": any(stage.digest in stage.known for stage in samples.values()),
     }
     if isinstance(config, UMAP) and shares_neighbors(count, recall=config.recall):
@@ -196,10 +196,6 @@ def _joined(stage: CachedStage, count: int) -> Neighbors | None:
         np.concatenate([part["distances"] for part in parts]),
         float(np.average([part["recall"] for part in parts], weights=sizes)),
     )
-
-
-def _name(stage: CachedStage) -> _Named:
-    return stage.name, stage.digest
 
 
 def _settings(info: Mapping[str, Any]) -> dict[str, Any]:

@@ -137,9 +137,9 @@ def record_stages(target: Path, request: Request, plan: Plan) -> None:
         return
     layers = {
         layer: {
-            "samples": _name(plan.samples[layer]),
-            "points": _name(plan.points[layer]),
-            "icons": {str(size): _name(plan.grids[layer, size][0]) for size in request.grids},
+            "samples": plan.samples[layer].reference,
+            "points": plan.points[layer].reference,
+            "icons": {str(size): plan.grids[layer, size][0].reference for size in request.grids},
         }
         for layer in request.layers
     }
@@ -153,19 +153,11 @@ def record_stages(target: Path, request: Request, plan: Plan) -> None:
     share(target / FOLDER / STAGES)
 
 
-def _stage(name: list[str], folder: Path) -> CachedStage:
-    return CachedStage(name[0], name[1], folder, {})
-
-
-def _name(stage: CachedStage) -> list[str]:
-    return [stage.name, stage.digest]
-
-
 def _stages(plan: dict[str, Any]) -> list[StageStatus]:
     folder = results_folder(plan["folder"])
     found = []
     for layer, names in plan["layers"].items():
-        samples, points = (_stage(names[x], folder) for x in ("samples", "points"))
+        samples, points = (CachedStage.at(folder, names[x]) for x in ("samples", "points"))
         found.append(_images(samples, layer, plan["images"]))
         placed = points.get()
         done = int(placed is not None)
@@ -174,7 +166,7 @@ def _stages(plan: dict[str, Any]) -> list[StageStatus]:
             cells = None
             if placed is not None:
                 cells = full_cells(placed["points"], int(size), plan["min_count"])
-            found.append(_icons(_stage(name, folder), layer, int(size), cells))
+            found.append(_icons(CachedStage.at(folder, name), layer, int(size), cells))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jatlas.collect._missing import SEGMENT, fill, missing
-from jatlas.collect._segments import Collected, Segments, join_layers, named
+from jatlas.collect._segments import Collected, Segments, join_layers
 from jatlas.collect._source import ImageSource
 from jatlas.model import Network
 from jatlas.storage import CachedStage
@@ -61,7 +61,8 @@ def collect(
                     numbers=numbers, per_image=per_image, key=key, run=run, segment=segment,
                 )  # fmt: skip
             else:
-                run.processes.call("extract", stages=named(stages), numbers=numbers)
+                references = {layer: stage.reference for layer, stage in stages.items()}
+                run.processes.call("extract", stages=references, numbers=numbers)
                 kept = {layer: Segments(stage) for layer, stage in stages.items()}
                 if numbers and missing(kept, source.count, segment=segment) == numbers:
                     raise ValueError("no segment that was computed is there")

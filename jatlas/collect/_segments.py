@@ -94,11 +94,6 @@ def vectors_of(stage: CachedStage) -> HostArray:
     return np.concatenate(parts)
 
 
-def named(stages: Mapping[str, CachedStage]) -> dict[str, tuple[str, str]]:
-    """Return name and digest of stages, by which another process finds them."""
-    return {layer: (stage.name, stage.digest) for layer, stage in stages.items()}
-
-
 class Joined:
     """Segments of a layer, one after another."""
 

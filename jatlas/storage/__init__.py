@@ -3,6 +3,7 @@
 from jatlas.storage import files as files
 from jatlas.storage._cache import Arrays as Arrays
 from jatlas.storage._cache import CachedStage as CachedStage
+from jatlas.storage._cache import StageReference as StageReference
 from jatlas.storage._copies import local as local
 from jatlas.storage._copies import place_of as place_of
 from jatlas.storage._copies import remove_copies as remove_copies
@@ -26,6 +27,7 @@ from jatlas.storage._format import load as load
 from jatlas.storage._format import read_info as read_info
 from jatlas.storage._format import save as save
 from jatlas.storage._format import update as update
+from jatlas.storage._holder import FOLDER as FOLDER
 from jatlas.storage._images import read_names as read_names
 from jatlas.storage._images import read_shown as read_shown
 from jatlas.storage._maps import map_crops as map_crops
@@ -45,7 +47,6 @@ from jatlas.storage._trust import read_trust as read_trust
 from jatlas.storage._trust import trust_file as trust_file
 from jatlas.storage._user_cache import can_write as can_write
 from jatlas.storage._user_cache import user_cache as user_cache
-from jatlas.storage._working import FOLDER as FOLDER
 from jatlas.storage._working import STAGES as STAGES
 from jatlas.storage._working import work_holder as work_holder
 from jatlas.storage._working import working_folder as working_folder

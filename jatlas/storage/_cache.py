@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 Arrays: TypeAlias = dict[str, HostArray]
 """Named arrays: the result of a stage."""
 
+StageReference: TypeAlias = tuple[str, str]
+"""Name and digest of a stage."""
+
 _OWNER = "stage digest and piece"  # in the file too: it may have been renamed
 
 
@@ -64,6 +67,23 @@ class CachedStage:
         """Begin a chain with a stage that is decided by `inputs`, JSON values."""
         place = None if folder is None else results_folder(folder)
         return cls(name, _digest(name, inputs), place, known or {})
+
+    @classmethod
+    def at(
+        cls,
+        folder: Path,
+        reference: StageReference,
+        *,
+        known: Mapping[str, Callable[[], Arrays]] | None = None,
+    ) -> CachedStage:
+        """Return a stage by its `reference`, as another process finds it in a shared folder."""
+        name, digest = reference
+        return cls(name, digest, folder, known or {})
+
+    @property
+    def reference(self) -> StageReference:
+        """Name and digest, by which another process finds the stage: see `at`."""
+        return self.name, self.digest
 
     def then(self, name: str, **inputs: Any) -> CachedStage:
         """Return a stage that is decided by this one and `inputs`, JSON values."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jatlas.storage._describe import ATLAS_FILE
+from jatlas.storage._holder import FOLDER, HOLDER
 from jatlas.storage._remote import Remote
 from jatlas.storage._remote_commit import (
     Pending,
@@ -21,10 +22,8 @@ from jatlas.storage._remote_commit import (
     replace_together,
     settle,
 )
-from jatlas.storage._remote_lock import HOLDER, hold
+from jatlas.storage._remote_lock import hold
 from jatlas.types import is_url
-
-WORK = ".jatlas"
 
 
 @dataclasses.dataclass
@@ -57,13 +56,13 @@ def local(path: str | Path) -> Path:
     if not is_url(path):
         return Path(path)
     remote = Remote.open(str(path))
-    left = pending(remote.within(WORK))
-    index = read_latest(remote, remote.within(WORK), left, ATLAS_FILE)
+    left = pending(remote.within(FOLDER))
+    index = read_latest(remote, remote.within(FOLDER), left, ATLAS_FILE)
     known = _latest.get(remote.url)
     if known is not None and index is not None and _content(known / ATLAS_FILE) == index:
         return known
     names = remote.names()
-    others = [name for name in names if not name.startswith(f"{WORK}/")]
+    others = [name for name in names if not name.startswith(f"{FOLDER}/")]
     if index is None and others and len(others) == len(names):
         raise ValueError(f"{remote.url} holds something else: choose another place")
     folder = _place_for(remote)
@@ -111,7 +110,7 @@ def _fetch(folder: Path, there: list[str], left: Pending) -> None:
     copy = _copies[folder]
     names = [name for name in there if name not in left.gone]
     for name in names:
-        download_latest(copy.remote, copy.remote.within(WORK), left, name, folder / name)
+        download_latest(copy.remote, copy.remote.within(FOLDER), left, name, folder / name)
     for name in copy.same.keys() - set(names):
         (folder / name).unlink(missing_ok=True)
     copy.same = {name: _stamp(folder / name) for name in names}
@@ -148,12 +147,12 @@ def holding(folder: Path) -> Iterator[None]:
     if copy is None:
         yield
         return
-    work = copy.remote.within(WORK)
+    work = copy.remote.within(FOLDER)
     with hold(work, copy.remote.url):
         settle(copy.remote, work)
         if copy.remote.read(ATLAS_FILE) != _content(folder / ATLAS_FILE):
             names = copy.remote.names()
-            _fetch(folder, [x for x in names if not x.startswith(f"{WORK}/")], Pending())
+            _fetch(folder, [x for x in names if not x.startswith(f"{FOLDER}/")], Pending())
         yield
 
 
@@ -188,7 +187,7 @@ def publish(folder: Path) -> None:
     for name in changed:
         if name not in copy.same:
             copy.remote.upload(folder / name, name)
-    work, gone = copy.remote.within(WORK), copy.same.keys() - current.keys()
+    work, gone = copy.remote.within(FOLDER), copy.same.keys() - current.keys()
     if replaced or gone:
         replace_together(copy.remote, work, folder, names=replaced, gone=gone)
     copy.same = current
@@ -211,7 +210,7 @@ def _names(folder: Path) -> list[str]:
     found = []
     for place, _, names in os.walk(folder):
         inside = Path(place).relative_to(folder)
-        if inside.parts[:1] != (WORK,):
+        if inside.parts[:1] != (FOLDER,):
             found += [(inside / name).as_posix() for name in names]
     return found
 

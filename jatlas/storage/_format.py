@@ -14,9 +14,9 @@ from jatlas.storage._checks import check_atlas, check_map
 from jatlas.storage._copies import local, updating
 from jatlas.storage._describe import ATLAS_FILE, FORMAT, NOTES, describe, describe_map, map_folder
 from jatlas.storage._entries import read_about, read_classes, read_maps, read_sums
+from jatlas.storage._holder import FOLDER
 from jatlas.storage._images import LABELS, NAMES, PREDICTIONS, read_names, read_shown
 from jatlas.storage._maps import read_map, write_map
-from jatlas.storage._working import FOLDER
 
 PAGE_DATA = b"(self.jatlasParts="
 """How a script with data of an exported page begins."""

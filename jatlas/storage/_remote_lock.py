@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
-import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+from jatlas.storage._holder import HOLDER, is_gone, this_process
 from jatlas.storage._remote import Remote
-
-HOLDER = "holder.json"
 
 _RENEWED, _GONE = 60, 600  # seconds: how often it is renewed, after how long it counts for nothing
 
@@ -37,9 +33,7 @@ def hold(folder: Remote, url: str) -> Iterator[None]:
     found = _read(folder)
     if found and not _is_over(found):
         raise _taken(found, folder, url)
-    since = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
-    mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    mine |= {"token": secrets.token_hex(8)}
+    mine = this_process() | {"token": secrets.token_hex(8)}
     _write(folder, mine)
     found = _read(folder)
     if found.get("token") != mine["token"]:
@@ -87,18 +81,10 @@ def _read(folder: Remote) -> dict[str, Any]:
 
 
 def _is_over(found: dict[str, Any]) -> bool:
-    renewed, pid = found.get("renewed"), found.get("pid")
+    renewed = found.get("renewed")
     if not isinstance(renewed, int | float) or time.time() > renewed + _GONE:
         return True
-    if found.get("host") != socket.gethostname() or type(pid) is not int or os.name == "nt":
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):  # another user's, or no number of a process
-        pass
-    return False
+    return is_gone(found)
 
 
 def _taken(found: dict[str, Any], folder: Remote, url: str) -> ValueError:

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import errno
 import logging
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jatlas.storage import files
-from jatlas.storage._copies import WORK, holding, publish
+from jatlas.storage._copies import holding, publish
 from jatlas.storage._describe import ATLAS_FILE
+from jatlas.storage._holder import FOLDER, HOLDER, is_gone, this_process
 
 log = logging.getLogger(__name__)
-
-FOLDER = WORK
-"""Where the results of a build's stages are, in its output folder, until it is complete."""
 
 STAGES = "stages.json"
 """The file of a working folder that says which stages a build has."""
 
-_LOCK, _SOFT_LOCK, _HOLDER = "lock", "lock-file", "holder.json"
+_LOCK, _SOFT_LOCK = "lock", "lock-file"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
@@ -72,7 +68,7 @@ def working_folder(target: Path) -> Iterator[Path]:
 
 def _is_spare(target: Path, folder: Path, before: set[str]) -> bool:
     """Return whether a working folder that is left early holds nothing that is needed."""
-    kept = _names(folder) - {_LOCK, _SOFT_LOCK, _HOLDER, STAGES}
+    kept = _names(folder) - {_LOCK, _SOFT_LOCK, HOLDER, STAGES}
     # Without it, the maps that were written would be taken for something else.
     others = _names(target) - {FOLDER}
     begun = ATLAS_FILE not in others and (others > before or (others and FOLDER in before))
@@ -105,10 +101,8 @@ def _alone(target: Path, folder: Path) -> Iterator[None]:
     except OSError as error:
         raise files.refusal(folder / _LOCK, error) from error
     try:
-        files.make_way(folder / _HOLDER)
-        since = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-        files.write_json(folder / _HOLDER, holder)
+        files.make_way(folder / HOLDER)
+        files.write_json(folder / HOLDER, this_process())
         yield
     finally:
         lock.release()
@@ -130,7 +124,7 @@ def _lock(folder: Path) -> Any:
     # Some network file systems have no locks. A file stands for one, and stays if its process is
     # killed.
     log.info("%s: no locks on this file system: a file stands for one", folder)
-    if _is_gone(_holder(folder)):
+    if is_gone(_holder(folder)):
         (folder / _SOFT_LOCK).unlink(missing_ok=True)
     soft = filelock.SoftFileLock(folder / _SOFT_LOCK, timeout=0)
     soft.acquire()
@@ -140,7 +134,7 @@ def _lock(folder: Path) -> Any:
 def _holder(folder: Path) -> dict[str, Any]:
     """Return who holds, or held, a working folder; nothing if that is not known."""
     try:
-        holder = files.read_json(folder / _HOLDER)
+        holder = files.read_json(folder / HOLDER)
     except (OSError, ValueError):
         return {}
     return holder if isinstance(holder, dict) else {}
@@ -152,7 +146,7 @@ def work_holder(folder: Path) -> dict[str, Any]:
     Nothing if that is not known.
     """
     holder = _holder(folder)
-    return holder | {"gone": _is_gone(holder)} if holder else {}
+    return holder | {"gone": is_gone(holder)} if holder else {}
 
 
 def _who(folder: Path) -> str:
@@ -166,17 +160,3 @@ def _advice(folder: Path) -> str:
     """Return what to do about a lock that may have outlived its process; mostly nothing."""
     soft = folder / _SOFT_LOCK
     return f"; if it has ended, remove {soft}" if soft.exists() else ""
-
-
-def _is_gone(holder: dict[str, Any]) -> bool:
-    """Return whether a process of this machine has ended."""
-    pid = holder.get("pid")
-    if holder.get("host") != socket.gethostname() or type(pid) is not int or os.name == "nt":
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):  # another user's, or no number of a process
-        pass
-    return False

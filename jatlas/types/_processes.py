@@ -77,11 +77,8 @@ class Processes:
         try:
             yield
         except BaseException as error:
-            reason = f"{self._who()}: {_reason(error)}"
-            if isinstance(error, ProcessError):  # that says whose it is
-                reason = str(error)
             with contextlib.suppress(Exception):  # what went wrong is the error to be seen
-                self._set(f"failed/{self.index}", reason, again=True)
+                self._set(f"failed/{self.index}", self._failure(error), again=True)
             raise
 
     @contextlib.contextmanager
@@ -136,9 +133,7 @@ class Processes:
             try:
                 handlers[message["task"]](**message["arguments"])
             except Exception as error:
-                failure = str(error) if isinstance(error, ProcessError) else ""
-                failure = failure or f"{self._who()}: {_reason(error)}"
-                self._set(f"done/{self._task}/{self.index}", failure)
+                self._set(f"done/{self._task}/{self.index}", self._failure(error))
                 raise
             self._report()
             self._set(f"done/{self._task}/{self.index}", "")
@@ -202,8 +197,11 @@ class Processes:
             if not key.endswith(f"/{self.index}"):
                 raise ProcessError(reason[1:])
 
-    def _who(self) -> str:
-        return f"process {self.index} on {socket.gethostname()}"
+    def _failure(self, error: BaseException) -> str:
+        """Return in a line which process fails, and why."""
+        if isinstance(error, ProcessError):  # which says whose it is
+            return str(error)
+        return f"process {self.index} on {socket.gethostname()}: {_reason(error)}"
 
 
 def _reason(error: BaseException) -> str:

@@ -1,5 +1,7 @@
 """How a computation is carried out."""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
 
@@ -32,6 +34,11 @@ class Run:
     progress: bool = True
     cache: Path | str | None = None
     processes: Processes | None = dataclasses.field(default=None, repr=False)
+
+    def shared_by(self, processes: Processes) -> Run:
+        """Return how processes carry it out together; the one that leads shows progress."""
+        shown = self.progress and processes.leads
+        return dataclasses.replace(self, processes=processes, progress=shown)
 
     def __post_init__(self) -> None:
         """Check the settings, and make a path of a string that is no URL."""
