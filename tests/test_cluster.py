@@ -257,6 +257,17 @@ def test_without_the_process_that_leads_the_others_stop(
 
 
 @pytest.mark.slow
+def test_processes_can_read_real_weights(
+    photos: Path, tmp_path: Path, start: Callable[..., Team]
+) -> None:
+    """Orbax, which reads them, has the processes of a program meet."""
+    wrong = ("--network", "textures", "--layer", "none")
+    results = start(2, "build", photos, "--out", tmp_path / "atlas", *wrong).end()
+    assert [code for code, *_ in results] == [2, 2]
+    assert "textures has no layer 'none'; it has: " in results[0][2]
+
+
+@pytest.mark.slow
 def test_processes_must_build_the_same(
     photos: Path, tmp_path: Path, start: Callable[..., Team]
 ) -> None:
