@@ -183,22 +183,52 @@ def resample(image: Array, view: View, *, size: int, fill: float) -> Array:
 def _resample_by_gather(image: Array, y: Array, x: Array, *, fill: float) -> Array:
     """Interpolate between the four pixels around each point."""
     height, width, channels = image.shape
-    # A frame of one pixel of `fill`: points outside of the canvas are clipped onto it.
-    framed = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=fill)
-    y, x = jnp.clip(y + 1, 0, height + 1), jnp.clip(x + 1, 0, width + 1)
+    # Far outside it is as one pixel outside.
+    y, x = jnp.clip(y, -1, height), jnp.clip(x, -1, width)
     # XLA may compute them twice, for pixels and for weights, and round differently. At a whole
     # number, where points of an upright view lie, weights would then be those of other pixels.
     error = 2.0 ** (math.ceil(math.log2(max(height, width))) - 23)
-    y, x = _at_whole(y, error), _at_whole(x, error)
-    top, left = jnp.clip(jnp.floor(y), 0, height), jnp.clip(jnp.floor(x), 0, width)
-    down, right = (y - top)[..., None], (x - left)[..., None]
-    corner = top.astype(jnp.int32) * (width + 2) + left.astype(jnp.int32)
-    corners = jnp.stack([corner, corner + 1, corner + width + 2, corner + width + 3])
-    # One gather of all four: four take half as long again, gradient included.
-    pixels = framed.reshape(-1, channels)[corners.ravel()].reshape(*corners.shape, channels)
-    upper = (1 - right) * pixels[0] + right * pixels[1]
-    lower = (1 - right) * pixels[2] + right * pixels[3]
-    return (1 - down) * upper + down * lower
+    (rows, down), (columns, right) = (
+        _neighbors(_at_whole(at, error), side) for at, side in ((y, height), (x, width))
+    )
+    corners = (rows[:, None] * width + columns[None]).reshape(4, *y.shape)
+    weights = (down[:, None] * right[None]).reshape(4, *y.shape)
+    sampled = _weighted(image.reshape(-1, channels), corners, weights)
+    return sampled + fill * (1 - weights.sum(0))[..., None]
+
+
+def _neighbors(at: Array, count: int) -> tuple[Array, Array]:
+    """Return the two pixels (2, h, w) around each place, and their weights: 0 outside."""
+    first = jnp.clip(jnp.floor(at), -1, count - 1)
+    share = at - first
+    lower = first.astype(jnp.int32)
+    pixels = jnp.stack([lower, lower + 1])
+    weights = jnp.where((pixels >= 0) & (pixels < count), jnp.stack([1 - share, share]), 0)
+    return jnp.clip(pixels, 0, count - 1), weights
+
+
+@jax.custom_jvp
+def _weighted(pixels: Array, corners: Array, weights: Array) -> Array:
+    """Add up the weighted pixels (p, channels) at corners (4, h, w): (h, w, channels)."""
+    parts = (
+        weight[..., None] * pixels[at.ravel()].reshape(*at.shape, -1)
+        for at, weight in zip(corners, weights, strict=True)
+    )
+    return functools.reduce(jnp.add, parts)
+
+
+# On a CPU, one gather for each corner is fast and its transpose is not; with one gather for all
+# corners it is the other way round. So the derivative has the slow form, whose transpose, which
+# reverse mode runs, is fast: 4 ms instead of 14 for 32 icons.
+@_weighted.defjvp
+def _weighted_jvp(
+    primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
+) -> tuple[Array, Array]:
+    pixels, corners, weights = primals
+    of_pixels, _, of_weights = tangents
+    gathered = of_pixels[corners.ravel()].reshape(*corners.shape, -1)
+    moved = (weights[..., None] * gathered).sum(0)
+    return _weighted(*primals), moved + _weighted(pixels, corners, of_weights)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
