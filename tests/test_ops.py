@@ -20,7 +20,7 @@ from jatlas.model import (
     redirected_relu6,
     relaxed_max_pool,
 )
-from jatlas.model._ops import conv_small_map
+from jatlas.model._convolve import conv_same
 
 SHAPES = [(1, False, 7, 6), (2, False, 7, 8), (2, True, 7, 8), (2, True, 8, 5)]
 
@@ -146,20 +146,20 @@ def test_a_small_map_is_convolved_like_any_other(shape: tuple[int, int], side: i
 
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=2e-5)
     expected = results(conv, x, kernel)
-    jax.tree.map(close, results(conv_small_map, x, kernel), expected)
-    close(jax.jit(conv_small_map)(x[0], kernel), expected[0][0])
-    close(jax.jit(jax.vmap(conv_small_map, (0, None)))(x, kernel), expected[0])
+    jax.tree.map(close, results(conv_same, x, kernel), expected)
+    close(jax.jit(conv_same)(x[0], kernel), expected[0][0])
+    close(jax.jit(jax.vmap(conv_same, (0, None)))(x, kernel), expected[0])
 
 
 def test_a_small_map_is_an_ordinary_convolution_off_the_cpu() -> None:
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((2, 3, 3, 4), (5, 5, 4, 6))]
-    loss = jax.grad(lambda x, kernel: (conv_small_map(x, kernel) ** 2).sum())
+    loss = jax.grad(lambda x, kernel: (conv_same(x, kernel) ** 2).sum())
 
     def operations(function: Callable[..., jax.Array], platform: str) -> tuple[bool, bool]:
         lowered = jax.jit(function).trace(*shapes).lower(lowering_platforms=(platform,)).as_text()
         return "stablehlo.convolution" in lowered, "stablehlo.dot_general" in lowered
 
-    for function in (conv_small_map, loss):
+    for function in (conv_same, loss):
         assert operations(function, "cpu") == (False, True)
         assert operations(function, "cuda") == operations(function, "tpu") == (True, False)
 

@@ -9,13 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jatlas.model._ops import (
-    around_center,
-    conv_small_map,
-    max_pool,
-    redirected_relu,
-    relaxed_max_pool,
-)
+from jatlas.model._convolve import conv_same
+from jatlas.model._ops import around_center, max_pool, redirected_relu, relaxed_max_pool
 from jatlas.types import Array
 
 
@@ -77,8 +72,8 @@ class Block(nnx.Module):
         relu = self.gradient.relu
         towers = (
             one,
-            relu(_everywhere(self.conv3x3, three)),
-            relu(_everywhere(self.conv5x5, five)),
+            relu(everywhere(self.conv3x3, three)),
+            relu(everywhere(self.conv5x5, five)),
             relu(self.pool_reduce(pooled)),
         )
         return jnp.concatenate(towers, axis=-1)
@@ -109,12 +104,9 @@ class Block(nnx.Module):
         return [self.gradient.relu(part) for part in jnp.split(joined, ends, axis=-1)]
 
 
-def _everywhere(conv: nnx.Conv, x: Array) -> Array:
-    """Apply a convolution to a map of any size, (..., h, w, c)."""
-    kernel = conv.kernel[...]
-    if max(x.shape[-3:-1]) >= min(kernel.shape[:2]):
-        return conv(x)
-    return _biased(conv, conv_small_map(x, kernel))
+def everywhere(conv: nnx.Conv, x: Array) -> Array:
+    """Apply a convolution to a map of any size, (..., h, w, c), with zeros around it."""
+    return _biased(conv, conv_same(x, conv.kernel[...]))
 
 
 def _at_center(conv: nnx.Conv, x: Array) -> Array:

@@ -13,7 +13,14 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jatlas.model._block import REDIRECTED, RELAXED, TRUE_GRADIENT, Block, GradientRule
+from jatlas.model._block import (
+    REDIRECTED,
+    RELAXED,
+    TRUE_GRADIENT,
+    Block,
+    GradientRule,
+    everywhere,
+)
 from jatlas.model._formats import InputFormat
 from jatlas.model._inception_config import BLOCK_WIDTHS, InceptionConfig
 from jatlas.model._labels import matching_classes
@@ -146,12 +153,15 @@ def _network(config: InceptionConfig, gradient: GradientRule) -> Network:
 
 
 def _learned_stages(model: InceptionV1, *, gradient: GradientRule) -> dict[str, Stage]:
-    def then_relu(conv: nnx.Conv, x: Array) -> Array:
+    def strided(conv: nnx.Conv, x: Array) -> Array:
         return gradient.relu(conv(x))
 
+    def dense(conv: nnx.Conv, x: Array) -> Array:
+        return gradient.relu(everywhere(conv, x))
+
     blocks = {name: merged(model, name) for name in ("logits", *BLOCK_WIDTHS)}
-    convs = {name: merged(model, name, then_relu) for name in ("conv2d0", "conv2d1", "conv2d2")}
-    return blocks | convs
+    convs = {name: merged(model, name, dense) for name in ("conv2d1", "conv2d2")}
+    return blocks | convs | {"conv2d0": merged(model, "conv2d0", strided)}
 
 
 def _inputs(config: InceptionConfig) -> InputFormat:

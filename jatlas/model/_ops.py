@@ -184,49 +184,6 @@ def _inverse_power_jvp(
     return value, -exponent * value / x * tangent
 
 
-def conv_small_map(x: Array, kernel: Array) -> Array:
-    """Convolve a map that is smaller than the kernel, with zeros around it.
-
-    On a CPU this is one matrix product of the shifted maps, which takes an eighth of the time of
-    a convolution there, gradient included (64 icons of 3 x 3 positions, kernels of 5 x 5): 8 % of a
-    rendering step. The product needs the map once for every element of the kernel, 25 times for
-    5 x 5, so other platforms run an ordinary convolution.
-
-    Args:
-      x: (..., h, w, channels).
-      kernel: (rows, columns, channels, c) with an odd number of rows and columns.
-
-    Returns:
-      (..., h, w, c).
-
-    Example:
-      >>> conv_small_map(jnp.ones((2, 2, 1)), jnp.ones((3, 3, 1, 1)))[..., 0].tolist()
-      [[4.0, 4.0], [4.0, 4.0]]
-    """
-    return lax.platform_dependent(x, kernel, cpu=_conv_by_product, default=_conv)
-
-
-def _conv_by_product(x: Array, kernel: Array) -> Array:
-    height, width = x.shape[-3:-1]
-    rows, columns, _, out = kernel.shape
-    edges = [(side // 2, side // 2) for side in (rows, columns)]
-    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 3) + [*edges, (0, 0)])
-    shifted = [
-        padded[..., row : row + height, column : column + width, :]
-        for row in range(rows)
-        for column in range(columns)
-    ]
-    return jnp.concatenate(shifted, axis=-1) @ kernel.reshape(-1, out)
-
-
-def _conv(x: Array, kernel: Array) -> Array:
-    batch = x.reshape(-1, *x.shape[-3:])
-    result = lax.conv_general_dilated(
-        batch, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-    return result.reshape(*x.shape[:-1], kernel.shape[-1])
-
-
 @jax.custom_vjp
 def redirected_relu(x: Array) -> Array:
     """Return max(x, 0), with a gradient that can activate units when all are inactive.
