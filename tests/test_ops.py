@@ -1,6 +1,5 @@
 """Our own operations: their values, and their gradients in forward and reverse mode."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,6 @@ from jatlas.model import (
     redirected_relu6,
     relaxed_max_pool,
 )
-from jatlas.model._convolve import conv_same
 
 SHAPES = [(1, False, 7, 6), (2, False, 7, 8), (2, True, 7, 8), (2, True, 8, 5)]
 
@@ -125,43 +123,6 @@ def test_a_relaxed_network_computes_the_same_and_explains_differently() -> None:
     plain, relaxed = explain(False), explain(True)
     np.testing.assert_allclose(plain[0], relaxed[0], rtol=1e-5, atol=1e-7)
     assert float(jnp.abs(plain[1] - relaxed[1]).max()) > 1e-3 * float(jnp.abs(plain[1]).max())
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (3, 3), (4, 4), (4, 2)])
-@pytest.mark.parametrize("side", [3, 5])
-def test_a_small_map_is_convolved_like_any_other(shape: tuple[int, int], side: int) -> None:
-    rng = np.random.default_rng(3)
-    x = rng.standard_normal((2, *shape, 4), np.float32)
-    kernel = rng.standard_normal((side, side, 4, 6), np.float32)
-    weight = rng.standard_normal((2, *shape, 6), np.float32)
-
-    def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-        form = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=form)
-
-    @functools.partial(jax.jit, static_argnums=0)
-    def results(conv: Callable[..., jax.Array], x: jax.Array, kernel: jax.Array) -> Any:
-        value, derivative = jax.jvp(conv, (x, kernel), (x**2, kernel**2))
-        return value, derivative, jax.vjp(conv, x, kernel)[1](jnp.asarray(weight))
-
-    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=2e-5)
-    expected = results(conv, x, kernel)
-    jax.tree.map(close, results(conv_same, x, kernel), expected)
-    close(jax.jit(conv_same)(x[0], kernel), expected[0][0])
-    close(jax.jit(jax.vmap(conv_same, (0, None)))(x, kernel), expected[0])
-
-
-def test_a_small_map_is_an_ordinary_convolution_off_the_cpu() -> None:
-    shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((2, 3, 3, 4), (5, 5, 4, 6))]
-    loss = jax.grad(lambda x, kernel: (conv_same(x, kernel) ** 2).sum())
-
-    def operations(function: Callable[..., jax.Array], platform: str) -> tuple[bool, bool]:
-        lowered = jax.jit(function).trace(*shapes).lower(lowering_platforms=(platform,)).as_text()
-        return "stablehlo.convolution" in lowered, "stablehlo.dot_general" in lowered
-
-    for function in (conv_same, loss):
-        assert operations(function, "cpu") == (False, True)
-        assert operations(function, "cuda") == operations(function, "tpu") == (True, False)
 
 
 @pytest.mark.parametrize(("stride", "caffe", "height", "width"), SHAPES)

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax import lax
 
 from jatlas.model._convolve import conv_same
+from jatlas.model._halved import conv_halved
 from jatlas.model._ops import around_center, max_pool, redirected_relu, relaxed_max_pool
 from jatlas.types import Array
 
@@ -107,6 +109,17 @@ class Block(nnx.Module):
 def everywhere(conv: nnx.Conv, x: Array) -> Array:
     """Apply a convolution to a map of any size, (..., h, w, c), with zeros around it."""
     return _biased(conv, conv_same(x, conv.kernel[...]))
+
+
+def halved(conv: nnx.Conv, x: Array) -> Array:
+    """Apply a convolution at every second position of a map, (..., h, w, c)."""
+    kernel = conv.kernel[...]
+    if isinstance(conv.padding, int):
+        rows = columns = (conv.padding, conv.padding)
+    else:  # "SAME" as TensorFlow has it
+        sizes = x.shape[-3:-1], kernel.shape[:2]
+        rows, columns = lax.padtype_to_pads(*sizes, (2, 2), str(conv.padding))
+    return _biased(conv, conv_halved(x, kernel, (rows, columns)))
 
 
 def _at_center(conv: nnx.Conv, x: Array) -> Array:

@@ -66,14 +66,15 @@ def _by_shifts_jvp(
 ) -> tuple[Array, Array]:
     (x, kernel), (x_tangent, kernel_tangent) = primals, tangents
     terms = []
-    if not _is_zero(x_tangent):
+    if not is_zero(x_tangent):
         terms.append(_scattered(stride, x_tangent, kernel))
-    if not _is_zero(kernel_tangent):
+    if not is_zero(kernel_tangent):
         terms.append(_gathered(stride, x, kernel_tangent))
     return _by_shifts(stride, x, kernel), functools.reduce(jnp.add, terms)
 
 
-def _is_zero(tangent: object) -> bool:
+def is_zero(tangent: object) -> bool:
+    """Return whether a rule of `defjvp(symbolic_zeros=True)` is given no tangent."""
     return isinstance(tangent, jax.custom_derivatives.SymbolicZero)
 
 

@@ -20,6 +20,7 @@ from jatlas.model._block import (
     Block,
     GradientRule,
     everywhere,
+    halved,
 )
 from jatlas.model._formats import InputFormat
 from jatlas.model._inception_config import BLOCK_WIDTHS, InceptionConfig
@@ -153,15 +154,15 @@ def _network(config: InceptionConfig, gradient: GradientRule) -> Network:
 
 
 def _learned_stages(model: InceptionV1, *, gradient: GradientRule) -> dict[str, Stage]:
-    def strided(conv: nnx.Conv, x: Array) -> Array:
-        return gradient.relu(conv(x))
+    def halving(conv: nnx.Conv, x: Array) -> Array:
+        return gradient.relu(halved(conv, x))
 
     def dense(conv: nnx.Conv, x: Array) -> Array:
         return gradient.relu(everywhere(conv, x))
 
     blocks = {name: merged(model, name) for name in ("logits", *BLOCK_WIDTHS)}
     convs = {name: merged(model, name, dense) for name in ("conv2d1", "conv2d2")}
-    return blocks | convs | {"conv2d0": merged(model, "conv2d0", strided)}
+    return blocks | convs | {"conv2d0": merged(model, "conv2d0", halving)}
 
 
 def _inputs(config: InceptionConfig) -> InputFormat:
