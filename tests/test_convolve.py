@@ -44,7 +44,7 @@ def results(conv: Callable[..., jax.Array], x: jax.Array, kernel: jax.Array) -> 
 @pytest.mark.parametrize("shape", SMALL + LARGE, ids=str)
 def test_values_and_derivatives_are_those_of_the_convolution(shape: tuple[int, int, int]) -> None:
     height, width, side = shape
-    x, kernel = draw(2, height, width, 4), draw(side, side, 4, 6)
+    x, kernel = draw(2, height, width, 32), draw(side, side, 32, 6)
     expected = results(plain, x, kernel)
     jax.tree.map(close, results(conv_same, x, kernel), expected)
     close(jax.jit(conv_same)(x[0], kernel), expected[0][0])
@@ -52,7 +52,7 @@ def test_values_and_derivatives_are_those_of_the_convolution(shape: tuple[int, i
 
 
 def test_each_map_of_a_batch_may_have_a_kernel_of_its_own() -> None:
-    x, kernels = draw(3, 6, 6, 2), draw(3, 3, 3, 2, 4)
+    x, kernels = draw(3, 6, 6, 32), draw(3, 3, 3, 32, 4)
     expected = [plain(one[None], kernel)[0] for one, kernel in zip(x, kernels, strict=True)]
     close(jax.jit(jax.vmap(conv_same))(x, kernels), np.stack(expected))
     expected = [plain(x[:1], kernel)[0] for kernel in kernels]
@@ -60,7 +60,7 @@ def test_each_map_of_a_batch_may_have_a_kernel_of_its_own() -> None:
 
 
 def test_gradients_of_a_map_alone_are_those_in_a_batch() -> None:
-    x, kernel = draw(2, 3, 6, 7, 2), draw(3, 3, 2, 4)
+    x, kernel = draw(2, 3, 6, 7, 32), draw(3, 3, 32, 4)
 
     def squares(x: jax.Array) -> jax.Array:
         return (conv_same(x, kernel) ** 2).sum()
@@ -82,7 +82,7 @@ def test_minimal_filtering_is_exact_in_whole_numbers_for_every_tile(side: int) -
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_half_precision_is_convolved_as_ever(dtype: Any) -> None:
-    x, kernel = jnp.asarray(draw(1, 6, 6, 4), dtype), jnp.asarray(draw(3, 3, 4, 6), dtype)
+    x, kernel = jnp.asarray(draw(1, 6, 6, 32), dtype), jnp.asarray(draw(3, 3, 32, 6), dtype)
     got = conv_same(x, kernel)
     assert got.dtype == dtype
     np.testing.assert_array_equal(got, plain(x, kernel))
@@ -91,7 +91,7 @@ def test_half_precision_is_convolved_as_ever(dtype: Any) -> None:
 @pytest.mark.parametrize("shape", [(3, 5), (6, 3)])
 def test_other_platforms_run_the_ordinary_convolution(shape: tuple[int, int]) -> None:
     size, side = shape
-    shapes = [(2, size, size, 4), (side, side, 4, 6)]
+    shapes = [(2, size, size, 32), (side, side, 32, 6)]
     structs = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
     loss = jax.grad(lambda x, kernel: (conv_same(x, kernel) ** 2).sum())
 

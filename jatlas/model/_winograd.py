@@ -24,7 +24,8 @@ Tiles of 6 results would take fewer products, but not less time, and round three
 """
 
 _SMALLEST_MAP = 5
-"""Below, matrices are so small that an ordinary convolution is as fast."""
+_FEWEST_CHANNELS = 32
+"""Below, an ordinary convolution is about as fast, and compiles sooner."""
 
 
 def conv(x: Array, kernel: Array) -> Array:
@@ -40,9 +41,9 @@ def suits(x: Array, kernel: Array) -> bool:
     """Return whether `winograd_conv` can convolve a map (..., h, w, channels), and is faster.
 
     Example:
-      >>> suits(jnp.ones((6, 6, 2)), jnp.ones((3, 3, 2, 4)))
+      >>> suits(jnp.ones((6, 6, 64)), jnp.ones((3, 3, 64, 192)))
       True
-      >>> suits(jnp.ones((6, 6, 2)), jnp.ones((1, 1, 2, 4)))
+      >>> suits(jnp.ones((6, 6, 64)), jnp.ones((1, 1, 64, 192)))
       False
     """
     rows, columns = kernel.shape[:2]
@@ -50,6 +51,7 @@ def suits(x: Array, kernel: Array) -> bool:
         rows == columns
         and rows in _TILES
         and min(x.shape[-3:-1]) >= _SMALLEST_MAP
+        and kernel.shape[-2] >= _FEWEST_CHANNELS
         and x.dtype == kernel.dtype == jnp.float32
     )
 
