@@ -13,7 +13,8 @@ import jax
 import numpy as np
 
 from jatlas.build._custom_code import code_digest
-from jatlas.model import Network, digest, fingerprint
+from jatlas.build._kept_fingerprint import kept_fingerprint
+from jatlas.model import Network, digest
 from jatlas.records import Atlas, Icons, Samples
 from jatlas.storage import Arrays
 from jatlas.types import HostArray, Key, Params, as_key
@@ -53,7 +54,7 @@ def _json(value: Any) -> Any:
 def network_identity(network: Network, params: Params) -> dict[str, Any]:
     """Return what decides what a network computes."""
     weights = digest(params)
-    code = fingerprint(network, params, weights_sha256=weights)
+    code = kept_fingerprint(network, params, weights_sha256=weights)
     return {"network": network.name, "weights_sha256": weights, "code_sha256": code}
 
 

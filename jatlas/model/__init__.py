@@ -28,6 +28,7 @@ from jatlas.model._inception_config import GOOGLENET_BVLC as GOOGLENET_BVLC
 from jatlas.model._inception_config import INCEPTION5H as INCEPTION5H
 from jatlas.model._inception_config import TEXTURES as TEXTURES
 from jatlas.model._inception_config import InceptionConfig as InceptionConfig
+from jatlas.model._known import is_known as is_known
 from jatlas.model._labels import known_classes as known_classes
 from jatlas.model._labels import wnids as wnids
 from jatlas.model._names import class_names as class_names

@@ -90,3 +90,15 @@ KNOWN: dict[str, KnownNetwork] = {
     TEXTURES_VIT.name: known_vit(TEXTURES_VIT),
 }
 """The networks that `load_network` loads, by name."""
+
+
+def is_known(network: Network) -> bool:
+    """Return whether a network is one of `KNOWN`, unchanged.
+
+    Example:
+      >>> from jatlas.model import TEXTURES
+      >>> is_known(inception_v1(TEXTURES)), is_known(inception_v1(TEXTURES, relaxed=True))
+      (True, False)
+    """
+    known = KNOWN.get(network.name)
+    return known is not None and known.build() is network
