@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import tiny_network, tiny_params
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jatlas.types import Run
 from jatlas.visualize import (
@@ -64,6 +65,28 @@ def main() -> None:
         task, tiny_params(), state, goals, 0, steps=CONFIG.steps, key=jax.random.key(1)
     )
     text = lowered.compile().as_text()
+    assert "num_partitions=8" in text
+    assert not [name for name in COLLECTIVES if name in text]
+    _check_halving(directions, devices, task, state)
+
+
+def _check_halving(
+    directions: np.ndarray, devices: list[Any], task: optimize.Task, state: optimize.State
+) -> None:
+    """An icon's restarts are on one device: dropping some of them moves nothing."""
+    config = dataclasses.replace(CONFIG, restarts=4)
+    one, all_ = (
+        render(
+            tiny_network(), tiny_params(), directions, layer="conv2", key=jax.random.key(0),
+            config=config, devices=devices[:count], run=Run(progress=False),
+        )
+        for count in (1, 8)
+    )  # fmt: skip
+    np.testing.assert_allclose(all_.images, one.images, rtol=1e-4, atol=1e-5)
+    order = jax.device_put(
+        np.zeros((1, ICONS + 2), int), NamedSharding(task.mesh, P(None, "icons"))
+    )
+    text = optimize.pick.lower(task, (state, state), order).compile().as_text()
     assert "num_partitions=8" in text
     assert not [name for name in COLLECTIVES if name in text]
 

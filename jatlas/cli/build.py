@@ -175,6 +175,6 @@ class Build:
         An icon takes as long as five images, the evidence of a position half as long as an image.
         """
         icons = sum(size * size for size in self.grid or (20,)) * len(self.layer or ("one",))
-        steps = (self.icons.steps or RenderConfig.steps) * self.icons.restarts
+        steps = self.icons.config(RenderConfig()).icon_steps()
         work = images * (1 + self.per_image) / 2 + 5 * icons * steps / RenderConfig.steps
         return work < _SMALL

@@ -1,6 +1,7 @@
 """Settings of the icons."""
 
 import dataclasses
+import itertools
 from typing import Literal, get_args
 
 import jax.numpy as jnp
@@ -99,6 +100,9 @@ class RenderConfig:
       objective: what is maximized.
       restarts: initial images that each icon is optimized from, at most 1000; the result with the
         best score in fixed views is kept.
+      halve_at: fractions of the steps, increasing, after which the better half of an icon's
+        restarts goes on, by the score in fixed views, and the others are dropped. Empty takes all
+        of them through all steps.
       group: consecutive targets that belong together for an objective that compares icons
         (`Diversity`).
       retry_below: icons whose cosine with their direction is at most this are optimized once more,
@@ -121,6 +125,7 @@ class RenderConfig:
     views: Views = RandomViews()
     objective: Objective = Direction(power=0.5)
     restarts: int = 1
+    halve_at: tuple[float, ...] = (0.25, 0.5)
     group: int = 1
     retry_below: float = 0.0
     precision: Precision | None = None
@@ -134,6 +139,12 @@ class RenderConfig:
         checks.field(self, "views", checks.settings, like=Views)
         checks.field(self, "objective", checks.settings, like=Objective)
         checks.field(self, "restarts", checks.whole, maximum=_MAX_RESTARTS)
+        increasing = "fractions between 0 and 1, increasing"
+        checks.field(
+            self, "halve_at", checks.numbers, least=0, above=0, below=1, expected=increasing
+        )
+        if any(a >= b for a, b in itertools.pairwise(self.halve_at)):
+            raise ValueError(f"halve_at: expected {increasing}, got {self.halve_at}")
         checks.field(self, "group", checks.whole)
         checks.field(self, "retry_below", checks.number, minimum=-1, maximum=1, expected="a cosine")
         checks.field(
@@ -141,6 +152,35 @@ class RenderConfig:
             optional=True, options=get_args(Precision), expected="float32 or bfloat16",
         )  # fmt: skip
         self._check_together()
+
+    def legs(self) -> tuple[tuple[int, int], ...]:
+        """Return the legs of an icon's optimization: the step at which each ends, its restarts.
+
+        Example:
+          >>> RenderConfig(restarts=4).legs()
+          ((24, 4), (48, 2), (96, 1))
+          >>> RenderConfig(restarts=4, halve_at=()).legs()
+          ((96, 4),)
+        """
+        found, alive, last = [], self.restarts, 0
+        for share in self.halve_at:
+            end = round(share * self.steps)
+            if alive > 1 and last < end < self.steps:
+                found.append((end, alive))
+                alive, last = -(-alive // 2), end
+        return (*found, (self.steps, alive))
+
+    def icon_steps(self) -> int:
+        """Return the steps of all restarts of an icon together.
+
+        Example:
+          >>> RenderConfig(restarts=4).icon_steps()  # 24 of four, 24 of two, 48 of one
+          192
+        """
+        total = first = 0
+        for last, alive in self.legs():
+            total, first = total + (last - first) * alive, last
+        return total
 
     def _check_together(self) -> None:
         """Raise ValueError for what fails only in combination: else at the first step."""

@@ -12,6 +12,7 @@ from jatlas.model import Network
 from jatlas.types import Array, HostArray, Key, Params, Run, as_key
 from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
+from jatlas.visualize._halving import restarts_at_once
 from jatlas.visualize._render import default_chunk, plan
 from jatlas.visualize._wanted import make_goals
 
@@ -73,7 +74,9 @@ def lower_step(
     goals = make_goals(config, targets, references, shape=shape)
     if chunk is None:
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
-    mesh, width = plan(len(goals.target) * config.restarts, chunk, devices, group=config.group)
+    mesh, width = plan(
+        len(goals.target) * restarts_at_once(config), chunk, devices, group=config.group
+    )
     task = optimize.Task(network, layer, config, mesh)
 
     def abstract(tree: Any, spec: P) -> Any:

@@ -19,6 +19,9 @@ _SHARE = 0.5
 _CANVASES = 10
 """Arrays as large as a canvas: parameters, moments, gradients, spectra, images."""
 
+_STATE = 4
+"""Arrays as large as a canvas of a restart that waits for its turn: parameters, two moments."""
+
 _UNLIMITED = 1 << 60
 """Limits above this are none: cgroup v1 gives a number near 2^63."""
 
@@ -43,7 +46,8 @@ def bytes_per_icon(network: Network, params: Params, *, layer: str, config: Rend
     kept = _kept_for_gradient(network, *abstract(params), layer, config.views.size)
     larger = (config.icon_size / config.views.size) ** 2
     canvas = 3 * config.icon_size**2 * np.dtype(np.float32).itemsize
-    return int(kept * max(2.0, larger / 2)) + _CANVASES * canvas
+    waiting = (config.restarts - 1) * _STATE if len(config.legs()) > 1 else 0
+    return int(kept * max(2.0, larger / 2)) + (_CANVASES + waiting) * canvas
 
 
 @functools.lru_cache(maxsize=256)  # tracing the gradient of GoogLeNet takes 0.5 s

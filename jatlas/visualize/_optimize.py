@@ -55,6 +55,7 @@ class Task:
             self.config,
             steps=default.steps,
             restarts=default.restarts,
+            halve_at=default.halve_at,
             retry_below=default.retry_below,
         )
         object.__setattr__(self, "config", config)
@@ -182,17 +183,56 @@ def evaluate(
       images (n, icon_size, icon_size, 3), or 4 channels with opacity; scores (n,), the mean
       objective over the fixed views; cosines (n,) with the directions, of the images as they are.
     """
-    # What moved the icons does not matter, so another optimizer compiles nothing.
-    config = dataclasses.replace(task.config, optimizer=RenderConfig().optimizer)
-    task = dataclasses.replace(task, config=config)
-    views = fixed_views(config.views, canvas_size=config.icon_size)
+    scores = scores_in_fixed_views(task, params, icons, goals, key=key)
+    images, cosines = _as_they_are(_without_optimizer(task), params, icons, goals)
+    return images, scores, cosines
+
+
+def scores_in_fixed_views(
+    task: Task, params: Params, icons: Any, goals: Goal, *, key: Key
+) -> Array:
+    """Return the mean objective of icons over the fixed views, (n,); arguments as of `evaluate`."""
+    task = _without_optimizer(task)
+    views = fixed_views(task.config.views, canvas_size=task.config.icon_size)
     # One after another: a program of all five needs five times the memory.
     scores = [
         _scores_in_view(task, params, icons, goals, View(*view), key=key)
         for view in zip(*views, strict=True)
     ]
-    images, cosines = _as_they_are(task, params, icons, goals)
-    return images, sum(scores[1:], start=scores[0]) / len(scores), cosines
+    return sum(scores[1:], start=scores[0]) / len(scores)
+
+
+def _without_optimizer(task: Task) -> Task:
+    """What moved the icons does not matter to a score: another optimizer compiles nothing."""
+    config = dataclasses.replace(task.config, optimizer=RenderConfig().optimizer)
+    return dataclasses.replace(task, config=config)
+
+
+@functools.partial(jax.jit, static_argnames="task")
+def pick(task: Task, states: tuple[State, ...], order: Array) -> tuple[State, ...]:
+    """Choose some of the restarts of each icon, each restart in a state of its own.
+
+    Args:
+      task: the task.
+      states: of each restart, all of the same icons at the same step.
+      order: (kept, n) int, which restarts are kept of each icon.
+
+    Returns:
+      As many states as are kept.
+    """
+    leaves = [jax.tree.leaves(state) for state in states]
+    own = [[leaf for leaf in each if leaf.ndim] for each in leaves]
+
+    def one(own: list[list[Array]], chosen: Array) -> list[Array]:
+        return [jnp.stack(restarts)[chosen] for restarts in zip(*own, strict=True)]
+
+    def state_of(chosen: Array) -> State:
+        moved = iter(_shard(_batch(one), task.mesh)((), (own, chosen)))
+        # Counts of steps, which have no axis of icons, are the same in all.
+        picked = [next(moved) if leaf.ndim else leaf for leaf in leaves[0]]
+        return _placed(jax.tree.unflatten(jax.tree.structure(states[0]), picked), task.mesh)
+
+    return tuple(state_of(chosen) for chosen in order)
 
 
 @functools.partial(jax.jit, static_argnames="task")

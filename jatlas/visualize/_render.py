@@ -1,10 +1,7 @@
 """Rendering: directions to icons by batched feature visualization."""
 
-import collections
-import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -16,8 +13,9 @@ from jatlas.model import Network
 from jatlas.records import Icons
 from jatlas.types import Array, HostArray, Key, Params, Run, as_key, progress_bar
 from jatlas.visualize import _memory as memory
-from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
+from jatlas.visualize._drive import Program, advance, begin, evaluate
+from jatlas.visualize._halving import halved, restarts_at_once
 from jatlas.visualize._optimize import ICONS, Task
 from jatlas.visualize._versions import check_jaxlib
 from jatlas.visualize._wanted import Wanted, check_wanted, make_goals
@@ -26,12 +24,6 @@ log = logging.getLogger(__name__)
 
 _REDIRECTED_STEPS = 16
 """Steps of a retry in which gradients are redirected (lucid)."""
-
-_AHEAD = 2
-"""Steps that are dispatched before the first of them is waited for: devices are never idle."""
-
-_SHOWN_EVERY = 16
-"""Steps between updates of the cosine that the progress bar shows."""
 
 _WIDTHS = 16
 """Widths to choose from, up to the chunk, for more icons than that."""
@@ -166,26 +158,17 @@ def render_each(
     chunk = run.chunk
     if chunk is None:
         chunk = default_chunk(network, params, layer=layer, config=config, devices=devices)
-    widest = max(len(wanted.ids), shared) * config.restarts
+    at_once = restarts_at_once(config)
+    widest = max(len(wanted.ids), shared) * at_once
     mesh, width = plan(widest, chunk, devices, group=config.group)
-    own = len(wanted.ids) * config.restarts
+    own = len(wanted.ids) * at_once
     if run.processes is not None and width > own:  # a share that would leave most of it idle
         mesh, width = plan(own, chunk, devices, group=config.group)
     placed, key = jax.device_put((params, as_key(key)), NamedSharding(mesh, P()))
-    program = _Program(Task(network, layer, config, mesh), config, placed, key, width)
-    per_part = max(min(chunk, width) // config.restarts, 1)
+    program = Program(Task(network, layer, config, mesh), config, placed, key, width)
+    per_part = max(min(chunk, width) // at_once, 1)
     per_part = -(-per_part // config.group) * config.group
     return _parts(program, wanted, per_part=per_part, run=run)
-
-
-class _Program(NamedTuple):
-    """What all icons of a call share; `width` of them are optimized at once."""
-
-    task: Task
-    config: RenderConfig
-    params: Params
-    key: Key
-    width: int
 
 
 def plan(
@@ -253,14 +236,14 @@ def default_chunk(
 
 
 def _parts(
-    program: _Program, wanted: Wanted, *, per_part: int, run: Run
+    program: Program, wanted: Wanted, *, per_part: int, run: Run
 ) -> Iterator[tuple[slice, Icons]]:
     """Render icons part by part."""
     count, config = len(wanted.ids), program.config
     with progress_bar(
         None,
         shown=run.progress,
-        total=count * config.restarts * config.steps,
+        total=count * config.icon_steps(),
         desc="icons",
         unit="icon-step",
         unit_scale=True,
@@ -271,12 +254,15 @@ def _parts(
             yield part, _render_part(program, wanted.take(part), bar=bar)
 
 
-def _render_part(program: _Program, wanted: Wanted, *, bar: tqdm) -> Icons:
+def _render_part(program: Program, wanted: Wanted, *, bar: tqdm) -> Icons:
     """Render icons: all restarts, of which the best is kept; and retry those that failed."""
     config, count = program.config, len(wanted.ids)
-    rows = np.repeat(np.arange(count), config.restarts)
-    restarts = np.tile(np.arange(config.restarts), count)
-    icons = _best(_optimize(program, wanted.take(rows), restarts, bar=bar), config.restarts)
+    if len(config.legs()) > 1:
+        icons = halved(program, wanted, bar=bar)
+    else:
+        rows = np.repeat(np.arange(count), config.restarts)
+        restarts = np.tile(np.arange(config.restarts), count)
+        icons = _best(_optimize(program, wanted.take(rows), restarts, bar=bar), config.restarts)
     # Not where the score is not finite: another initial image would not help.
     failed = np.flatnonzero((icons.cosines <= config.retry_below) & np.isfinite(icons.scores))
     if not len(failed) or config.retry_below == -1 or config.group > 1:
@@ -301,7 +287,7 @@ def _best(icons: Icons, restarts: int) -> Icons:
 
 
 def _optimize(
-    program: _Program,
+    program: Program,
     wanted: Wanted,
     restarts: HostArray,
     *,
@@ -326,44 +312,10 @@ def _optimize(
         # The last icon is repeated, so that every chunk has the same shape.
         rows = np.minimum(start + np.arange(program.width), total - 1)
         count = min(program.width, total - start)
-        chunk = wanted.take(rows), restarts[rows]
-        result = _optimize_chunk(program, chunk, count, bar, redirected)
-        images, scores, cosines = (np.array(array[:count]) for array in result)
-        parts.append(Icons(images=images, scores=scores, cosines=cosines))
+        batch = begin(program, wanted.take(rows), restarts[rows], count=count)
+        batch = advance(program, batch, 0, program.config.steps, bar=bar, redirected=redirected)
+        parts.append(evaluate(program, batch))
     return _joined(parts)
-
-
-def _optimize_chunk(
-    program: _Program, icons: tuple[Wanted, HostArray], count: int, bar: tqdm, redirected: int
-) -> tuple[Array, Array, Array]:
-    """Optimize and evaluate `width` icons, of which the first `count` are shown in the bar.
-
-    Steps are dispatched one by one, ahead of the devices. A loop inside the program makes the
-    gradient of a convolution up to 28 times slower on a CPU (jax issue 12868), and a program of
-    one step compiles sooner everywhere.
-    """
-    task, params, steps = program.task, program.params, program.config.steps
-    first = dataclasses.replace(task, network=task.network.redirected or task.network)
-    for_init, for_views, for_evaluation = jax.random.split(program.key, 3)
-    wanted, restarts = jax.device_put(icons, NamedSharding(task.mesh, P(ICONS)))
-    state = optimize.init(task, wanted.ids, restarts, wanted.start, key=for_init)
-    dispatched: collections.deque[Array] = collections.deque()
-    for number in range(steps):
-        current = first if number < redirected else task
-        state, cosines = optimize.step(
-            current, params, state, wanted.goals, number, steps=steps, key=for_views
-        )
-        dispatched.append(cosines)
-        if len(dispatched) > _AHEAD:
-            dispatched.popleft().block_until_ready()
-            bar.update(count)
-        if number % _SHOWN_EVERY == _AHEAD:
-            mean = np.asarray(dispatched[0])[:count].mean()
-            bar.set_postfix(cosine=f"{mean:.3f}", refresh=False)
-    result = optimize.evaluate(task, params, state.params, wanted.goals, key=for_evaluation)
-    jax.block_until_ready(result)
-    bar.update(count * len(dispatched))
-    return result
 
 
 def _joined(parts: Sequence[Icons]) -> Icons:
