@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,22 @@ NEW_NETWORK = 0x40000000  # of setns: a namespace of the network
 
 
 class Forked:
-    """A process that runs a function of a module, like a script that begins with it."""
+    """A process that runs a function of a module, as a script would; JAX starts in it."""
 
     def __init__(
-        self,
-        function: Callable[[list[str]], int],
-        arguments: Sequence[str | Path],
-        folder: Path,
-        *,
-        host: str = "",
+        self, function: Callable[..., int | None], *arguments: Any, folder: Path, host: str = ""
     ) -> None:
-        """Start it; what it says goes to files of a folder, its network may be a namespace's."""
+        """Start it.
+
+        Args:
+          function: what it runs; its exit code is what this returns, None for 0.
+          arguments: those of the function.
+          folder: a new one, for what it says.
+          host: the namespace whose network it has.
+        """
         self.folder = folder
-        words = [os.fspath(word) for word in arguments]
-        given = (function, words, folder, dict(os.environ), host)
+        folder.mkdir()
+        given = (function, arguments, folder, dict(os.environ), host)
         self._process: Any = CONTEXT.Process(target=_run, args=given)
         self._process.start()
 
@@ -41,7 +43,9 @@ class Forked:
         return code
 
     def kill(self) -> None:
+        """End it at once, and wait until it has ended."""
         self._process.kill()
+        self._process.join()
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the process; return its exit code, stdout and stderr."""
@@ -53,8 +57,8 @@ class Forked:
 
 
 def _run(
-    function: Callable[[list[str]], int],
-    words: list[str],
+    function: Callable[..., int | None],
+    arguments: tuple[Any, ...],
     folder: Path,
     environment: dict[str, str],
     host: str,
@@ -68,7 +72,7 @@ def _run(
     if host:
         _enter(host)
     try:
-        code = function(words)
+        code = function(*arguments)
     finally:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()  # which a process of multiprocessing leaves out

@@ -81,14 +81,14 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Te
         address = f"{FIRST_HOST if hosts else '127.0.0.1'}:{free_port()}"
         members = []
         for index in range(count):
-            words = [*arguments]
+            words = [os.fspath(word) for word in arguments]
             if count > 1:
                 words += ["--coordinator", address]
                 words += ["--processes", str(count), "--process", str(index)]
             words += (own or {}).get(index, ())
-            folder = tmp_path_factory.mktemp("said")
+            folder = tmp_path_factory.mktemp("said") / str(index)
             host = hosts[index] if hosts else ""
-            members.append(Forked(cluster_script.run, words, folder, host=host))
+            members.append(Forked(cluster_script.run, words, folder=folder, host=host))
         teams.append(Team(members))
         return teams[-1]
 
