@@ -1,24 +1,26 @@
-"""Run commands in a process of its own, with the tiny network of the tests by the name "tiny".
-
-Usage: python cluster_script.py ARGUMENTS [-- ARGUMENTS ...], those of `jatlas`
-"""
+"""Commands in a process of its own, with the tiny network of the tests by the name "tiny"."""
 
 import itertools
-import sys
 
+import jax
 from helpers import tiny_network, tiny_params
 
 from jatlas.build import _sharing
 from jatlas.cli import _cluster, main
 from jatlas.cli import _session as session
 
-if __name__ == "__main__":
+
+def run(words: list[str]) -> int:
+    """Run commands, the arguments of `jatlas` with "--" between; return the first error's code."""
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_num_cpu_devices", 1)
     known = session.load_network
     session.load_network = lambda name: (
         (tiny_network(), tiny_params()) if name == "tiny" else known(name)
     )
     _cluster._LOST_AFTER = 8  # so that tests of a loss are over soon
     _sharing.shares_neighbors = lambda count, recall: True  # which many samples are worth
-    for separates, arguments in itertools.groupby(sys.argv[1:], lambda text: text == "--"):
+    for separates, arguments in itertools.groupby(words, lambda text: text == "--"):
         if not separates and (code := main(list(arguments))):
-            sys.exit(code)
+            return code
+    return 0

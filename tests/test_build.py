@@ -3,9 +3,6 @@
 import dataclasses
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from atlases import (
     tree,
 )
 from faults import Killed, failing
+from forked import Forked
 from helpers import CLASSES, tiny_network, tiny_params
 
 import jatlas
@@ -355,20 +353,18 @@ def test_two_builds_do_not_share_an_output(source: Watched, tmp_path: Path) -> N
         build(source, tmp_path / "atlas", **ONE)
 
 
+def build_it(images: Path, out: Path) -> None:
+    build(images, out)
+
+
 @pytest.mark.slow
 def test_a_killed_process_resumes(tmp_path: Path, images: Path, whole: Path) -> None:
-    script = Path(__file__).with_name("build_script.py")
-
-    def start(out: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, script, images, out])
-
     out = tmp_path / "atlas"
     for wanted in ("conv1-samples-*", "conv2-icons-2-*"):
-        process = start(out)
+        process = Forked(build_it, images, out, folder=tmp_path / wanted[:5])
         while process.poll() is None and not files_of(out, wanted[:-2]):
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
         assert not (out / "atlas.json").exists(), "it was killed too late to show anything"
     build(images, out)  # by another process: this one, which has compiled everything
     assert differences(out, whole) == []

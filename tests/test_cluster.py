@@ -7,18 +7,19 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cluster_script
 import jax
 import numpy as np
 import pytest
 from atlases import IMAGES as IMAGES_OF_ALL
 from atlases import build, differences
 from faults import Killed
+from forked import Forked
 from PIL import Image
 
 from jatlas.build import _icons, status
@@ -31,7 +32,6 @@ from jatlas.types import Processes, progress_bar
 from jatlas.types import _processes as processes
 
 IMAGES = 700  # in three segments
-SCRIPT = Path(__file__).with_name("cluster_script.py")
 ICONS = ("--icon-size", "12", "--view-size", "10", "--steps", "2", "--chunk", "1")
 # Whatever the share, icons are rendered by the program of one process.
 BUILD = (
@@ -60,18 +60,15 @@ FIRST_HOST = "10.99.0.1"
 class Team:
     """Processes that run one command."""
 
-    members: list[subprocess.Popen[str]]
+    members: list[Forked]
 
     def end(self) -> list[tuple[int, str, str]]:
         """Return the exit code, stdout and stderr of each."""
-        outputs = [each.communicate(timeout=300) for each in self.members]
-        return [
-            (each.returncode, *texts) for each, texts in zip(self.members, outputs, strict=True)
-        ]
+        return [each.end() for each in self.members]
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Team]]:
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Team]]:
     """Return a function that starts a command in several processes; none outlives the test."""
     teams: list[Team] = []
 
@@ -79,24 +76,19 @@ def start() -> Iterator[Callable[..., Team]]:
         count: int,
         *arguments: str | Path,
         own: dict[int, tuple[str, ...]] | None = None,
-        hosts: tuple[tuple[str, ...], ...] = (),
+        hosts: tuple[str, ...] = (),
     ) -> Team:
         address = f"{FIRST_HOST if hosts else '127.0.0.1'}:{free_port()}"
-        environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "1"}
         members = []
         for index in range(count):
-            host = hosts[index] if hosts else ()
-            command: list[str | Path] = [*host, sys.executable, SCRIPT, *arguments]
+            words = [os.fspath(word) for word in arguments]
             if count > 1:
-                command += ["--coordinator", address]
-                command += ["--processes", str(count), "--process", str(index)]
-            command += (own or {}).get(index, ())
-            members.append(
-                subprocess.Popen(
-                    command, text=True, env=environment,
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                )
-            )  # fmt: skip
+                words += ["--coordinator", address]
+                words += ["--processes", str(count), "--process", str(index)]
+            words += (own or {}).get(index, ())
+            folder = tmp_path_factory.mktemp("said") / str(index)
+            host = hosts[index] if hosts else ""
+            members.append(Forked(cluster_script.run, words, folder=folder, host=host))
         teams.append(Team(members))
         return teams[-1]
 
@@ -104,12 +96,11 @@ def start() -> Iterator[Callable[..., Team]]:
     for team in teams:
         for member in team.members:
             member.kill()
-            member.communicate()
 
 
 @pytest.fixture
-def hosts() -> Iterator[tuple[tuple[str, ...], ...]]:
-    """Yield what runs a command on each of two hosts, network namespaces; nothing without them."""
+def hosts() -> Iterator[tuple[str, ...]]:
+    """Yield the names of two hosts, network namespaces; none where they cannot be made."""
     names = [f"jatlas-{os.getpid()}-{index}" for index in range(2)]
     ends = [f"j{os.getpid()}-{index}" for index in range(2)]
 
@@ -130,7 +121,7 @@ def hosts() -> Iterator[tuple[tuple[str, ...], ...]]:
         except (OSError, subprocess.CalledProcessError):
             yield ()
         else:
-            yield tuple(("ip", "netns", "exec", name) for name in names)
+            yield tuple(names)
 
 
 def free_port() -> int:
@@ -182,12 +173,12 @@ def quiet(results: list[tuple[int, str, str]]) -> bool:
 
 
 @pytest.mark.slow
-def test_four_processes_make_what_one_makes(
+def test_three_processes_make_what_one_makes(
     photos: Path, alone: Path, tmp_path: Path, start: Callable[..., Team]
 ) -> None:
     out = tmp_path / "atlas"
-    results = start(4, "build", photos, "--out", out, *BUILD).end()
-    assert [code for code, *_ in results] == [0] * 4, results
+    results = start(3, "build", photos, "--out", out, *BUILD).end()
+    assert [code for code, *_ in results] == [0] * 3, results
     assert quiet(results)
     assert "skipped 300.png: " in results[0][2] and f"{IMAGES}/{IMAGES}" in results[0][2]
     assert differences(out, alone / "atlas") == []
@@ -199,7 +190,7 @@ def test_two_hosts_that_share_nothing_but_a_place_make_what_one_makes(
     alone: Path,
     tmp_path: Path,
     start: Callable[..., Team],
-    hosts: tuple[tuple[str, ...], ...],
+    hosts: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scratch, out = tmp_path / "scratch", tmp_path / "bucket" / "atlas"
@@ -218,11 +209,11 @@ def test_a_loss_stops_the_others_and_any_number_resumes(
     photos: Path, alone: Path, tmp_path: Path, start: Callable[..., Team]
 ) -> None:
     out = tmp_path / "atlas"
-    team = start(4, "build", photos, "--out", out, *BUILD)
+    team = start(3, "build", photos, "--out", out, *BUILD)
     wait_for(lambda: list((out / FOLDER).glob("conv1-icons-*")), team)
-    team.members[2].send_signal(signal.SIGKILL)
+    team.members[2].kill()
     results = team.end()
-    assert [code for code, *_ in results] == [2, 2, -signal.SIGKILL, 2], results
+    assert [code for code, *_ in results] == [2, 2, -signal.SIGKILL], results
     assert quiet(results)
     said = f"jatlas: process 2 on {socket.gethostname()} is gone; the same command resumes\n"
     assert results[0][2].endswith(said) and results[0][2].count("jatlas: ") == 1
@@ -231,13 +222,13 @@ def test_a_loss_stops_the_others_and_any_number_resumes(
     assert [x.done for x in found.stages if x.what == "images"] == [IMAGES, IMAGES]
 
     before = {path.name: path.stat().st_mtime_ns for path in (out / FOLDER).glob("*.npz")}
-    team = start(3, "build", photos, "--out", out, *BUILD)
+    team = start(2, "build", photos, "--out", out, *BUILD)
     wait_for(lambda: list((out / FOLDER).glob("conv2-icons-*")), team)
     after = {path.name: path.stat().st_mtime_ns for path in (out / FOLDER).glob("*.npz")}
     kept = [name for name in before if "targets" not in name]  # which is written again
     assert {name: before[name] for name in kept}.items() <= after.items()
     results = team.end()
-    assert [code for code, *_ in results] == [0] * 3, results
+    assert [code for code, *_ in results] == [0] * 2, results
     assert differences(out, alone / "atlas") == []
 
 
@@ -248,7 +239,7 @@ def test_without_the_process_that_leads_the_others_stop(
     out = tmp_path / "atlas"
     team = start(2, "build", photos, "--out", out, *BUILD)
     wait_for(lambda: list((out / FOLDER).glob("conv1-samples-*")), team)
-    team.members[0].send_signal(signal.SIGKILL)
+    team.members[0].kill()
     code, output, errors = team.end()[1]
     assert code == 2 and output == ""
     assert (

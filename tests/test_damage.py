@@ -110,6 +110,7 @@ def check_working_file(
 WORKING_DAMAGE = (*DAMAGE, "of another stage", "of another build")
 
 
+@pytest.mark.slow
 def test_damaged_working_files_are_named_and_computed_again(
     images: Path, interrupted: dict[str, Path], tmp_path: Path, caplog: Any
 ) -> None:

@@ -1,14 +1,12 @@
 """The search for neighbours shared by devices and by processes: the same bytes as from one."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from unittest import mock
 
 import jax
 import numpy as np
 import pytest
+from forked import Forked
 
 from jatlas.arrange import Metric, Neighbors, nearest_neighbors, shares_neighbors
 from jatlas.arrange import _clustered as clustered
@@ -102,10 +100,9 @@ def _search(
 
 
 @pytest.mark.slow
-def test_devices_change_nothing() -> None:
-    command = [sys.executable, str(Path(__file__).resolve())]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
-    assert done.returncode == 0, done.stderr
+def test_devices_change_nothing(tmp_path: Path) -> None:
+    code, _, errors = Forked(main, folder=tmp_path / "said").end()
+    assert code == 0, errors
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -180,7 +177,3 @@ def test_a_table_is_replicated_if_it_takes_up_to_half_of_a_device() -> None:
     large.memory_stats.return_value = {"bytes_limit": 4000}
     assert fits(500, [large, small]) and not fits(501, [large, small])
     assert fits(10**15, jax.devices("cpu"))  # does not say
-
-
-if __name__ == "__main__":
-    main()

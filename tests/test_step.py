@@ -2,8 +2,6 @@
 
 import dataclasses
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from forked import Forked
 from helpers import tiny_network, tiny_params
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -110,10 +109,9 @@ def _check_what_each_icon_has_of_its_own(directions: np.ndarray, devices: list[A
 
 
 @pytest.mark.slow
-def test_icons_agree_on_any_number_of_devices_without_collectives() -> None:
-    command = [sys.executable, str(Path(__file__).resolve())]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_icons_agree_on_any_number_of_devices_without_collectives(tmp_path: Path) -> None:
+    code, _, errors = Forked(main, folder=tmp_path / "said").end()
+    assert code == 0, errors
 
 
 def key_bits(key: jax.Array) -> bytes:
@@ -189,7 +187,3 @@ def test_scores_are_means_over_the_fixed_views() -> None:
     )
     assert len(fixed_views(config.views, canvas_size=12).side) == 5
     np.testing.assert_allclose(scores, images[..., 3].mean((1, 2)), rtol=1e-5)
-
-
-if __name__ == "__main__":
-    main()

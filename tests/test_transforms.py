@@ -84,6 +84,7 @@ def test_rotating_the_window_rotates_the_picture_the_other_way(degrees: float, t
     np.testing.assert_allclose(found, np.rot90(image, turns), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_view_has_a_derivative() -> None:
     ramp = jnp.broadcast_to(jnp.arange(12.0)[:, None, None], (12, 12, 1)) / 12
 

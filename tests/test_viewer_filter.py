@@ -378,10 +378,9 @@ def test_labels_with_names_of_their_own_are_found(open_: Open, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation_in_a_filter(open_: Open, known: Known, scheme: str) -> None:
+def test_axe_finds_no_violation_in_a_filter(open_: Open, known: Known) -> None:
     axe = pytest.importorskip("test_viewer_access")
-    seen = open_(known.url, size=(1400, 900), color_scheme=scheme)
+    seen = open_(known.url, size=(1400, 900))
     for key in ("column-1-0", 'filter-{"label":"g0","c0":[0.2,null],"c1":[0]}'):
         values(seen, f"#by={quote(key)}")
         seen("v.filters.element.open = true")

@@ -409,21 +409,26 @@ def test_a_missing_manifest_is_said_in_words(browser: Any, served: Any) -> None:
 
 def test_back_undoes_steps_and_not_pans(open_: Open, server: str) -> None:
     seen = open_(server)
-    seen.page.wait_for_timeout(400)
-    steps = ["v.go(1)", "v.light(2)", "v.relight({against: true})"]
-    for act in steps:
+    seen.wait("history.state?.jatlas === 0")
+    for number, act in enumerate(("v.go(1)", "v.light(2)", "v.relight({against: true})"), 1):
         seen(act)
         seen("v.camera.panBy(5, 5)")
+        seen.wait(f"history.state.jatlas === {number}")
+        seen("v.camera.panBy(5, 5)")
         seen.page.wait_for_timeout(400)
-    state = "[v.state.map, v.state.lit?.quantity.cls ?? null, v.state.lit?.against ?? null]"
+        assert seen("history.state.jatlas") == number
+    state = (
+        "(({map, lit}) => [map, lit?.quantity.cls ?? null, lit?.against ?? null])"
+        "(jatlasViewer.state)"
+    )
     assert seen(state) == [1, 2, True]
-    for expected in ([1, 2, False], [1, None, None], [0, None, None]):
+    for number, expected in ((2, "1,2,false"), (1, "1,,"), (0, "0,,")):
         seen.page.go_back()
-        seen.page.wait_for_timeout(400)
-        assert seen(state) == expected
+        seen.wait(f"String({state}) === '{expected}' && history.state.jatlas === {number}")
+        seen.page.wait_for_timeout(400)  # what it writes later is no step
+        assert seen("history.state.jatlas") == number
     seen.page.go_forward()
-    seen.page.wait_for_timeout(400)
-    assert seen(state) == [1, None, None]
+    seen.wait(f"String({state}) === '1,,' && history.state.jatlas === 1")
 
 
 def test_settings_last_and_stay_out_of_links(open_: Open, server: str) -> None:

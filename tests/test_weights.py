@@ -24,6 +24,7 @@ import orbax.checkpoint as ocp
 import pooch
 import pytest
 from faults import failing
+from forked import Forked
 from weight_files import draw, small_config, weight_file
 
 from jatlas import synthetic
@@ -142,28 +143,22 @@ def test_saved_with_a_mesh_loads_on_one_device(small: Any) -> None:
     assert isinstance(sharding, jax.sharding.SingleDeviceSharding)
 
 
-TWO_DEVICES = """
-import jax
-from jax.sharding import NamedSharding, PartitionSpec
-from jatlas.model import load_network
-network, params = load_network("textures")
-mesh = jax.make_mesh((2,), ("batch",))
-images = jax.device_put(jax.numpy.ones((2, 64, 64, 3)), NamedSharding(mesh, PartitionSpec("batch")))
-until = jax.jit(lambda params, x: network.run(params, x, until="maxpool0"))
-print(len(until(params, images).devices()))
-"""
+def on_two_devices() -> None:
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_num_cpu_devices", 2)
+    network, params = load_network("textures")
+    spread = jax.sharding.NamedSharding(
+        jax.make_mesh((2,), ("batch",)), jax.sharding.PartitionSpec("batch")
+    )
+    images = jax.device_put(jax.numpy.ones((2, 64, 64, 3)), spread)
+    until = jax.jit(lambda params, x: network.run(params, x, until="maxpool0"))
+    print(len(until(params, images).devices()))
 
 
 @pytest.mark.slow
-def test_loaded_weights_run_on_the_devices_of_the_batch() -> None:
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "2"}
-    ran = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    assert ran.stdout == "2\n", ran.stderr
+def test_loaded_weights_run_on_the_devices_of_the_batch(tmp_path: Path) -> None:
+    _, said, errors = Forked(on_two_devices, folder=tmp_path / "said").end()
+    assert said == "2\n", errors
 
 
 def test_params_that_do_not_fit_are_not_saved(small: Any, home: Path) -> None:
@@ -242,21 +237,21 @@ def test_a_backend_that_does_not_start_is_not_called_damage(small: Any) -> None:
         load_network(NAME)
 
 
+def load_on(platforms: str) -> None:
+    jax.config.update("jax_platforms", platforms)
+    load_network("textures")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("platforms", "told"), [("gpuu", "Unable to initialize backend 'gpuu'"), ("cuda", "JAX")]
 )
-def test_the_fault_of_a_backend_is_told(platforms: str, told: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", "import jatlas.model as m; m.load_network('textures')"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"JAX_PLATFORMS": platforms},
-    )
-    if platforms == "cuda" and ran.returncode == 0:
+def test_the_fault_of_a_backend_is_told(platforms: str, told: str, tmp_path: Path) -> None:
+    code, _, errors = Forked(load_on, platforms, folder=tmp_path / "said").end()
+    if platforms == "cuda" and code == 0:
         pytest.skip("there is a GPU")
-    last = ran.stderr.splitlines()[-1]
-    assert last.startswith("RuntimeError") and told in last and "damaged" not in ran.stderr
+    last = errors.splitlines()[-1]
+    assert last.startswith("RuntimeError") and told in last and "damaged" not in errors
 
 
 FULL = "RESOURCE_EXHAUSTED: Failed to write: No space left on device [os_error_code='28']"

@@ -199,6 +199,7 @@ def check_some(command: Command, root: Path, capfd: Any, *, seed: str, count: in
         shutil.rmtree(place)
 
 
+@pytest.mark.slow
 def test_a_build_that_cannot_write_says_so_and_completes_when_it_can(
     commands: dict[str, Command], tmp_path: Path, capfd: Any
 ) -> None:
