@@ -143,15 +143,14 @@ def _by_tiles(x: Array, kernel: Array) -> Array:
     # Points lead, so that each product below is a plain one of large matrices.
     values = _times(_split(height, tall, side), x.transpose(1, 0, 2, 3))
     values = _times(_split(width, wide, side), values.transpose(3, 0, 1, 2, 4))
-    values = values.transpose(
-        2, 0, 3, 1, 4, 5
-    )  # points down, along, tiles down, along, n, channels
+    # From (along, tiles, down, tiles, n, channels) to (down, along, tiles, tiles, n, channels).
+    values = values.transpose(2, 0, 3, 1, 4, 5)
     products = lax.dot_general(values, evaluated, (((5,), (2,)), ((0, 1), (0, 1))))
-    points = products.reshape(-1, *products.shape[2:])
-    results = _times(np.kron(down.results, along.results), points)
-    results = results.reshape(tall, wide, *points.shape[1:])
-    map_ = results.transpose(4, 2, 0, 3, 1, 5)
-    return map_.reshape(count, tall * map_.shape[1], wide * map_.shape[3], out)[:, :height, :width]
+    products = products.reshape(-1, *products.shape[2:])
+    results = _times(np.kron(down.results, along.results), products)
+    results = results.reshape(tall, wide, *products.shape[1:]).transpose(4, 2, 0, 3, 1, 5)
+    _, rows, _, columns, _, _ = results.shape
+    return results.reshape(count, rows * tall, columns * wide, out)[:, :height, :width]
 
 
 def _times(matrix: HostArray, x: Array) -> Array:
