@@ -25,10 +25,11 @@ def accuracy(network: Network, params: Any, test_data: Path) -> tuple[float, flo
     source = collect.folder(test_data / "imagenet_sample", size=224)
     assert source.count == 700
     used = range(0, source.count, EVERY)
-    classify = jax.jit(lambda x: network.run(params, x / jnp.float32(255)))
+    # Parameters are an argument: as constants they would be compiled, which takes seconds.
+    classify = jax.jit(lambda params, x: network.run(params, x / jnp.float32(255)))
     ranks = []
     for images, index, valid in batches(source.reload(used), 50, skipped=[]):
-        logits = np.asarray(classify(images))[:valid]
+        logits = np.asarray(classify(params, images))[:valid]
         own = np.array([truth[source.name(i)] for i in index[:valid]])
         ranks.append((logits > np.take_along_axis(logits, own[:, None], 1)).sum(1))
     rank = np.concatenate(ranks)
