@@ -187,6 +187,7 @@ def test_images_that_cannot_be_told_apart_give_another_atlas(tmp_path: Path) -> 
     assert differ == stages[0].keys() - {identity.LABELS}  # no labels were given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renames", [0, 1, 2])
 def test_killed_while_a_map_is_replaced_the_atlas_is_whole(
     folder: Path, with_one: Atlas, monkeypatch: pytest.MonkeyPatch, renames: int
