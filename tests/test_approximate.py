@@ -81,6 +81,7 @@ def test_vectors_without_clusters_are_all_compared() -> None:
     assert found.recall == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiles_for_few")
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_tiles_of_duplicates_and_zeros(metric: Any) -> None:

@@ -154,6 +154,7 @@ def test_a_failure_on_the_way_leaves_the_atlas(folder: Path, with_one: Atlas, ca
     assert [each.path for each in load(folder).maps] == ["conv1", "conv2"]
 
 
+@pytest.mark.slow
 def test_a_map_is_replaced_only_on_demand(atlas: Atlas, with_one: Atlas) -> None:
     settings = r"\(seed: \[0, 4\] there, \[0, 5\] now"
     message = f"already has the map conv2-class-1 with other settings {settings}"
