@@ -127,6 +127,7 @@ def adapted(request: pytest.FixtureRequest) -> Adapted:
     return request.param()
 
 
+@pytest.mark.slow
 def test_a_network_computes_what_its_model_does(adapted: Adapted) -> None:
     network, params = adapted.adapt([adapted.late, adapted.early])
     assert network.layers == (adapted.early, adapted.late)  # in order of computation

@@ -74,12 +74,14 @@ def test_tiles_that_are_not_full(count: int) -> None:
     assert_sound(find(vectors), vectors, metric="cosine")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiles_for_few")
 def test_vectors_without_clusters_are_all_compared() -> None:
     found = find(np.random.default_rng(1).normal(size=(600, 64)).astype(np.float32))
     assert found.recall == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiles_for_few")
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_tiles_of_duplicates_and_zeros(metric: Any) -> None:

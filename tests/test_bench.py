@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ KEY = jax.random.key(0)
 # So many steps that they take longer than what is done once, however busy the machine.
 LONG = 128
 SMALL = article(size=10, config=RenderConfig(steps=LONG))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_products() -> Iterator[None]:
+    """Measure the rate of products with small ones: the usual ones take two seconds each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(machine._SIDE, "cpu", 128)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +185,7 @@ def test_a_layout_is_measured() -> None:
     assert speed.first_s == speed.total_s and speed.neighbor_recall == 1
 
 
+@pytest.mark.slow
 def test_the_layout_that_compiles_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([9.0, 20.0, 1.0, 4.0, 2.0, 5.0])
     monkeypatch.setattr(laying_out, "_timed", lambda call: (call(), next(seconds)))

@@ -35,6 +35,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @needs_pages
 @pytest.mark.parametrize(
     "read",

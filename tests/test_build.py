@@ -142,6 +142,7 @@ def test_how_it_is_computed_changes_rounding_only(
         assert np.abs(got - right).max() <= 1
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_atlas(images: Path, whole: Path) -> None:
     (other,) = build(images, None, key=jax.random.key(1), **ONE).maps
     each = load(whole).find("conv2")
@@ -317,6 +318,7 @@ def test_interrupted_before_the_page_the_page_is_made_up_for(
     assert tree(out) == expected and source.loads == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"no archive", None])
 def test_a_damaged_result_is_computed_again_alone(
     source: Watched, tmp_path: Path, content: bytes | None

@@ -41,6 +41,7 @@ def unnamed(layer: jatlas.Map) -> jatlas.Map:
     return dataclasses.replace(layer, grids=tuple(grids), regions=None)
 
 
+@pytest.mark.slow
 def test_samples_of_an_atlas_give_its_maps_again(tmp_path: Path) -> None:
     images = make_images(tmp_path / "images")
     whole = build(images, None)

@@ -154,6 +154,7 @@ def test_a_failure_on_the_way_leaves_the_atlas(folder: Path, with_one: Atlas, ca
     assert [each.path for each in load(folder).maps] == ["conv1", "conv2"]
 
 
+@pytest.mark.slow
 def test_a_map_is_replaced_only_on_demand(atlas: Atlas, with_one: Atlas) -> None:
     settings = r"\(seed: \[0, 4\] there, \[0, 5\] now"
     message = f"already has the map conv2-class-1 with other settings {settings}"
@@ -187,6 +188,7 @@ def test_images_that_cannot_be_told_apart_give_another_atlas(tmp_path: Path) -> 
     assert differ == stages[0].keys() - {identity.LABELS}  # no labels were given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renames", [0, 1, 2])
 def test_killed_while_a_map_is_replaced_the_atlas_is_whole(
     folder: Path, with_one: Atlas, monkeypatch: pytest.MonkeyPatch, renames: int

@@ -27,6 +27,9 @@ BUILD = [
     "--icon-size", "12", "--per-image", "3", "--view-size", "10", "--layout.n-neighbors", "8",
 ]  # fmt: skip
 
+# Of one layer and one grid, for what does not depend on them.
+SMALL = ["--layer", "conv1", "--grid", "2", *BUILD[8:]]
+
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
@@ -64,7 +67,7 @@ def test_labels_are_read_from_folders_and_tables(
         shutil.copy(file, sorted_ / f"kind {number % 2}")
     kinds = tmp_path / "kinds.csv"
     kinds.write_text("name,parent\nkind 0,thing\nkind 1,thing\n")
-    arguments = ["build", sorted_, "--network", "tiny", "--out", out, *BUILD]
+    arguments = ["build", sorted_, "--network", "tiny", "--out", out, *SMALL]
     assert run(*arguments, "--labels", "folders", "--hierarchy", kinds) == 0
     labels = load(out).labels
     assert labels is not None and labels.hierarchy.names == ("kind 0", "kind 1", "thing")
@@ -83,7 +86,7 @@ def test_labels_are_read_from_folders_and_tables(
 @pytest.mark.slow
 def test_build_takes_images_and_labels_out_of_tar_files(tmp_path: Path, out: Path) -> None:
     write_all(tmp_path)
-    arguments = ["build", f"tar:{tmp_path}/pets-*.tar", "--network", "tiny", "--out", out, *BUILD]
+    arguments = ["build", f"tar:{tmp_path}/pets-*.tar", "--network", "tiny", "--out", out, *SMALL]
     arguments += ["--limit", "13"]
     assert run(*arguments) == 0
     atlas = load(out)

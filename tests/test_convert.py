@@ -63,6 +63,7 @@ def test_the_small_networks_have_equal_shapes() -> None:
     assert list(WRITERS) == list(PUBLISHED_WEIGHTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "file", "sha256"),
     [

@@ -206,7 +206,7 @@ def test_a_training_that_was_interrupted_ends_with_the_same_weights(
         patch.setattr(train, "save", interrupted)
         train.main(options)
     with pytest.raises(ValueError, match=r"parts\.npz: expected the state of Options\(.*rate=1"):
-        train.main(dataclasses.replace(options, rate=1.0))
+        train.resume(dataclasses.replace(options, rate=1.0), ())
     train.main(options)
     assert {path.name for path in tmp_path.iterdir()} == {"whole", "parts"}
     expected = abstract_vit_params(train.CONFIGS["small"])

@@ -67,6 +67,7 @@ def expected() -> Collected:
     return gather(collect.arrays(IMAGES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_image", [1, 3])
 def test_samples_are_those_of_a_plain_loop(per_image: int) -> None:
     found = gather(collect.arrays(IMAGES), per_image=per_image)
@@ -105,6 +106,7 @@ def test_the_batch_size_changes_rounding_only(expected: Collected, batch_size: i
     assert_close(gather(collect.arrays(IMAGES), batch_size=batch_size), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 7, 50])
 def test_several_positions_of_an_image_are_rows_side_by_side(batch_size: int) -> None:
     found = gather(collect.arrays(IMAGES), per_image=3, batch_size=batch_size)

@@ -257,6 +257,7 @@ def test_a_network_is_stages_or_a_function(fields: dict[str, Any], message: str)
         Network(**fields)
 
 
+@pytest.mark.slow
 def test_one_image_a_batch_and_a_vmap_agree() -> None:
     def forward(params: Any, images: jax.Array, tap: Any) -> jax.Array:
         x = tap("a", jnp.tanh(images @ params))

@@ -89,6 +89,7 @@ def test_wrong_labels_are_refused(
         build(images, None, labels=labels)
 
 
+@pytest.mark.slow
 def test_what_the_network_takes_images_for_is_kept(images: Path, tmp_path: Path) -> None:
     atlas = build(images, tmp_path / "atlas")
     assert atlas.predictions is not None and atlas.predictions[DAMAGED] == -1
@@ -103,6 +104,7 @@ def test_what_the_network_takes_images_for_is_kept(images: Path, tmp_path: Path)
     np.testing.assert_array_equal(labels.index, atlas.predictions)
 
 
+@pytest.mark.slow
 def test_given_labels_name_cells_and_others_name_them_anew(images: Path, tmp_path: Path) -> None:
     """An atlas is what the last labels make of it, and its samples stay."""
     out = tmp_path / "atlas"
@@ -137,6 +139,7 @@ def test_names_by_evidence(images: Path) -> None:
     np.testing.assert_array_equal(grid.names.images, other.evidence_names.images)
 
 
+@pytest.mark.slow
 def test_class_maps_are_named_as_the_atlas_is(images: Path) -> None:
     labels = ["even" if number % 2 else "odd" for number in range(IMAGES)]
     atlas = build(images, None, layers=("conv2",), grids=(2,), labels=labels)

@@ -48,6 +48,7 @@ def run_to_all(network: Network, params: Any, x: Any, layers: list[str]) -> dict
     return {layer: outputs[layer] for layer in layers}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", "odd_"], ids=["square", "odd"])
 @pytest.mark.parametrize("name", GOLDEN)
 def test_activations_equal_those_of_another_implementation(

@@ -54,6 +54,7 @@ def points(clusters: np.ndarray) -> np.ndarray:
 # UMAP
 
 
+@pytest.mark.slow
 def test_near_vectors_stay_near(clusters: np.ndarray, points: np.ndarray) -> None:
     # Measured: 0.961; 0.51 for the same points in random order.
     assert cosine_trust(clusters, points) > 0.93

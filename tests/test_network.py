@@ -95,6 +95,7 @@ def test_an_input_size_without_pixels_is_refused() -> None:
         Network(stages=STAGES, input_size=0)
 
 
+@pytest.mark.slow
 def test_one_image_and_a_batch_agree(image: jax.Array) -> None:
     params = tiny_params()
     images = (image, image[::-1], image**2)

@@ -41,6 +41,7 @@ def graph() -> Graph:
     return neighbor_graph(near, width=200)
 
 
+@pytest.mark.slow
 def test_the_attraction_is_the_gradient_of_its_objective() -> None:
     points = jnp.asarray(spread(4))
     near = nearest_neighbors(points, k=5, metric="euclidean", progress=False)
@@ -50,6 +51,7 @@ def test_the_attraction_is_the_gradient_of_its_objective() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_repulsion_is_the_gradient_of_its_objective() -> None:
     points = jnp.asarray(spread(4))
     others = points[jnp.array([3, 7, 12])] + 2.5

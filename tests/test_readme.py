@@ -65,11 +65,12 @@ def test_the_snippets_run_one_after_the_other(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for block in blocks("python"):
-        # Fewer steps and images: what takes long is compiling.
-        short = block.replace("steps=32", "steps=2").replace("Synthetic(640", "Synthetic(160")
+        # Fewer steps, images and icons: what takes long is compiling.
+        short = block.replace("steps=32", "steps=2").replace("Synthetic(640", "Synthetic(128")
+        short = short.replace("grids=(10,)", "grids=(4,)")
         exec(compile(short, "README.md", "exec"), names)
     assert (tmp_path / "atlas" / "index.html").exists()
-    assert len(jatlas.load(tmp_path / "atlas").images) == 160
+    assert len(jatlas.load(tmp_path / "atlas").images) == 128
     assert names["logits"].shape == (128, 64) and names["some"].shape == (5, 256)
     assert names["icons"].images.shape == (3, 80, 80, 3)
     own = jatlas.load(tmp_path / "own").layer()

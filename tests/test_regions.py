@@ -68,6 +68,7 @@ def test_levels_are_nested_whatever_the_labels(seed: int) -> None:
             assert above.tolist() == [regions.parent[number]]
 
 
+@pytest.mark.slow
 def test_a_region_counts_each_image_once() -> None:
     """Ten samples of each image are no more evidence than one."""
     image = np.arange(len(POINTS)) // 10

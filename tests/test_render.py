@@ -221,6 +221,7 @@ def test_each_chunk_is_yielded_when_it_is_done(icons: Icons) -> None:
         assert_close(made, icons, part)
 
 
+@pytest.mark.slow
 def test_the_progress_bar_counts_every_step(capsys: pytest.CaptureFixture[str]) -> None:
     """But not those of the copies that fill the last chunk."""
     tiny_render(DIRECTIONS, key=KEY, run=Run(chunk=4))

@@ -14,6 +14,7 @@ from helpers import tiny_network, tiny_params
 from jatlas import bench
 from jatlas.arrange import UMAP
 from jatlas.bench import Workload, WorkloadResult
+from jatlas.bench import _machine as machine
 from jatlas.bench import _render as rendering
 from jatlas.bench import _suite as suite
 from jatlas.bench._render import step_cost
@@ -201,6 +202,7 @@ def steady(run: Callable[[int], None], steps: int, *, repeat: int) -> rendering.
 @pytest.mark.slow
 def test_a_network_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering, "step_cost", steady)
+    monkeypatch.setitem(machine._SIDE, "cpu", 128)  # products that take no second
     config = bench.article(size=10, config=RenderConfig(steps=8, precision="bfloat16"))
     render = suite.render_workload(
         tiny, name="render", layer="conv2", icons=20, config=config, alone=2

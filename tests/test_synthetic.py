@@ -149,6 +149,7 @@ def test_orientation_and_scale_are_those_of_the_spectrum(large: synthetic.Batch)
     assert np.abs(away).max() < np.deg2rad(4)
 
 
+@pytest.mark.slow
 def test_position_is_the_centre_of_the_rings(large: synthetic.Batch) -> None:
     pixels, factors = images_of(large, "rings")
     for image, y, x in zip(pixels, factors.y, factors.x, strict=True):

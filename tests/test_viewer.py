@@ -775,7 +775,7 @@ def test_memory_levels_off(browser: Any, open_: Open, large: Path) -> None:
     seen = open_((large / "index.html").as_uri())
     debugger = seen.page.context.new_cdp_session(seen.page)
     jump = """new Promise((done) => {
-      let left = 30;
+      let left = 20;
       const still = () => !v.dirty && v.stage.still;
       const next = () => {
         if (!still()) return setTimeout(next, 5);

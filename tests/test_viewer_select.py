@@ -61,6 +61,7 @@ def inside(polygon: list[tuple[float, float]], x: float, y: float) -> bool:
     return round(turns.sum() / (2 * np.pi)) % 2 == 1
 
 
+@pytest.mark.slow
 def test_cells_as_text_read_back_and_outlines_enclose_them() -> None:
     rng = np.random.default_rng(1)
     size = 12

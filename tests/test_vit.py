@@ -273,11 +273,11 @@ def test_shipped_weights_are_those_that_were_trained(shipped: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("optimized")
 def test_shipped_weights_know_the_classes_of_new_images(shipped: Any) -> None:
-    classify = jax.jit(lambda images: forward(shipped, images).argmax(-1))
+    classify = jax.jit(lambda params, images: forward(params, images).argmax(-1))
     right = []
     for first in range(4):
         drawn = synthetic.batch(key=jax.random.key(2026), per_class=1, size=96, first=first)
-        right.append(classify(drawn.pixels) == drawn.labels)
+        right.append(classify(shipped, drawn.pixels) == drawn.labels)
     assert np.mean(right) >= 0.95
 
 
