@@ -23,9 +23,12 @@ _TILES = {3: (2, 3, 4), 5: (2, 3)}
 Tiles of 6 results would take fewer products, but not less time, and round three times as much.
 """
 
-_SMALLEST_MAP = 5
-_FEWEST_CHANNELS = 32
-"""Below, an ordinary convolution is about as fast, and compiles sooner."""
+_SMALLEST_MAP, _FEWEST_CHANNELS, _LEAST_WORK = 6, 32, 2.5e6
+"""Side of a map, its channels, and products of numbers in its convolution that pay for compiling.
+
+With fewer, an ordinary convolution takes about as long. Of GoogLeNet in views of 48 px, the
+convolutions from conv2d2 to mixed3b have enough.
+"""
 
 
 def conv(x: Array, kernel: Array) -> Array:
@@ -47,11 +50,13 @@ def suits(x: Array, kernel: Array) -> bool:
       False
     """
     rows, columns = kernel.shape[:2]
+    height, width = x.shape[-3:-1]
     return (
         rows == columns
         and rows in _TILES
-        and min(x.shape[-3:-1]) >= _SMALLEST_MAP
+        and min(height, width) >= _SMALLEST_MAP
         and kernel.shape[-2] >= _FEWEST_CHANNELS
+        and height * width * kernel.size >= _LEAST_WORK
         and x.dtype == kernel.dtype == jnp.float32
     )
 
