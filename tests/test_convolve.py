@@ -45,7 +45,6 @@ def results(conv: Callable[..., jax.Array], x: jax.Array, kernel: jax.Array) -> 
 @pytest.mark.parametrize(
     ("conv", "shape"),
     [(conv_same, shape) for shape in SMALL] + [(winograd_conv, shape) for shape in LARGE],
-    ids=str,
 )
 def test_values_and_derivatives_are_those_of_the_convolution(
     conv: Callable[..., jax.Array], shape: tuple[int, int, int]
