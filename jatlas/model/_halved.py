@@ -2,11 +2,10 @@
 
 import functools
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jatlas.model._depthwise import is_zero
+from jatlas.model._bilinear import bilinear
 from jatlas.types import Array
 
 _Padding = tuple[tuple[int, int], tuple[int, int]]
@@ -36,24 +35,6 @@ def conv_halved(x: Array, kernel: Array, padding: _Padding) -> Array:
     cpu = functools.partial(_halved, padding)
     strided = functools.partial(_strided, padding)
     return lax.platform_dependent(x, kernel, cpu=cpu, default=strided)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _halved(padding: _Padding, x: Array, kernel: Array) -> Array:
-    return _strided(padding, x, kernel)
-
-
-@functools.partial(_halved.defjvp, symbolic_zeros=True)
-def _halved_jvp(
-    padding: _Padding, primals: tuple[Array, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    (x, kernel), (of_x, of_kernel) = primals, tangents
-    terms = []
-    if not is_zero(of_x):
-        terms.append(_of_blocks(padding, of_x, kernel))
-    if not is_zero(of_kernel):
-        terms.append(_strided(padding, x, of_kernel))
-    return _halved(padding, x, kernel), functools.reduce(jnp.add, terms)
 
 
 def _strided(padding: _Padding, x: Array, kernel: Array) -> Array:
@@ -92,3 +73,6 @@ def _in_blocks(x: Array) -> Array:
     *batch, height, width, channels = x.shape
     split = x.reshape(*batch, height // 2, 2, width // 2, 2, channels)
     return split.swapaxes(-4, -3).reshape(*batch, height // 2, width // 2, 4 * channels)
+
+
+_halved = bilinear(_strided, derivative=_of_blocks)
