@@ -15,7 +15,12 @@ from jatlas.visualize import _optimize as optimize
 
 RESTARTS, COUNT = 5, 7
 CONFIG = RenderConfig(
-    icon_size=16, steps=12, views=RandomViews(size=12), restarts=RESTARTS, retry_below=-1
+    icon_size=16,
+    steps=12,
+    views=RandomViews(size=12),
+    restarts=RESTARTS,
+    halve_at=(0.25, 0.5),
+    retry_below=-1,
 )
 ENDS, ALIVE = (3, 6, 12), (5, 3, 2)  # five restarts, after a quarter three, after a half two
 KEY, QUIET = jax.random.key(4), Run(progress=False)
@@ -112,7 +117,8 @@ def test_as_many_steps_are_taken_as_the_settings_say(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_legs(changes: dict[str, object], legs: object) -> None:
-    assert RenderConfig(**changes).legs() == legs  # type: ignore[arg-type]
+    settings = {"halve_at": (0.25, 0.5)} | changes
+    assert RenderConfig(**settings).legs() == legs  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [(0.0, 0.5), (0.5, 1.0), (0.5, 0.5), (0.5, 0.25), 0.5, ("a",)])

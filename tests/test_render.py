@@ -319,7 +319,7 @@ def test_equal_settings_are_one_static_argument() -> None:
 
 @pytest.mark.slow
 def test_the_best_restart_is_kept(icons: Icons) -> None:
-    config = dataclasses.replace(CONFIG, restarts=3, halve_at=())
+    config = dataclasses.replace(CONFIG, restarts=3)
     best = tiny_render(DIRECTIONS, key=KEY, config=config)
     assert best.images.shape == icons.images.shape
     assert (best.scores >= icons.scores - 1e-4).all() and (best.scores > icons.scores).any()

@@ -73,7 +73,7 @@ def _check_halving(
     directions: np.ndarray, devices: list[Any], task: optimize.Task, state: optimize.State
 ) -> None:
     """An icon's restarts are on one device: dropping some of them moves nothing."""
-    config = dataclasses.replace(CONFIG, restarts=4)
+    config = dataclasses.replace(CONFIG, restarts=4, halve_at=(0.25, 0.5))
     one, all_ = (
         render(
             tiny_network(), tiny_params(), directions, layer="conv2", key=jax.random.key(0),

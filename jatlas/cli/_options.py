@@ -42,8 +42,7 @@ class IconOptions:
       view_size: side in pixels of what the network sees of the canvas at a step.
       window: smallest and largest share of the canvas' side that it sees.
       rotate: largest rotation of a view to either side, in degrees.
-      restarts: initial images of each icon; the better half of them goes on after a quarter and a
-        half of the steps, and the best result is kept.
+      restarts: initial images of each icon, the best result is kept.
       precision: that the network is run in. Without it, that of its parameters.
     """
 

@@ -101,8 +101,9 @@ class RenderConfig:
       restarts: initial images that each icon is optimized from, at most 1000; the result with the
         best score in fixed views is kept.
       halve_at: fractions of the steps, increasing, after which the better half of an icon's
-        restarts goes on, by the score in fixed views, and the others are dropped. Empty takes all
-        of them through all steps.
+        restarts goes on, by the score in fixed views, and the others are dropped. Before some 24
+        steps, the score says little of how a restart will end. Empty takes all of them through
+        all steps.
       group: consecutive targets that belong together for an objective that compares icons
         (`Diversity`).
       retry_below: icons whose cosine with their direction is at most this are optimized once more,
@@ -125,7 +126,7 @@ class RenderConfig:
     views: Views = RandomViews()
     objective: Objective = Direction(power=0.5)
     restarts: int = 1
-    halve_at: tuple[float, ...] = (0.25, 0.5)
+    halve_at: tuple[float, ...] = ()
     group: int = 1
     retry_below: float = 0.0
     precision: Precision | None = None
@@ -157,9 +158,9 @@ class RenderConfig:
         """Return the legs of an icon's optimization: the step at which each ends, its restarts.
 
         Example:
-          >>> RenderConfig(restarts=4).legs()
+          >>> RenderConfig(restarts=4, halve_at=(0.25, 0.5)).legs()
           ((24, 4), (48, 2), (96, 1))
-          >>> RenderConfig(restarts=4, halve_at=()).legs()
+          >>> RenderConfig(restarts=4).legs()
           ((96, 4),)
         """
         found, alive, last = [], self.restarts, 0
@@ -174,7 +175,7 @@ class RenderConfig:
         """Return the steps of all restarts of an icon together.
 
         Example:
-          >>> RenderConfig(restarts=4).icon_steps()  # 24 of four, 24 of two, 48 of one
+          >>> RenderConfig(restarts=4, halve_at=(0.25, 0.5)).icon_steps()  # 24 x 4 + 24 x 2 + 48
           192
         """
         total = first = 0
