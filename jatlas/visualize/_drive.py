@@ -25,18 +25,21 @@ _SHOWN_EVERY = 16
 
 
 class Program(NamedTuple):
-    """What all icons of a call share; `width` of them are optimized at once."""
+    """What all icons of a call share; `width` of them are optimized at once.
+
+    Attributes:
+      task: what is static.
+      config: settings.
+      params: of the network, on the devices.
+      keys: (3,), of the initial images, of the views, and of the evaluation.
+      width: icons at once, on all devices.
+    """
 
     task: Task
     config: RenderConfig
     params: Params
-    key: Key
+    keys: Key
     width: int
-
-    @property
-    def keys(self) -> Array:
-        """Keys (3,): of the initial images, of the views, and of the evaluation."""
-        return jax.random.split(self.key, 3)
 
 
 class Batch(NamedTuple):

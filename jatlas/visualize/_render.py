@@ -165,7 +165,8 @@ def render_each(
     if run.processes is not None and width > own:  # a share that would leave most of it idle
         mesh, width = plan(own, chunk, devices, group=config.group)
     placed, key = jax.device_put((params, as_key(key)), NamedSharding(mesh, P()))
-    program = Program(Task(network, layer, config, mesh), config, placed, key, width)
+    keys = jax.random.split(key, 3)
+    program = Program(Task(network, layer, config, mesh), config, placed, keys, width)
     per_part = max(min(chunk, width) // at_once, 1)
     per_part = -(-per_part // config.group) * config.group
     return _parts(program, wanted, per_part=per_part, run=run)
