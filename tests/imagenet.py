@@ -18,7 +18,7 @@ EVERY = 1 if "JATLAS_SLOWEST" in os.environ else 4  # images; all of them take h
 def accuracy(network: Network, params: Any, test_data: Path) -> tuple[float, float]:
     """Return the shares of the images whose class is the first, or among the first five.
 
-    With JATLAS_SLOWEST these are all 700 images, without it every eighth.
+    With JATLAS_SLOWEST these are all 700 images, without it every fourth.
     """
     rows = (test_data / "imagenet_sample" / "classes.tsv").read_text().splitlines()[1:]
     truth = {file: int(index) for index, _, _, file in (row.split("\t") for row in rows)}

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 from jax import lax
 
-from jatlas.model._winograd import conv, suits, winograd_conv
+from jatlas.model._conv import conv
+from jatlas.model._winograd import suits, winograd_conv
 from jatlas.types import Array
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jatlas.model._bilinear import bilinear
+from jatlas.model._conv import conv
 from jatlas.types import Array
 
 
@@ -35,21 +36,8 @@ def depthwise_conv(x: Array, kernel: Array, *, stride: int) -> Array:
       [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
     shifts = functools.partial(_by_shifts, stride)
-    convolution = functools.partial(_grouped, stride)
+    convolution = functools.partial(conv, stride=stride, groups=x.shape[-1])
     return lax.platform_dependent(x, kernel, cpu=shifts, default=convolution)
-
-
-def _grouped(stride: int, x: Array, kernel: Array) -> Array:
-    batch = x.reshape(-1, *x.shape[-3:])
-    result = lax.conv_general_dilated(
-        batch,
-        kernel,
-        (stride, stride),
-        "SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=x.shape[-1],
-    )
-    return result.reshape(*x.shape[:-3], *result.shape[1:])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

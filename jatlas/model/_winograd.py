@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 import jax
@@ -12,9 +11,10 @@ import numpy as np
 from jax import lax
 from jax.interpreters import ad, batching, mlir
 
+from jatlas.model._conv import conv
 from jatlas.types import Array, HostArray
 
-_POINTS = tuple(Fraction(point) for point in (0, 1, -1, "1/2", -2, "-1/2"))
+_POINTS = 0.0, 1.0, -1.0, 0.5, -2.0, -0.5
 """Where polynomials are evaluated, besides infinity; in this order, each prefix rounds little."""
 
 _TILES = {3: (2, 3, 4), 5: (2, 3)}
@@ -29,15 +29,6 @@ _SMALLEST_MAP, _FEWEST_CHANNELS, _LEAST_WORK = 6, 32, 2.5e6
 With fewer, an ordinary convolution takes about as long. Of GoogLeNet in views of 48 px, the
 convolutions from conv2d2 to mixed3b have enough.
 """
-
-
-def conv(x: Array, kernel: Array) -> Array:
-    """Convolve (..., h, w, channels) with zeros around it, by XLA's convolution."""
-    batch = x.reshape(-1, *x.shape[-3:])
-    result = lax.conv_general_dilated(
-        batch, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-    return result.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 def suits(x: Array, kernel: Array) -> bool:
@@ -108,9 +99,8 @@ def _filtering(tile: int, side: int) -> _Filter:
     points = tile + side - 1
 
     def evaluate(length: int) -> HostArray:
-        finite = [[float(point**power) for power in range(length)] for point in _POINTS]
-        infinite = [0.0] * (length - 1) + [1.0]
-        return np.array([*finite[: points - 1], infinite])
+        finite = np.vander(_POINTS[: points - 1], length, increasing=True)
+        return np.vstack([finite, np.eye(length)[-1]])  # at infinity, the last coefficient
 
     # A product of polynomials of `tile` and `side` coefficients is interpolated from its values.
     # A correlation is the transpose of that product.
