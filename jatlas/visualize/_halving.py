@@ -1,12 +1,11 @@
 """Successive halving: of an icon's restarts, the better half goes on."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
 from jatlas.records import Icons
-from jatlas.types import Array
+from jatlas.types import HostArray
 from jatlas.visualize import _optimize as optimize
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._drive import Batch, Program, advance, begin, evaluate, scores
@@ -50,18 +49,20 @@ def halved(program: Program, wanted: Wanted, *, bar: tqdm) -> Icons:
         batches = [advance(program, batch, first, last, bar=bar) for batch in batches]
         first = last
     icons = [evaluate(program, batch) for batch in batches]
-    best = _ranked(jnp.stack([jnp.asarray(each.scores) for each in icons]))[0]
-    rows = np.asarray(best), np.arange(count)
+    rows = ranked(np.stack([each.scores for each in icons]))[0], np.arange(count)
     return jax.tree.map(lambda *fields: np.stack(fields)[rows], *icons)
 
 
 def _better(program: Program, batches: list[Batch], alive: int) -> list[Batch]:
     """Keep the better restarts of each icon."""
-    order = _ranked(jnp.stack([scores(program, batch) for batch in batches]))[:alive]
+    order = ranked(np.stack([scores(program, batch) for batch in batches]))[:alive]
     states = optimize.pick(program.task, tuple(batch.state for batch in batches), order)
     return [batches[0]._replace(state=state) for state in states]
 
 
-def _ranked(scores: Array) -> Array:
-    """Return the order of restarts, best first: (restarts, n) -> (restarts, n)."""
-    return jnp.argsort(-jnp.where(jnp.isfinite(scores), scores, -jnp.inf), axis=0)
+def ranked(scores: HostArray) -> HostArray:
+    """Return the order of restarts, best first: (restarts, n) -> (restarts, n).
+
+    Those whose score is not finite come last.
+    """
+    return np.argsort(-np.where(np.isfinite(scores), scores, -np.inf), axis=0, kind="stable")

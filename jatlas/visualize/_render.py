@@ -15,7 +15,7 @@ from jatlas.types import Array, HostArray, Key, Params, Run, as_key, progress_ba
 from jatlas.visualize import _memory as memory
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._drive import Program, advance, begin, evaluate
-from jatlas.visualize._halving import halved, restarts_at_once
+from jatlas.visualize._halving import halved, ranked, restarts_at_once
 from jatlas.visualize._optimize import ICONS, Task
 from jatlas.visualize._versions import check_jaxlib
 from jatlas.visualize._wanted import Wanted, check_wanted, make_goals
@@ -282,8 +282,8 @@ def _render_part(program: Program, wanted: Wanted, *, bar: tqdm) -> Icons:
 
 def _best(icons: Icons, restarts: int) -> Icons:
     """Keep of each target's restarts, which are consecutive, the one with the best score."""
-    scores = np.where(np.isfinite(icons.scores), icons.scores, -np.inf).reshape(-1, restarts)
-    best = scores.argmax(1) + restarts * np.arange(len(scores))
+    first = ranked(icons.scores.reshape(-1, restarts).T)[0]
+    best = first + restarts * np.arange(len(first))
     return jax.tree.map(lambda field: field[best], icons)
 
 
