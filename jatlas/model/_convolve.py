@@ -1,9 +1,8 @@
 """Convolutions in the form that is fastest on the platform, in both directions."""
 
-import jax.numpy as jnp
 from jax import lax
 
-from jatlas.model._conv import conv
+from jatlas.model._conv import conv, conv_by_product
 from jatlas.model._winograd import suits, winograd_conv
 from jatlas.types import Array
 
@@ -24,6 +23,7 @@ def conv_same(x: Array, kernel: Array) -> Array:
       (..., h, w, c).
 
     Example:
+      >>> import jax.numpy as jnp
       >>> conv_same(jnp.ones((2, 2, 1)), jnp.ones((3, 3, 1, 1)))[..., 0].tolist()
       [[4.0, 4.0], [4.0, 4.0]]
     """
@@ -35,15 +35,5 @@ def conv_same(x: Array, kernel: Array) -> Array:
 
 
 def _by_product(x: Array, kernel: Array) -> Array:
-    # It needs the map once for every element of the kernel, 25 times for 5 x 5: only where
-    # convolutions are slow.
-    height, width = x.shape[-3:-1]
-    rows, columns, _, out = kernel.shape
-    edges = [(side // 2, side // 2) for side in (rows, columns)]
-    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 3) + [*edges, (0, 0)])
-    shifted = [
-        padded[..., row : row + height, column : column + width, :]
-        for row in range(rows)
-        for column in range(columns)
-    ]
-    return jnp.concatenate(shifted, axis=-1) @ kernel.reshape(-1, out)
+    rows, columns = ((side // 2, side // 2) for side in kernel.shape[:2])
+    return conv_by_product(x, kernel, padding=(rows, columns))
