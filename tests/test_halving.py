@@ -93,13 +93,17 @@ def test_chunks_do_not_matter_and_one_program_serves_any_halving() -> None:
 
 @pytest.mark.slow
 def test_as_many_steps_are_taken_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken, step = [], optimize.step
+    taken = []
 
-    def counted(*args: object, **rest: object) -> object:
-        taken.append(args[4])
-        return step(*args, **rest)
+    class Counted:
+        def prepared(self, *args: object, **rest: object) -> "Counted":
+            return self
 
-    monkeypatch.setattr(optimize, "step", counted)
+        def __call__(self, *args: object, **rest: object) -> object:
+            taken.append(args[4])
+            return optimize.step(*args, **rest)
+
+    monkeypatch.setattr(optimize, "STEP", Counted())
     tiny_render(DIRECTIONS, config=CONFIG)
     assert len(taken) == CONFIG.icon_steps() == 3 * 5 + 3 * 3 + 6 * 2
     assert set(taken) == set(range(CONFIG.steps))

@@ -11,6 +11,7 @@ import pytest
 from jatlas.build import _kept_fingerprint as kept
 from jatlas.model import TEXTURES, Network, abstract_params, inception_v1
 from jatlas.types import Params
+from jatlas.types.programs import _surroundings as surroundings
 
 NETWORK = inception_v1(TEXTURES)
 WEIGHTS = "0" * 64
@@ -48,9 +49,9 @@ def test_what_may_change_the_programs_has_them_traced_again(
     found = [take(), take(weights="1" * 64), take(dtype="bfloat16")]
     with jax.enable_x64(True):
         found.append(take())
-    monkeypatch.setattr(kept, "_source_digest", lambda: "edited")
+    monkeypatch.setattr(surroundings, "source_digest", lambda parts: "edited")
     found.append(take())
-    monkeypatch.setattr(kept.importlib.metadata, "version", lambda name: "newer")
+    monkeypatch.setattr(surroundings.importlib.metadata, "version", lambda name: "newer")
     found.append(take())
     assert found == [f"{count:064x}" for count in range(1, 7)]
 
@@ -71,11 +72,11 @@ def test_a_damaged_file_is_replaced(traced: list[str], tmp_path: Path, content: 
 def test_without_a_cache_or_source_all_is_as_before(
     traced: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing() -> str:
+    def missing(parts: tuple[str, ...]) -> str:
         raise OSError("an archive")
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept, "_source_digest", missing)
+        patch.setattr(surroundings, "source_digest", missing)
         take()
     (tmp_path / "file").touch()
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / "file"))
@@ -89,9 +90,9 @@ def test_an_edited_source_has_another_digest(
 ) -> None:
     (tmp_path / "model").mkdir()
     source = tmp_path / "model" / "stage.py"
-    monkeypatch.setattr(kept, "_SOURCE", tmp_path)
+    monkeypatch.setattr(surroundings, "_SOURCE", tmp_path)
     found = []
     for text in ("first", "second"):
         source.write_text(text)
-        found.append(kept._source_digest.__wrapped__())
+        found.append(surroundings.source_digest.__wrapped__(("model",)))
     assert found[0] != found[1]

@@ -5,9 +5,7 @@ networks are decided by its source, the parameters' shapes, and JAX.
 """
 
 import contextlib
-import functools
 import hashlib
-import importlib.metadata
 import json
 import re
 from pathlib import Path
@@ -18,10 +16,10 @@ from jatlas.model import Network, fingerprint, is_known
 from jatlas.storage import user_cache
 from jatlas.storage.files import write_text
 from jatlas.types import Params
+from jatlas.types.programs import surroundings
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PACKAGES = ("flax", "jax", "jaxlib", "numpy")
-_SOURCE = Path(__file__).parents[1]
 _PARTS = ("model", "types")
 
 
@@ -55,30 +53,13 @@ def _file(network: Network, params: Params, weights_sha256: str) -> Path | None:
     if folder is None:
         return None
     leaves, tree = jax.tree.flatten(params)
-    deciding = {
+    deciding: dict[str, object] = {
         "network": [network.name, network.version],
         "weights": weights_sha256,
         "parameters": [str(tree), *(f"{leaf.shape} {leaf.dtype}" for leaf in leaves)],
-        "settings": _settings(),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
     try:
-        deciding["source"] = _source_digest()
+        deciding |= surroundings(_PACKAGES, _PARTS)
     except OSError:  # as in an archive of modules
         return None
     return folder / hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
-
-
-def _settings() -> dict[str, str]:
-    """Return all of JAX's settings, as they are in this thread."""
-    values = jax.config.values
-    return {name: str(getattr(jax.config, name, values[name])) for name in values}
-
-
-@functools.cache
-def _source_digest() -> str:
-    sha = hashlib.sha256()
-    for file in sorted(file for part in _PARTS for file in (_SOURCE / part).rglob("*.py")):
-        sha.update(f"{file.relative_to(_SOURCE)}\n".encode())
-        sha.update(file.read_bytes())
-    return sha.hexdigest()

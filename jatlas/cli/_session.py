@@ -14,8 +14,9 @@ import jax
 
 from jatlas.model import Network, load_network, start_backend
 from jatlas.records import Atlas
-from jatlas.storage import check_file, user_cache
+from jatlas.storage import ProgramFiles, check_file, user_cache
 from jatlas.types import GENERATOR, Key, Params, checks
+from jatlas.types.programs import keep_in
 from jatlas.visualize import check_jaxlib
 
 # One arena, nothing from mmap, nothing back to the system below 2 GB, growth by 256 MB: the
@@ -23,6 +24,7 @@ from jatlas.visualize import check_jaxlib
 _MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28))
 
 _LARGEST_SEED = 2**32 - 1
+_COMPILED = "jax_enable_compilation_cache"
 
 
 def use_all_cores() -> None:
@@ -61,7 +63,7 @@ def _keep_memory() -> None:
 
 
 def keep_compiled() -> None:
-    """Keep compiled programs on disk, unless JAX was told where.
+    """Keep programs on disk, traced and compiled, unless JAX was told where.
 
     A second run of a command then starts at once. JAX_COMPILATION_CACHE_DIR names another folder,
     JAX_ENABLE_COMPILATION_CACHE=false turns it off. Where no cache can be written there is none.
@@ -71,6 +73,9 @@ def keep_compiled() -> None:
     folder = user_cache("compiled")
     if folder is not None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
+    traced = user_cache("programs")
+    if traced is not None and getattr(jax.config, _COMPILED, True):
+        keep_in(ProgramFiles(traced))
 
 
 def compile_faster() -> None:
@@ -137,7 +142,8 @@ def start_jax() -> None:
 def prepare_timing(json: Path | None) -> None:
     """Have JAX compile whatever is timed, whatever an earlier run has kept; check the output."""
     check_file(json)
-    jax.config.update("jax_enable_compilation_cache", False)
+    jax.config.update(_COMPILED, False)
+    keep_in(None)
 
 
 def make_key(seed: int) -> Key:

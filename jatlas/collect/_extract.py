@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from jatlas.collect import _sample as sample
 from jatlas.explain import evidence_and_logits
 from jatlas.model import Network
 from jatlas.types import Array, HostArray, Key, Params
+from jatlas.types.programs import Program
 
 IMAGES = "images"
 """The axis of the devices' mesh: each has images of its own."""
@@ -164,6 +166,18 @@ def extract_shares(
         out_specs=own,
         check_vma=False,  # a network may do what it has no rule for
     )(params, key, *(jnp.asarray(each) for each in (images, index, weight)))
+
+
+def _results_of_shares(*, layers: tuple[str, ...], **_: Any) -> dict[str, Any]:
+    leaves: dict[str, Any] = {field.name: 0 for field in dataclasses.fields(Extract)}
+    return {layer: Extract(**leaves) for layer in layers}
+
+
+EXTRACT_SHARES = Program(
+    extract_shares,
+    static=("mesh", "network", "layers", "per_image"),
+    results=_results_of_shares,
+)
 
 
 def _predicted(logits: Array) -> Array:

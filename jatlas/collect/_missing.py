@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jatlas.collect._extract import IMAGES, Extract, extract_shares
+from jatlas.collect._extract import EXTRACT_SHARES, IMAGES, Extract
 from jatlas.collect._segments import Segments, triangle
 from jatlas.collect._source import ImageSource, Loaded, Rereadable, batches
 from jatlas.collect._stream import Stream
@@ -173,7 +173,7 @@ def _step(
         images: HostArray, index: HostArray, weight: HostArray, *, layers: tuple[str, ...]
     ) -> dict[str, Extract]:
         batch = jax.device_put((images, index, weight), NamedSharding(mesh, P(IMAGES)))
-        return extract_shares(
+        return EXTRACT_SHARES(
             mesh, network, placed, *batch, layers=layers, per_image=per_image, key=key
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jatlas.model import Network
 from jatlas.types import Array, HostArray, Params, checks
+from jatlas.types.programs import Program
 
 
 class ReceptiveField(NamedTuple):
@@ -51,7 +52,7 @@ def receptive_field(
     rows, columns, _ = network.activation_shape(params, (height, width), layer=layer)
     position = rows // 2, columns // 2
     # Driven from Python: inside an XLA loop, convolutions on a CPU use one core.
-    energies = [_energy(network, params, image, layer=layer, position=position) for image in images]
+    energies = [_ENERGY(network, params, image, layer=layer, position=position) for image in images]
     energy = jnp.stack(energies).mean(0)
     centre = (np.array(position) + 0.5) / (rows, columns) * (height, width)
     total = jnp.maximum(energy.sum(), jnp.finfo(jnp.float32).tiny)
@@ -70,6 +71,9 @@ def _energy(
     total = energy.sum()
     # All images have equal weight, however strongly they excite the layer.
     return energy / jnp.where(total > 0, total, 1.0)
+
+
+_ENERGY = Program(_energy, static=("network", "layer", "position"))
 
 
 def receptive_share(

@@ -17,6 +17,7 @@ from jatlas.model._network import Network
 from jatlas.model._vit import abstract_vit_params, vision_transformer
 from jatlas.model._vit_config import TEXTURES_VIT, ViTConfig
 from jatlas.types import Params
+from jatlas.types.programs import describe
 
 
 class Convert(Protocol):
@@ -102,3 +103,10 @@ def is_known(network: Network) -> bool:
     """
     known = KNOWN.get(network.name)
     return known is not None and known.build() is network
+
+
+@describe.register
+def _(network: Network) -> str:
+    if not is_known(network):  # what its code does, its name does not say
+        raise TypeError(f"{network.name!r} is not one of jatlas's own networks")
+    return f"network {network.name!r}"

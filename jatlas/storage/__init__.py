@@ -37,6 +37,7 @@ from jatlas.storage._overview import check_overview as check_overview
 from jatlas.storage._overview import write_overview as write_overview
 from jatlas.storage._places import check_file as check_file
 from jatlas.storage._places import check_folder as check_folder
+from jatlas.storage._program_files import ProgramFiles as ProgramFiles
 from jatlas.storage._remote import Remote as Remote
 from jatlas.storage._remote import RemoteFile as RemoteFile
 from jatlas.storage._remote import inside as inside

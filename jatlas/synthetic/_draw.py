@@ -14,6 +14,7 @@ from jatlas.synthetic._canvas import Canvas
 from jatlas.synthetic._classes import NAMES, SPECS, Spec
 from jatlas.synthetic._image import Factors, Finish, Ranges, develop, set_up
 from jatlas.types import Array, Key, as_key, checks
+from jatlas.types.programs import Program
 
 CLASSES: tuple[str, ...] = NAMES
 MIN_SIZE = 16
@@ -146,11 +147,17 @@ def _paint(canvas: Canvas, *, classes: tuple[int, ...]) -> Array:
     return _painted(canvas, [SPECS[index] for index in classes])
 
 
+_PAINT = Program(_paint, static=("classes",))
+
+
 @jax.jit
 def _develop(planes: Array, finish: Finish) -> Array:
     """Render all planes into pixels (n, size, size, 3)."""
     pixels = jax.vmap(jax.vmap(develop))(planes, finish)
     return pixels.reshape(-1, *pixels.shape[2:])
+
+
+_DEVELOP = Program(_develop, static=())
 
 
 def _painted(canvas: Canvas, specs: list[Spec]) -> Array:
@@ -222,6 +229,6 @@ def batch(
     canvas, factors, finish = _start(
         key, jnp.asarray(first, jnp.int32), per_class=per_class, size=size, classes=chosen
     )
-    pixels = _develop(_paint(canvas, classes=chosen), finish)
+    pixels = _DEVELOP(_PAINT(canvas, classes=chosen), finish)
     labels = jnp.tile(jnp.array(chosen, jnp.int32), per_class)
     return Batch(pixels, labels, jax.tree.map(jnp.ravel, factors))

@@ -1,4 +1,7 @@
-"""What signatures share: names of types, checks of arguments, random keys, how to run."""
+"""What signatures share: names of types, checks of arguments, random keys, how to run.
+
+`jatlas.types.programs` keeps traces of programs between processes.
+"""
 
 from jatlas.types import checks as checks
 from jatlas.types._keys import GENERATOR as GENERATOR

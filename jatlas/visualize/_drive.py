@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -83,9 +84,14 @@ def advance(
     goals, state, count = batch
     for_views = program.keys[1]
     dispatched: collections.deque[Array] = collections.deque()
+    prepared = functools.cache(
+        lambda current: optimize.STEP.prepared(
+            current, params, state, goals, first, steps=steps, key=for_views
+        )
+    )
     for number in range(first, last):
         current = started if number < redirected else task
-        state, cosines = optimize.step(
+        state, cosines = prepared(current)(
             current, params, state, goals, number, steps=steps, key=for_views
         )
         dispatched.append(cosines)

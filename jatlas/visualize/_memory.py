@@ -11,6 +11,7 @@ import numpy as np
 
 from jatlas.model import Network, abstract
 from jatlas.types import Array, Params
+from jatlas.types.programs import kept_number
 from jatlas.visualize._config import RenderConfig
 
 _SHARE = 0.5
@@ -43,7 +44,7 @@ def bytes_per_icon(network: Network, params: Params, *, layer: str, config: Rend
     Returns:
       Bytes.
     """
-    kept = _kept_for_gradient(network, *abstract(params), layer, config.views.size)
+    kept = _kept(network, *abstract(params), layer, config.views.size)
     larger = (config.icon_size / config.views.size) ** 2
     canvas = 3 * config.icon_size**2 * np.dtype(np.float32).itemsize
     waiting = (config.restarts - 1) * _STATE if len(config.legs()) > 1 else 0
@@ -51,6 +52,17 @@ def bytes_per_icon(network: Network, params: Params, *, layer: str, config: Rend
 
 
 @functools.lru_cache(maxsize=256)  # tracing the gradient of GoogLeNet takes 0.5 s
+def _kept(
+    network: Network,
+    tree: jax.tree_util.PyTreeDef,
+    leaves: tuple[jax.ShapeDtypeStruct, ...],
+    layer: str,
+    size: int,
+) -> int:
+    static = {"network": network, "layer": layer, "size": size}
+    return kept_number(_kept_for_gradient, static, {"tree": tree, "leaves": leaves})
+
+
 def _kept_for_gradient(
     network: Network,
     tree: jax.tree_util.PyTreeDef,

@@ -17,6 +17,7 @@ from jax.sharding import PartitionSpec as P
 
 from jatlas.model import Network
 from jatlas.types import Array, Key, Params
+from jatlas.types.programs import Program
 from jatlas.visualize._compose import ObjectiveInput
 from jatlas.visualize._config import RenderConfig
 from jatlas.visualize._objectives import GROUP, cosine
@@ -152,6 +153,13 @@ def step(
     return _placed(new, task.mesh), aligned
 
 
+def _results_of_step(*, state: State, **_: Any) -> tuple[State, int]:
+    return state, 0
+
+
+STEP = Program(step, static=("task",), donate=("state",), results=_results_of_step)
+
+
 def _placed(state: State, mesh: Mesh) -> State:
     """Shard what has an axis of icons, and replicate what has none."""
 
@@ -184,7 +192,7 @@ def evaluate(
       objective over the fixed views; cosines (n,) with the directions, of the images as they are.
     """
     scores = scores_in_fixed_views(task, params, icons, goals, key=key)
-    images, cosines = _as_they_are(_without_optimizer(task), params, icons, goals)
+    images, cosines = _AS_THEY_ARE(_without_optimizer(task), params, icons, goals)
     return images, scores, cosines
 
 
@@ -196,7 +204,7 @@ def scores_in_fixed_views(
     views = fixed_views(task.config.views, canvas_size=task.config.icon_size)
     # One after another: a program of all five needs five times the memory.
     scores = [
-        _scores_in_view(task, params, icons, goals, View(*view), key=key)
+        _SCORES_IN_VIEW(task, params, icons, goals, View(*view), key=key)
         for view in zip(*views, strict=True)
     ]
     return sum(scores[1:], start=scores[0]) / len(scores)
@@ -246,6 +254,9 @@ def _scores_in_view(
     return _shard(batch, task.mesh)((params, view, key), (icons, goals))
 
 
+_SCORES_IN_VIEW = Program(_scores_in_view, static=("task",))
+
+
 @functools.partial(jax.jit, static_argnames="task")
 def _as_they_are(task: Task, params: Params, icons: Any, goals: Goal) -> tuple[Array, Array]:
     """Return the images, and their cosines if they are the network's input, without a view.
@@ -268,6 +279,9 @@ def _as_they_are(task: Task, params: Params, icons: Any, goals: Goal) -> tuple[A
         return canvas, _cosine(activation, target, config)
 
     return _shard(_batch(one), task.mesh)((params,), (icons, goals.target))
+
+
+_AS_THEY_ARE = Program(_as_they_are, static=("task",))
 
 
 def _score(
