@@ -51,7 +51,7 @@ def test_what_may_change_the_programs_has_them_traced_again(
         found.append(take())
     monkeypatch.setattr(surroundings, "source_digest", lambda parts: "edited")
     found.append(take())
-    monkeypatch.setattr(surroundings.importlib.metadata, "version", lambda name: "newer")
+    monkeypatch.setattr(surroundings, "version", lambda name: "newer")
     found.append(take())
     assert found == [f"{count:064x}" for count in range(1, 7)]
 

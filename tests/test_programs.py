@@ -94,7 +94,7 @@ def test_whatever_decides_a_program_gives_another(
         run(2)
     monkeypatch.setattr(_surroundings, "source_digest", lambda parts: "edited")
     run(2)
-    monkeypatch.setattr(_surroundings.importlib.metadata, "version", lambda name: "newer")
+    monkeypatch.setattr(_surroundings, "version", lambda name: "newer")
     run(2)
     assert len(traces) == len(list(folder.iterdir())) == 9
 

@@ -28,9 +28,15 @@ def surroundings(packages: tuple[str, ...], parts: tuple[str, ...]) -> dict[str,
     """
     return {
         "settings": _settings(),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": {name: version(name) for name in packages},
         "source": source_digest(parts),
     }
+
+
+@functools.cache  # it reads files: 10 ms
+def version(package: str) -> str:
+    """Return the version of a package."""
+    return importlib.metadata.version(package)
 
 
 def _settings() -> dict[str, str]:
