@@ -1,8 +1,11 @@
 """Fixtures that several test modules share."""
 
 import gc
+import importlib
 import importlib.metadata
 import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +71,25 @@ def optimized() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def umap_learn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let umap-learn be imported with pynndescent left as Python.
+
+    Its functions, none of which is called, are compiled at import for 20 seconds.
+    """
+    import numba
+
+    before = sys.modules.copy()
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setattr(numba.config, "DISABLE_JIT", True)
+        importlib.import_module("pynndescent")
+    yield
+    for name in sys.modules.keys() - before.keys():
+        if name.partition(".")[0] in ("pynndescent", "umap"):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -11,10 +11,12 @@ import numpy as np
 from atlases import build, make_images
 
 import jatlas
+from jatlas.cli import _session as session
 
 
 def main() -> None:
-    # Not at import, as pytest imports every file here.
+    # Not at import, as pytest imports every file here. As commands do, before JAX starts.
+    session.compile_faster()
     jax.config.update("jax_num_cpu_devices", 2)
     jax.config.update("jax_disable_most_optimizations", True)
     with tempfile.TemporaryDirectory() as scratch:

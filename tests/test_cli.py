@@ -353,14 +353,14 @@ def test_convert_then_build_with_the_real_weights(
     assert run("weights", "convert", file, "--network", "googlenet_bvlc") == 0
     words = (
         "build", test_data / "imagenet_sample", "--network", "googlenet_bvlc", "--layer",
-        "mixed3a", "--grid", "3", "--limit", "20", "--batch-size", "10", "--steps", "2",
-        "--out", out,
+        "mixed3a", "--grid", "2", "--limit", "12", "--batch-size", "4", "--steps", "2",
+        "--icon-size", "32", "--view-size", "32", "--out", out,
     )  # fmt: skip
     assert run(*words) == 0
     info = json.loads((out / "atlas.json").read_text(encoding="utf-8"))
     (grid,) = info["maps"][0]["grids"]
     counts = [cell["count"] for cell in grid["cells"]]
-    assert sum(counts) == 20
+    assert sum(counts) == 12
     best = {cell["labels"][0][1] for cell in grid["cells"]}
     assert best <= set(info["classes"])
 

@@ -71,6 +71,7 @@ def test_the_strongest_edges_are_kept(monkeypatch: pytest.MonkeyPatch, block: in
 
 @pytest.mark.slow  # umap-learn is imported
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("umap_learn")
 def test_graph_and_curve_are_those_of_umap_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     import_compiled("umap")
     import umap.umap_ as reference

@@ -137,6 +137,7 @@ def test_many_vectors_begin_among_landmarks(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("umap_learn")
 def test_umap_learn_is_a_method(clusters: np.ndarray) -> None:
     config = UMAP(n_neighbors=15, method="umap-learn")
     points = lay_out(clusters, config=config)

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -714,15 +715,21 @@ def test_work_and_memory_grow_with_the_view_and_not_with_the_map(
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def large(shared: Callable[[str, Callable[[Path], None]], Path]) -> Path:
     """An atlas of 160 x 160 cells, exported to its folder and to one.html beside it."""
-    path = tmp_path_factory.mktemp("large") / "atlas"
-    sizes = (20, 40, 80, 160)
-    classes = CLASSES[: -len(HOSTILE)]  # else every cell would hold a name of 10,000 letters
-    viewer_atlas.make(path, sizes=sizes, layers=1, count=300_000, px=40, classes=classes, busy=True)
-    export_folder(path)
-    export_html(path, path.with_name("one.html"))
-    return path
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        sizes = (20, 40, 80, 160)
+        classes = CLASSES[: -len(HOSTILE)]  # else every cell would hold a name of 10,000 letters
+        path = folder / "atlas"
+        viewer_atlas.make(
+            path, sizes=sizes, layers=1, count=300_000, px=40, classes=classes, busy=True
+        )
+        export_folder(path)
+        export_html(path, folder / "one.html")
+
+    return shared("large", make) / "atlas"
 
 
 FRAMES = """(move) => new Promise((done) => {
