@@ -181,22 +181,22 @@ def boxed_crops(
     loaded = reread(images, wanted.tolist(), workers=workers)
     if loaded is None:
         return
-    shape_of = functools.cache(  # a millisecond a time, and images are many
-        lambda sides: (
-            None if network is None else network.activation_shape(params, sides, layer=layer)
-        )
-    )
+
+    @functools.cache  # a millisecond a time, and images are many
+    def grid_of(network: Network, sides: tuple[int, int]) -> tuple[int, int]:
+        rows, columns, _ = network.activation_shape(params, sides, layer=layer)
+        return rows, columns
+
     with contextlib.closing(loaded):
         for item in loaded:
             if item.image is None:
                 continue
             pixels = item.image if item.image.dtype == np.uint8 else to_uint8(item.image)
             numbers = numbers_of[item.index]
-            shape = shape_of(pixels.shape[:2])
-            if shape is None:
+            if network is None:
                 yield from ((int(number), pixels, _WHOLE) for number in numbers)
                 continue
-            grid = shape[:2]
+            grid = grid_of(network, pixels.shape[:2])
             part = share if px is None else min(px / min(pixels.shape[:2]), 1.0)
             for number in numbers:
                 box = receptive_box(source[number, 1:], grid=grid, share=part)
