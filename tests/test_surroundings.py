@@ -33,6 +33,7 @@ from jatlas.cli._main import parse
 from jatlas.collect import Arrays
 from jatlas.model import _weights as weights
 from jatlas.types import progress_bar
+from jatlas.types.programs import keep_in
 from jatlas.visualize import _memory as memory
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
@@ -134,6 +135,7 @@ def compilation_cache(folder: str | None) -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
+        keep_in(None)
 
 
 def test_without_a_home_commands_go_without_a_cache(
