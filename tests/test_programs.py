@@ -135,7 +135,7 @@ def test_errors_are_those_of_the_function(folder: Path) -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="power: expected at least 0"):
             program([])(pair(2), 1, power=-1)
-    with pytest.raises(TypeError, match="missing a required argument: 'power'"):
+    with pytest.raises(TypeError, match=r"missing a required .*argument: 'power'"):
         program([])(pair(2), 1)
     assert not list(folder.iterdir())
 
