@@ -319,7 +319,8 @@ def test_icons_are_rendered_again_with_other_settings(atlas: Atlas) -> None:
     # The seed and the settings of the build give its icons again.
     back = again(CellConfig(icons=CONFIG.icons), result).find("conv2").grid(2)
     np.testing.assert_array_equal(back.icons.images, before.icons.images)
-    np.testing.assert_array_equal(back.icons.cosines, before.icons.cosines)
+    # Up to rounding: the build draws 3 of them at once, as it has 9 icons of a larger grid.
+    np.testing.assert_allclose(back.icons.cosines, before.icons.cosines, rtol=1e-6)
 
 
 @pytest.mark.slow
