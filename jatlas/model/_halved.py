@@ -15,7 +15,7 @@ def conv_halved(x: Array, kernel: Array, padding: Padding) -> Array:
 
     On a CPU, the gradient by the map is a matrix product and sums over blocks of 2 x 2 pixels. That
     of a strided convolution takes longer there, and that of a convolution of blocks depends on the
-    processor: 19.4, 48.0 and 18.4 ms for 32 images of 48 px and a kernel of 7 x 7 with AVX2.
+    processor: 19.4, 48.0 and 18.4 ms for 32 images of 48 px and a kernel of 7 x 7 on an old one.
 
     Args:
       x: (..., h, w, channels).
