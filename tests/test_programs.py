@@ -71,7 +71,7 @@ def test_calls_after_the_first_find_the_program(folder: Path) -> None:
     kept = program(traces)
     for shift in (1, 2.5, 2, jnp.float32(3)):
         np.testing.assert_array_equal(kept(pair(2), shift, power=1).first, pair(2).first + shift)
-    # A whole number, a number, and an array, which is not promoted as they are.
+    # An int, a float and a float32 array: three programs, as Python's numbers are weakly typed.
     assert len(traces) == len(list(folder.iterdir())) == 3
 
 
@@ -194,15 +194,18 @@ def test_what_may_hold_code_of_others_is_not_described() -> None:
 def test_numbers_are_found_once(folder: Path) -> None:
     found: list[str] = []
 
-    def length(*, layer: object, text: str) -> int:
-        found.append(text)
-        return len(text)
+    def length(text: str, layer: object) -> int:
+        def traced() -> int:
+            found.append(text)
+            return len(text)
+
+        return kept_number(traced, {"layer": layer}, [text])
 
     for text in ("one", "one", "three"):
-        assert kept_number(length, {"layer": "mixed4c"}, {"text": text}) == len(text)
+        assert length(text, "mixed4c") == len(text)
     assert found == ["one", "three"]
-    for _ in range(2):  # who knows what the layer is
-        assert kept_number(length, {"layer": object()}, {"text": "one"}) == 3
+    for _ in range(2):  # a layer that cannot be described
+        assert length("one", object()) == 3
     assert found == ["one", "three", "one", "one"]
 
 
@@ -217,7 +220,7 @@ def test_icons_are_the_same_bytes_traced_kept_and_read(
     def icons() -> Icons:  # as another process would
         for kept in (optimize.STEP, optimize._SCORES_IN_VIEW, optimize._AS_THEY_ARE):
             monkeypatch.setattr(kept, "_ready", {})
-        _memory._kept.cache_clear()
+        _memory._kept_for_gradient.cache_clear()
         return render(
             network, params, targets, layer="mixed3b", key=jax.random.key(0), config=config,
             run=Run(progress=False),

@@ -44,7 +44,7 @@ def bytes_per_icon(network: Network, params: Params, *, layer: str, config: Rend
     Returns:
       Bytes.
     """
-    kept = _kept(network, *abstract(params), layer, config.views.size)
+    kept = _kept_for_gradient(network, *abstract(params), layer, config.views.size)
     larger = (config.icon_size / config.views.size) ** 2
     canvas = 3 * config.icon_size**2 * np.dtype(np.float32).itemsize
     waiting = (config.restarts - 1) * _STATE if len(config.legs()) > 1 else 0
@@ -52,17 +52,6 @@ def bytes_per_icon(network: Network, params: Params, *, layer: str, config: Rend
 
 
 @functools.lru_cache(maxsize=256)  # tracing the gradient of GoogLeNet takes 0.5 s
-def _kept(
-    network: Network,
-    tree: jax.tree_util.PyTreeDef,
-    leaves: tuple[jax.ShapeDtypeStruct, ...],
-    layer: str,
-    size: int,
-) -> int:
-    static = {"network": network, "layer": layer, "size": size}
-    return kept_number(_kept_for_gradient, static, {"tree": tree, "leaves": leaves})
-
-
 def _kept_for_gradient(
     network: Network,
     tree: jax.tree_util.PyTreeDef,
@@ -77,9 +66,13 @@ def _kept_for_gradient(
         run = functools.partial(network.run, params, until=layer)
         return jax.vjp(jax.vmap(run), images)[1]
 
-    images = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.float32)
-    kept = jax.eval_shape(forward, jax.tree.unflatten(tree, leaves), images)
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(kept)) // batch
+    def traced() -> int:
+        images = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.float32)
+        kept = jax.eval_shape(forward, jax.tree.unflatten(tree, leaves), images)
+        return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(kept)) // batch
+
+    static = {"network": network, "layer": layer, "size": size}
+    return kept_number(traced, static, [str(tree), *map(str, leaves)])
 
 
 def available(device: jax.Device) -> int | None:

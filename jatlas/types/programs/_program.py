@@ -1,8 +1,8 @@
 """A jitted function whose traces are kept between processes.
 
-Where compiled programs are kept, starting again is mostly tracing: Python runs every operation of
-a network, its gradient and its batching, 2 to 3 s for a rendering step. What JAX exports of a
-trace is read in a tenth of a second.
+A compiled program that was kept still has to be traced before it is found: Python runs every
+operation of a network, its gradient and its batching, 2 to 3 s for a rendering step. What JAX
+exports of a trace is read in a tenth of a second.
 """
 
 import contextlib
@@ -78,9 +78,10 @@ class Program(Generic[Arguments, Result]):
         except (TypeError, OSError):
             return self._jitted
         if name not in self._ready:
+            self._ready[name] = None
             with contextlib.suppress(Exception):  # JAX says what is wrong when it is run as usual
                 self._ready[name] = self._read_or_trace(kept, name, static, given)
-        call = self._ready.setdefault(name, None)
+        call = self._ready[name]
         return self._jitted if call is None else functools.partial(self._run, call)
 
     def _split(self, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:

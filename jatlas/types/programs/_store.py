@@ -1,6 +1,6 @@
 """Where this process keeps what it has traced."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jatlas.types.programs._surroundings import name_of
@@ -31,24 +31,25 @@ def store() -> Store | None:
 
 
 def kept_number(
-    function: Callable[..., int], static: Mapping[str, Any], arguments: Mapping[str, Any]
+    traced: Callable[[], int], static: Mapping[str, Any], arguments: Sequence[str]
 ) -> int:
     """Return a number that a function finds by tracing, from the store if it is there.
 
     Args:
-      function: called with all arguments, by name.
-      static: those that must be described for the number to be kept.
-      arguments: those whose text says all that the function reads of them.
+      traced: finds the number.
+      static: what decides it and must be described for it to be kept.
+      arguments: descriptions of what else decides it.
     """
     kept = _Process.store
+    if kept is None:
+        return traced()
     try:
-        name = None if kept is None else name_of(function, static, [*map(str, arguments.values())])
+        name = name_of(traced, static, arguments)
     except (TypeError, OSError):
-        name = None
-    found = None if kept is None or name is None else kept.get(name)
+        return traced()
+    found = kept.get(name)
     if found is not None:
         return int(found)
-    number = function(**static, **arguments)
-    if kept is not None and name is not None:
-        kept.put(name, str(number).encode())
+    number = traced()
+    kept.put(name, str(number).encode())
     return number
