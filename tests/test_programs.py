@@ -15,7 +15,7 @@ import pytest
 from jatlas.cli import _session as session
 from jatlas.model import TEXTURES, inception_v1, load_network
 from jatlas.records import Icons
-from jatlas.storage import ProgramFiles
+from jatlas.storage import KeptFiles
 from jatlas.types import Run
 from jatlas.types.programs import Program, _surroundings, describe, keep_in, kept_number
 from jatlas.visualize import Direction, RandomViews, RenderConfig, _memory, render
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder that this process keeps programs in during a test."""
     path = tmp_path / "programs"
     path.mkdir()
-    keep_in(ProgramFiles(path))
+    keep_in(KeptFiles(path))
     yield path
     keep_in(None)
 
@@ -116,13 +116,13 @@ def test_a_damaged_file_is_replaced(folder: Path, damage: Callable[[bytes], byte
     found = program(traces)(pair(2), 1, power=2)
     np.testing.assert_array_equal(found.first, [1, 2])
     assert len(traces) == 2
-    assert ProgramFiles(folder).get(file.name) is not None
+    assert KeptFiles(folder).get(file.name) is not None
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     traces: list[int] = []
-    keep_in(ProgramFiles(tmp_path / "file" / "folder"))
+    keep_in(KeptFiles(tmp_path / "file" / "folder"))
     try:
         for _ in range(2):
             np.testing.assert_array_equal(program(traces)(pair(2), 1, power=2).first, [1, 2])
@@ -233,7 +233,7 @@ def test_icons_are_the_same_bytes_traced_kept_and_read(
     )
     usual = icons()
     assert not exports
-    keep_in(ProgramFiles(tmp_path))
+    keep_in(KeptFiles(tmp_path))
     try:
         kept = icons()
         assert len(exports) == 3 and len(list(tmp_path.iterdir())) == 4  # and the bytes of an icon

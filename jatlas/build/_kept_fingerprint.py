@@ -4,21 +4,13 @@ To trace a network's programs takes 2 s at the start of most commands. Those of 
 networks are decided by its source, the parameters' shapes, and JAX.
 """
 
-import contextlib
-import hashlib
-import json
-import re
-from pathlib import Path
-
 import jax
 
 from jatlas.model import Network, fingerprint, is_known
-from jatlas.storage import user_cache
-from jatlas.storage.files import write_text
+from jatlas.storage import KeptFiles, user_cache
 from jatlas.types import Params
-from jatlas.types.programs import surroundings
+from jatlas.types.programs import digest_of, surroundings
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PACKAGES = ("flax", "jax", "jaxlib", "numpy")
 _PARTS = ("model", "types")
 
@@ -34,32 +26,28 @@ def kept_fingerprint(network: Network, params: Params, *, weights_sha256: str) -
     Raises:
       ValueError: as `fingerprint`.
     """
-    file = _file(network, params, weights_sha256) if is_known(network) else None
-    if file is None:
+    folder = user_cache("fingerprints") if is_known(network) else None
+    name = None if folder is None else _name(network, params, weights_sha256)
+    if folder is None or name is None:
         return fingerprint(network, params, weights_sha256=weights_sha256)
-    with contextlib.suppress(OSError, ValueError):  # a damaged file may be no text
-        kept = file.read_text()
-        if _SHA256.fullmatch(kept):
-            return kept
+    files = KeptFiles(folder)
+    kept = files.get(name)
+    if kept is not None:
+        return kept.decode()
     found = fingerprint(network, params, weights_sha256=weights_sha256)
-    with contextlib.suppress(OSError):
-        write_text(file, found)
+    files.put(name, found.encode())
     return found
 
 
-def _file(network: Network, params: Params, weights_sha256: str) -> Path | None:
-    """Return where the fingerprint is kept; None if that cannot be said, or nowhere."""
-    folder = user_cache("fingerprints")
-    if folder is None:
-        return None
+def _name(network: Network, params: Params, weights_sha256: str) -> str | None:
+    """Return the name under which the fingerprint is kept; None if that cannot be said."""
     leaves, tree = jax.tree.flatten(params)
-    deciding: dict[str, object] = {
+    deciding = {
         "network": [network.name, network.version],
         "weights": weights_sha256,
         "parameters": [str(tree), *(f"{leaf.shape} {leaf.dtype}" for leaf in leaves)],
     }
     try:
-        deciding |= surroundings(_PACKAGES, _PARTS)
-    except OSError:  # as in an archive of modules
+        return digest_of({**deciding, **surroundings(_PACKAGES, _PARTS)})
+    except OSError:  # the source cannot be read, as in an archive of modules
         return None
-    return folder / hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()

@@ -14,7 +14,7 @@ import jax
 
 from jatlas.model import Network, load_network, start_backend
 from jatlas.records import Atlas
-from jatlas.storage import ProgramFiles, check_file, user_cache
+from jatlas.storage import KeptFiles, check_file, user_cache
 from jatlas.types import GENERATOR, Key, Params, checks
 from jatlas.types.programs import keep_in
 from jatlas.visualize import check_jaxlib
@@ -75,7 +75,7 @@ def keep_compiled() -> None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
     traced = user_cache("programs")
     if traced is not None and getattr(jax.config, _COMPILED, True):
-        keep_in(ProgramFiles(traced))
+        keep_in(KeptFiles(traced))
 
 
 def compile_faster() -> None:

@@ -30,6 +30,7 @@ from jatlas.storage._format import update as update
 from jatlas.storage._holder import FOLDER as FOLDER
 from jatlas.storage._images import read_names as read_names
 from jatlas.storage._images import read_shown as read_shown
+from jatlas.storage._kept_files import KeptFiles as KeptFiles
 from jatlas.storage._maps import map_crops as map_crops
 from jatlas.storage._maps import map_icons as map_icons
 from jatlas.storage._maps import map_place as map_place
@@ -37,7 +38,6 @@ from jatlas.storage._overview import check_overview as check_overview
 from jatlas.storage._overview import write_overview as write_overview
 from jatlas.storage._places import check_file as check_file
 from jatlas.storage._places import check_folder as check_folder
-from jatlas.storage._program_files import ProgramFiles as ProgramFiles
 from jatlas.storage._remote import Remote as Remote
 from jatlas.storage._remote import RemoteFile as RemoteFile
 from jatlas.storage._remote import inside as inside

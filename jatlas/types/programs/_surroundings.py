@@ -78,4 +78,9 @@ def name_of(
         "arguments": list(arguments),
         **surroundings(_PACKAGES, (".",)),
     }
+    return digest_of(deciding)
+
+
+def digest_of(deciding: Mapping[str, Any]) -> str:
+    """Return the sha256 of JSON values, in hex."""
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A folder of programs: each file with a checksum, as damage could make another program."""
+"""Small results kept in a folder: each file with a checksum, as damage could make another."""
 
 import contextlib
 import hashlib
@@ -9,12 +9,12 @@ from jatlas.storage.files import replacing
 _DIGEST = hashlib.sha256().digest_size
 
 
-class ProgramFiles:
-    """Programs in a folder; what cannot be read is not there, what cannot be written is not kept.
+class KeptFiles:
+    """Results in a folder; what cannot be read is not there, what cannot be written is not kept.
 
     Example:
       >>> import tempfile
-      >>> files = ProgramFiles(Path(tempfile.mkdtemp()))
+      >>> files = KeptFiles(Path(tempfile.mkdtemp()))
       >>> files.put("step", b"a program")
       >>> files.get("step"), files.get("another")
       (b'a program', None)
@@ -25,7 +25,7 @@ class ProgramFiles:
         self._folder = folder
 
     def get(self, name: str) -> bytes | None:
-        """Return a program, or None if it is not there or damaged."""
+        """Return a result, or None if it is not there or damaged."""
         with contextlib.suppress(OSError):
             content = (self._folder / name).read_bytes()
             digest, data = content[:_DIGEST], content[_DIGEST:]
@@ -33,6 +33,6 @@ class ProgramFiles:
         return None
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep a program, if the folder can be written."""
+        """Keep a result, if the folder can be written."""
         with contextlib.suppress(OSError), replacing(self._folder / name) as file:
             file.write(hashlib.sha256(data).digest() + data)
